@@ -1,0 +1,37 @@
+# Every first-party target links kvasir::options: warnings, sanitizers and the include path rooted at the repository.
+include_guard()
+
+add_library(kvasir_options INTERFACE)
+add_library(kvasir::options ALIAS kvasir_options)
+target_compile_options(kvasir_options INTERFACE -Wall -Wextra -Wno-unused-parameter -ffp-contract=off)
+target_include_directories(kvasir_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_include_directories(kvasir_options SYSTEM INTERFACE ${PROJECT_BINARY_DIR})  # generated code is not ours to lint
+if(KVASIR_SANITIZER)
+  target_compile_options(kvasir_options INTERFACE -fsanitize=${KVASIR_SANITIZER} -fno-omit-frame-pointer)
+  target_link_options(kvasir_options INTERFACE -fsanitize=${KVASIR_SANITIZER})
+endif()
+
+find_program(KVASIR_CCACHE ccache)
+if(KVASIR_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${KVASIR_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KVASIR_CCACHE})
+endif()
+
+# kvasir_add_library(<name> SOURCES <file>... [LINK <target>...])
+# A static library kvasir_<name> with the alias kvasir::<name>; what it links, its users link.
+function(kvasir_add_library name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  add_library(kvasir_${name} STATIC ${arg_SOURCES})
+  add_library(kvasir::${name} ALIAS kvasir_${name})
+  target_link_libraries(kvasir_${name} PUBLIC kvasir::options ${arg_LINK})
+endfunction()
+
+# kvasir_add_test(<name> SOURCES <file>... [LINK <target>...])
+# A doctest program build/<preset>/bin/test_<name>; each of its cases is a test of CTest's.
+function(kvasir_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
+  add_executable(test_${name} ${arg_SOURCES})
+  target_link_libraries(test_${name} PRIVATE kvasir::options doctest::doctest ${arg_LINK})
+  target_compile_definitions(test_${name} PRIVATE DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN)
+  doctest_discover_tests(test_${name} TEST_PREFIX "${name}/" PROPERTIES LABELS unit)
+endfunction()
