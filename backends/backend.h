@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// What a backend is to the compiler. A backend is a shared library that the driver loads by name; it takes the ops that
+// it is good at and gets the rest for nothing.
+#ifndef KVASIR_BACKENDS_BACKEND_H
+#define KVASIR_BACKENDS_BACKEND_H
+
+#include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/lm/dialect.h"
+#include "plugins/layout.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvasir {
+
+/// Rounding of activations before they meet a weight; one choice for a whole model.
+enum class Activations { automatic, int8, bf16, exact };
+
+/// One set of CPU features that code is generated for. Variants of one backend lie in one file; the host takes the
+/// first whose features it has.
+struct Variant {
+  std::string name;                  ///< "avx2", "avx512-vnni"
+  std::string cpu;                   ///< LLVM's -mcpu
+  std::vector<std::string> features; ///< LLVM's names; the plugin's manifest lists them and the loader checks them
+};
+
+/// What the results of a compiled model depend on, besides its weights.
+struct Numerics {
+  std::string id;        ///< equal ids give equal bits: "f32", "int8g32"
+  bool invariant = true; ///< results do not depend on chunking, batch, recycled blocks or team size
+};
+
+/// Bytes of scratch that a kernel wants beside its operands: fixed + perRow * rows + perMember * members.
+struct KernelScratch {
+  int64_t fixedBytes = 0;
+  int64_t bytesPerRow = 0;
+  int64_t bytesPerMember = 0;
+};
+
+/// How a group of ops becomes a call of a kernel.
+struct KernelSignature {
+  /// For each result of the group: the operand (index into `operands`) whose buffer it may update in place, or -1 for a
+  /// buffer of its own. A kernel writes each element of its results.
+  std::vector<int> inPlace;
+  KernelScratch scratch;
+};
+
+/// A kernel to be emitted. The function is private, its body is empty, and its arguments are, in this order:
+/// the call (!llvm.ptr to kv_call), the member (index), the members (index), the operands of the group in `operands`
+/// (tensors as memrefs of identity layout, index as it is; slots and batches are left out: they are reached through
+/// the call), the results as memrefs, and the scratch as memref<?xi8> (64-byte aligned). Every member of the team calls
+/// it; it shares the work by itself, may call the barrier (kvasir::emitBarrier), and returns nothing. The caller puts
+/// a barrier after it.
+struct KernelRequest {
+  kv::GroupOp group;
+  mlir::ArrayRef<mlir::Value> operands;
+  mlir::func::FuncOp function;
+  const Variant &variant;
+  std::optional<int64_t> rows; ///< T, where the function is specialised for it
+};
+
+struct BackendOptions {
+  Activations activations = Activations::automatic;
+  std::vector<std::string> targets; ///< names of variants; empty: native
+};
+
+class Backend {
+public:
+  virtual ~Backend() = default;
+
+  virtual llvm::StringRef name() const = 0;
+
+  /// Fixes the options for a whole model. Fails with a message on an unknown target or an impossible activation.
+  virtual llvm::Expected<std::vector<Variant>> configure(const BackendOptions &options) = 0;
+
+  virtual Numerics numerics() const = 0;
+
+  /// Null if the backend has a kernel for this op instance, else the reason, for `inspect` and the kit.
+  virtual std::optional<std::string> declines(mlir::Operation *op) const = 0;
+
+  /// How the weight is packed, given the ops that use it.
+  virtual Layout weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *> users) const = 0;
+
+  /// How rows of the cache lie in a block of KV_BLOCK_TOKENS tokens, all layers.
+  virtual Layout slotLayout(kv::CacheOp cache) const = 0;
+
+  /// Wraps what one kernel will do in kv.group ops, each named after its kernel.
+  virtual void matchGroups(mlir::func::FuncOp function) const = 0;
+
+  /// Says how the group is called, or why it is declined after all: its body is then inlined.
+  virtual llvm::Expected<KernelSignature> signature(kv::GroupOp group) const = 0;
+
+  /// Emits the kernel's body. Diagnostics say what went wrong.
+  virtual llvm::LogicalResult emit(const KernelRequest &request) const = 0;
+};
+
+/// The symbol that a backend's library exports: makes the backend. Loaded only into a driver of the same build.
+using MakeBackendFn = std::unique_ptr<Backend>();
+#define KVASIR_BACKEND_SYMBOL "kvasir_make_backend"
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Layouts as data: how the elements of a weight or of a slot lie in memory.
+#ifndef KVASIR_PLUGINS_LAYOUT_H
+#define KVASIR_PLUGINS_LAYOUT_H
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace kvasir {
+
+/// What an index of a layout counts. Weights have rows (N, the output) and columns (K, the input) and, in a family,
+/// layers. Caches have layers, heads, tokens (within a block of 128) and lanes (0..D-1).
+enum class Axis : uint8_t { layer, row, column, head, token, lane };
+
+/// One digit of the mixed-radix representation of an index. The digits of an axis are listed least significant first;
+/// the product of their extents is the axis's extent (padded extents are allowed: they are at least the axis's).
+struct Digit {
+  Axis axis;
+  uint64_t extent;
+  uint64_t strideBits;
+
+  bool operator==(const Digit &) const = default;
+};
+
+/// What a plane holds. value = scale * (code - zero) + min for grouped codes, or the value itself.
+enum class PlaneRole : uint8_t { value, code, scale, min };
+
+enum class ElementType : uint8_t { f32, f16, bf16, i8, u8, u4, u5, u6, i32, i64, f64 };
+
+/// Elements of one role. The element at indices i lies at bit offsetBits + sum over digits of digit(i) * strideBits.
+/// A plane of scales has digits of `column` whose lowest digit has stride 0 and the group's extent.
+struct Plane {
+  PlaneRole role;
+  ElementType element;
+  uint64_t offsetBits;
+  std::vector<Digit> digits;
+
+  bool operator==(const Plane &) const = default;
+};
+
+/// A layout covers one unit: all layers of a weight family, or one block (128 tokens, all layers) of a cache.
+struct Layout {
+  uint64_t sizeBytes = 0;
+  std::vector<Plane> planes;
+
+  bool operator==(const Layout &) const = default;
+};
+
+/// Bits of one element of `type`.
+unsigned elementBits(ElementType type);
+
+/// The name that files and messages use ("f32", "u4", …).
+const char *elementName(ElementType type);
+
+/// The bit at which the element at `indices` (by Axis; axes that the plane has no digits for are ignored) begins.
+uint64_t bitOffset(const Plane &plane, const uint64_t (&indices)[6]);
+
+} // namespace kvasir
+
+#endif
