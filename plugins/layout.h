@@ -3,8 +3,12 @@
 #ifndef KVASIR_PLUGINS_LAYOUT_H
 #define KVASIR_PLUGINS_LAYOUT_H
 
+#include "plugins/result.h"
+
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kvasir {
@@ -12,6 +16,7 @@ namespace kvasir {
 /// What an index of a layout counts. Weights have rows (N, the output) and columns (K, the input) and, in a family,
 /// layers. Caches have layers, heads, tokens (within a block of 128) and lanes (0..D-1).
 enum class Axis : uint8_t { layer, row, column, head, token, lane };
+inline constexpr unsigned kNumAxes = 6;
 
 /// One digit of the mixed-radix representation of an index. The digits of an axis are listed least significant first;
 /// the product of their extents is the axis's extent (padded extents are allowed: they are at least the axis's).
@@ -50,11 +55,30 @@ struct Layout {
 /// Bits of one element of `type`.
 unsigned elementBits(ElementType type);
 
-/// The name that files and messages use ("f32", "u4", …).
+/// The names that files and messages use ("f32", "u4"; "column"; "scale"), and back.
 const char *elementName(ElementType type);
+const char *axisName(Axis axis);
+const char *roleName(PlaneRole role);
+std::optional<ElementType> elementFromName(std::string_view name);
+std::optional<Axis> axisFromName(std::string_view name);
+std::optional<PlaneRole> roleFromName(std::string_view name);
+
+/// The extent of an axis in a plane: the product of its digits' extents, 1 if it has none.
+uint64_t axisExtent(const Plane &plane, Axis axis);
 
 /// The bit at which the element at `indices` (by Axis; axes that the plane has no digits for are ignored) begins.
-uint64_t bitOffset(const Plane &plane, const uint64_t (&indices)[6]);
+/// Each index is below its axis's extent.
+uint64_t bitOffset(const Plane &plane, const uint64_t (&indices)[kNumAxes]);
+
+/// Whether every element of every plane lies inside `sizeBytes`, no extent is zero, and no product overflows.
+Status checkLayout(const Layout &layout);
+
+/// {"size_bytes": 4096, "planes": [{"role": "code", "element": "u4", "offset_bits": 0,
+///                                  "digits": [["row", 32, 128], …]}]}, on one line.
+std::string layoutToJson(const Layout &layout);
+
+/// Reads what layoutToJson writes; bytes are hostile. What it returns has passed checkLayout.
+Result<Layout> layoutFromJson(std::string_view text);
 
 } // namespace kvasir
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "plugins/json_reader.h"
+
+#include <algorithm>
+
+namespace kvasir {
+namespace {
+
+const Json kAbsent;
+
+/// The deepest nesting of brackets outside strings.
+unsigned nestingDepth(std::string_view text) {
+  unsigned depth = 0, deepest = 0;
+  bool quoted = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (quoted && c == '\\')
+      ++at;
+    else if (c == '"')
+      quoted = !quoted;
+    else if (!quoted && (c == '{' || c == '['))
+      deepest = std::max(deepest, ++depth);
+    else if (!quoted && (c == '}' || c == ']') && depth)
+      --depth;
+  }
+  return deepest;
+}
+
+} // namespace
+
+Result<Json> parseJson(std::string_view text) {
+  if (nestingDepth(text) > kMaxJsonDepth)
+    return Failure{"JSON is nested more than " + std::to_string(kMaxJsonDepth) + " deep"};
+  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded())
+    return Failure{"is no JSON text"};
+  return value;
+}
+
+JsonReader JsonReader::member(const char *key) const {
+  const std::string inner = path.empty() ? key : path + "." + key;
+  if (has(key))
+    return {value[key], inner, failure};
+  fail(std::string("has no member '") + key + "'");
+  return {kAbsent, inner, failure};
+}
+
+void JsonReader::onlyMembers(std::initializer_list<const char *> keys) const {
+  if (!value.is_object())
+    return fail("is no object");
+  for (const auto &[key, ignored] : value.items())
+    if (std::none_of(keys.begin(), keys.end(), [&, &key = key](const char *known) { return key == known; }))
+      return fail("has an unknown member '" + key.substr(0, 32) + "'");
+}
+
+size_t JsonReader::size(size_t limit) const {
+  if (!value.is_array()) {
+    fail("is no array");
+    return 0;
+  }
+  if (value.size() > limit) {
+    fail("has " + std::to_string(value.size()) + " elements, at most " + std::to_string(limit) + " are allowed");
+    return 0;
+  }
+  return value.size();
+}
+
+JsonReader JsonReader::element(size_t index) const {
+  const std::string inner = path + "[" + std::to_string(index) + "]";
+  if (value.is_array() && index < value.size())
+    return {value[index], inner, failure};
+  fail("has no element " + std::to_string(index));
+  return {kAbsent, inner, failure};
+}
+
+uint64_t JsonReader::number(uint64_t min, uint64_t max) const {
+  const bool whole = value.is_number_unsigned();
+  const uint64_t found = whole ? value.get<uint64_t>() : 0;
+  if (whole && found >= min && found <= max)
+    return found;
+  fail((whole ? "is " + std::to_string(found) : std::string("is no whole number")) + ", expected " +
+       std::to_string(min) + " to " + std::to_string(max));
+  return min;
+}
+
+bool JsonReader::boolean() const {
+  if (value.is_boolean())
+    return value.get<bool>();
+  fail("is neither true nor false");
+  return false;
+}
+
+std::string JsonReader::text(size_t maxBytes) const {
+  if (!value.is_string()) {
+    fail("is no string");
+    return {};
+  }
+  const auto &found = value.get_ref<const std::string &>();
+  if (found.size() > maxBytes) {
+    fail("is a string of " + std::to_string(found.size()) + " bytes, at most " + std::to_string(maxBytes) +
+         " are allowed");
+    return {};
+  }
+  return found;
+}
+
+void JsonReader::fail(const std::string &message) const {
+  if (!failure)
+    failure = Failure{path.empty() ? message : path + ": " + message};
+}
+
+} // namespace kvasir
