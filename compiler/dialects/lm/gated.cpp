@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/dialects/lm/dialect.h"

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// Weights: the type, the families, and what reads them.
+#include "compiler/dialects/lm/dialect.h"
+
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace kvasir::lm;
+
+namespace {
+/// `, name = value`, if the next thing is that; a list of the optional facts of a type.
+template <typename Parse> ParseResult parseFacts(AsmParser &parser, Parse parse) {
+  while (succeeded(parser.parseOptionalComma())) {
+    SMLoc loc = parser.getCurrentLocation();
+    StringRef name;
+    if (parser.parseKeyword(&name) || parser.parseEqual() || parse(name, loc))
+      return failure();
+  }
+  return success();
+}
+
+bool isPlain(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
+bool isCode(Type type) {
+  return type.isSignedInteger(8) || type.isUnsignedInteger(4) || type.isUnsignedInteger(5) || type.isUnsignedInteger(6);
+}
+} // namespace
+
+Type WeightType::parse(AsmParser &parser) {
+  SMLoc loc = parser.getCurrentLocation();
+  SmallVector<int64_t> shape;
+  Type codes, scale, min;
+  int64_t group = 0, zero = 0;
+  auto fact = [&](StringRef name, SMLoc at) -> ParseResult {
+    if (name == "codes")
+      return parser.parseType(codes);
+    if (name == "group")
+      return parser.parseInteger(group);
+    if (name == "scale")
+      return parser.parseType(scale);
+    if (name == "min")
+      return parser.parseType(min);
+    if (name == "zero")
+      return parser.parseInteger(zero);
+    return parser.emitError(at, "'") << name << "' is not one of codes, group, scale, min, zero";
+  };
+  if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
+      parseFacts(parser, fact) || parser.parseGreater())
+    return {};
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), shape, codes, group, scale, min, zero);
+}
+
+void WeightType::print(AsmPrinter &printer) const {
+  printer << '<';
+  printer.printDimensionList(getShape());
+  printer << ", codes = " << getCodes();
+  if (getGroup())
+    printer << ", group = " << getGroup();
+  if (getScale())
+    printer << ", scale = " << getScale();
+  if (getMin())
+    printer << ", min = " << getMin();
+  if (getZero())
+    printer << ", zero = " << getZero();
+  printer << '>';
+}
+
+LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> shape, Type codes,
+                                 int64_t group, Type scale, Type min, int64_t zero) {
+  if (shape.empty() || shape.size() > 2 || llvm::any_of(shape, [](int64_t size) { return size < 1; })) // C1
+    return emitError() << "C1: a weight has one or two dimensions, each at least 1";
+  if (!codes || (!isPlain(codes) && !isCode(codes))) // C2
+    return emitError() << "C2: codes are f32, f16, bf16, si8, ui4, ui5 or ui6, not " << codes;
+  if (isCode(codes) != (group > 0) || (group > 0 && shape.back() % group != 0)) // C3
+    return emitError() << "C3: " << codes << " codes in rows of " << shape.back() << " cannot have groups of " << group;
+  if ((group > 0) != bool(scale) || (group == 0 && (min || zero))) // C4
+    return emitError() << "C4: a scale comes with a group, and a min or a zero with both";
+  for (Type type : {scale, min})
+    if (type && !isPlain(type)) // C5
+      return emitError() << "C5: scale and min are f32, f16 or bf16, not " << type;
+  return success();
+}
+
+LogicalResult WeightOp::verify() {
+  if (int64_t(getFamily()) < 1) // C1
+    return emitOpError("C1: a family of ") << int64_t(getFamily()) << " has no member";
+  bool placed = getLayout().has_value();
+  if (placed != getOffset().has_value() || placed != getStride().has_value()) // C2
+    return emitOpError("C2: layout, offset and stride are given together");
+  return success();
+}
+
+LogicalResult SelectOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto weight = symbols.lookupNearestSymbolFrom<WeightOp>(*this, getSymbolAttr());
+  if (!weight) // C1
+    return emitOpError("C1: ") << getSymbolAttr() << " is not an lm.weight";
+  if (weight.getType() != getType()) // C1
+    return emitOpError("C1: ") << getSymbolAttr() << " is of type " << weight.getType();
+  if (bool(getLayer()) != (weight.getFamily() > 1)) // C2
+    return emitOpError("C2: ") << getSymbolAttr() << " is a family of " << weight.getFamily()
+                               << (getLayer() ? "; leave the layer out" : "; say which layer");
+  return success();
+}
+
+void SelectOp::getAsmResultNames(OpAsmSetValueNameFn name) { name(getResult(), getSymbol()); }
+
+LogicalResult DequantizeOp::verify() {
+  auto outs = cast<ShapedType>(getOuts().getType());
+  if (!outs.hasStaticShape() || outs.getDimSize(1) != getWeight().getType().getNumColumns()) // C1
+    return emitOpError("C1: outs has shape ") << outs << ", but rows of the weight have "
+                                              << getWeight().getType().getNumColumns() << " columns";
+  bool agrees = isa<TensorType>(outs) ? getResult() && getResult().getType() == outs : !getResult();
+  return agrees ? success() : emitOpError("C2: a tensor gives a result of its type, a memref none"); // C2
+}
+
+void DequantizeOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  if (isa<MemRefType>(getOuts().getType()))
+    effects.emplace_back(MemoryEffects::Write::get(), &getOutsMutable());
+}
