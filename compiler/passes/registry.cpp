@@ -2,6 +2,7 @@
 #include "compiler/passes/registry.h"
 
 #include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/lm/dialect.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -96,7 +97,7 @@ void kvasir::registerDialects(DialectRegistry &registry) {
                   cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
                   LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
                   tosa::TosaDialect, ub::UBDialect, vector::VectorDialect, x86vector::X86VectorDialect>();
-  registry.insert<kv::KvDialect>();
+  registry.insert<kv::KvDialect, lm::LmDialect>();
   registerInterfaces(registry);
 }
 

@@ -75,12 +75,15 @@ def Lm_Layout : AttrDef<Lm_Dialect, "Layout"> {
     A plane is its role, its elements, the bit at which it begins, and its digits: axis, extent, stride in bits, the
     least significant digit of an axis first.
 
+    (C1) no extent is zero, and every element lies inside the bytes.
+
     ```mlir
     #lm.layout<320 bytes, code u4 at 512 [column 16 : 8, column 2 : 4, row 32 : 128], scale f16 at 0 [column 32 : 0, row 32 : 16]>
     ```
   }];
   let parameters = (ins Lm_LayoutParameter:$layout);
   let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 def Lm_LaneOrder : I32EnumAttr<"LaneOrder", "which lanes of a head rope turns together", [

@@ -9,47 +9,30 @@ using namespace kvasir;
 using namespace kvasir::lm;
 
 namespace {
-constexpr Axis kAxes[] = {Axis::layer, Axis::row, Axis::column, Axis::head, Axis::token, Axis::lane};
-constexpr PlaneRole kRoles[] = {PlaneRole::value, PlaneRole::code, PlaneRole::scale, PlaneRole::min};
-constexpr ElementType kElements[] = {ElementType::f32, ElementType::f16, ElementType::bf16, ElementType::i8,
-                                     ElementType::u8,  ElementType::u4,  ElementType::u5,   ElementType::u6,
-                                     ElementType::i32, ElementType::i64, ElementType::f64};
-
-const char *nameOf(Axis axis) {
-  static constexpr const char *names[] = {"layer", "row", "column", "head", "token", "lane"};
-  return names[unsigned(axis)];
-}
-
-const char *nameOf(PlaneRole role) {
-  static constexpr const char *names[] = {"value", "code", "scale", "min"};
-  return names[unsigned(role)];
-}
-
-const char *nameOf(ElementType element) { return elementName(element); }
-
-template <typename Name, size_t size>
-ParseResult parseName(AsmParser &parser, const Name (&names)[size], StringRef what, Name &result) {
+/// Parses a name that `fromName` knows.
+template <typename Name>
+ParseResult parseName(AsmParser &parser, std::optional<Name> (*fromName)(std::string_view), StringRef what, Name &result) {
   SMLoc loc = parser.getCurrentLocation();
   StringRef keyword;
   if (parser.parseKeyword(&keyword))
     return failure();
-  for (Name name : names)
-    if (keyword == nameOf(name))
-      return result = name, success();
-  return parser.emitError(loc, "'") << keyword << "' is not " << what;
+  std::optional<Name> name = fromName(std::string_view(keyword.data(), keyword.size()));
+  if (!name)
+    return parser.emitError(loc, "'") << keyword << "' is not " << what;
+  return result = *name, success();
 }
 
 /// column 16 : 8
 ParseResult parseDigit(AsmParser &parser, Digit &digit) {
-  return failure(parseName(parser, kAxes, "an axis of a layout", digit.axis) || parser.parseInteger(digit.extent) ||
+  return failure(parseName(parser, axisFromName, "an axis of a layout", digit.axis) || parser.parseInteger(digit.extent) ||
                  parser.parseColon() || parser.parseInteger(digit.strideBits));
 }
 
 /// code u4 at 512 [column 16 : 8, row 32 : 128]
 ParseResult parsePlane(AsmParser &parser, Plane &plane) {
   auto digit = [&] { return parseDigit(parser, plane.digits.emplace_back()); };
-  return failure(parseName(parser, kRoles, "the role of a plane", plane.role) ||
-                 parseName(parser, kElements, "an element type of a plane", plane.element) ||
+  return failure(parseName(parser, roleFromName, "the role of a plane", plane.role) ||
+                 parseName(parser, elementFromName, "an element type of a plane", plane.element) ||
                  parser.parseKeyword("at") || parser.parseInteger(plane.offsetBits) ||
                  parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, digit));
 }
@@ -65,7 +48,13 @@ llvm::hash_code kvasir::hash_value(const Layout &layout) {
   return hash;
 }
 
+LogicalResult LayoutAttr::verify(function_ref<InFlightDiagnostic()> emitError, Layout layout) {
+  Status status = checkLayout(layout);
+  return status ? success() : emitError() << "C1: " << status.message(); // C1
+}
+
 Attribute LayoutAttr::parse(AsmParser &parser, Type) {
+  SMLoc loc = parser.getCurrentLocation();
   Layout layout;
   if (parser.parseLess() || parser.parseInteger(layout.sizeBytes) || parser.parseKeyword("bytes"))
     return {};
@@ -74,15 +63,15 @@ Attribute LayoutAttr::parse(AsmParser &parser, Type) {
       return {};
   if (parser.parseGreater())
     return {};
-  return get(parser.getContext(), layout);
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), layout);
 }
 
 void LayoutAttr::print(AsmPrinter &printer) const {
   printer << '<' << getLayout().sizeBytes << " bytes";
   for (const Plane &plane : getLayout().planes) {
-    printer << ", " << nameOf(plane.role) << ' ' << nameOf(plane.element) << " at " << plane.offsetBits << " [";
+    printer << ", " << roleName(plane.role) << ' ' << elementName(plane.element) << " at " << plane.offsetBits << " [";
     llvm::interleaveComma(plane.digits, printer, [&](const Digit &digit) {
-      printer << nameOf(digit.axis) << ' ' << digit.extent << " : " << digit.strideBits;
+      printer << axisName(digit.axis) << ' ' << digit.extent << " : " << digit.strideBits;
     });
     printer << ']';
   }

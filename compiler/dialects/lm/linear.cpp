@@ -14,7 +14,7 @@ LogicalResult LinearOp::verify() {
                                              << weight.getNumRows() << " rows";
   if (!getBias())
     return success();
-  WeightType bias = getBias().getType();
+  auto bias = cast<WeightType>(getBias().getType());
   if (!bias.isVector() || bias.getNumColumns() != weight.getNumRows()) // C3
     return emitOpError("C3: the bias is ") << bias << ", but the weight has " << weight.getNumRows() << " rows";
   return success();

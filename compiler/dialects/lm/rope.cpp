@@ -5,7 +5,7 @@ using namespace mlir;
 using namespace kvasir::lm;
 
 LogicalResult RopeAnglesOp::verify() {
-  ShapedType frequencies = getFrequencies().getShapedType();
+  ShapedType frequencies = getFrequencies().getType();
   auto result = cast<RankedTensorType>(getResult().getType());
   auto positions = cast<RankedTensorType>(getPositions().getType());
   if (frequencies.getRank() != 1 || result.getDimSize(0) != positions.getDimSize(0) ||

@@ -41,7 +41,7 @@ def Lm_RopeOp : Lm_MathOp<"rope", [AllTypesMatch<["input", "result"]>]> {
     Source: Su et al., RoFormer, arXiv 2104.09864; halves as in GPT-NeoX.
   }];
   let arguments = (ins Lm_F32TensorOfRank<[3]>:$input, Lm_F32TensorOfRank<[3]>:$angles,
-                       EnumAttr<Lm_Dialect, Lm_LaneOrder, "lanes">:$lanes);
+                       Lm_LaneOrder:$lanes);
   let results = (outs Lm_F32TensorOfRank<[3]>:$result);
   let assemblyFormat = "$input `,` $angles `lanes` `(` $lanes `)` attr-dict `:` type($input) `,` type($angles)";
   let hasVerifier = 1;

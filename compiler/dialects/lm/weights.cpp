@@ -47,7 +47,7 @@ Type WeightType::parse(AsmParser &parser) {
   if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
       parseFacts(parser, fact) || parser.parseGreater())
     return {};
-  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), shape, codes, group, scale, min, zero);
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), ArrayRef<int64_t>(shape), codes, group, scale, min, zero);
 }
 
 void WeightType::print(AsmPrinter &printer) const {

@@ -1,2 +1,0 @@
-// SPDX-License-Identifier: MIT
-#include "compiler/dialects/lm/dialect.h"

@@ -1,0 +1,141 @@
+// RUN: kvasir-opt %s -split-input-file -verify-diagnostics
+// Each numbered constraint, refused.
+
+// expected-error @below {{C1: a weight has one or two dimensions}}
+func.func private @weight_c1(!lm.weight<2x3x4, codes = f32>)
+
+// -----
+// expected-error @below {{C2: codes are f32, f16, bf16, si8, ui4, ui5 or ui6, not 'ui3'}}
+func.func private @weight_c2(!lm.weight<2x64, codes = ui3, group = 32, scale = f16>)
+
+// -----
+// expected-error @below {{C3: 'ui4' codes in rows of 48 cannot have groups of 32}}
+func.func private @weight_c3(!lm.weight<2x48, codes = ui4, group = 32, scale = f16>)
+
+// -----
+// expected-error @below {{C4: a scale comes with a group}}
+func.func private @weight_c4(!lm.weight<2x64, codes = ui4, group = 32>)
+
+// -----
+// expected-error @below {{C5: scale and min are f32, f16 or bf16, not 'f64'}}
+func.func private @weight_c5(!lm.weight<2x64, codes = ui4, group = 32, scale = f64>)
+
+// -----
+// expected-error @below {{C1: plane of values has an element at bit}}
+lm.weight @layout_c1 source("w") layout(<4 bytes, value f32 at 0 [column 2 : 32]>) offset(0) stride(0) : !lm.weight<2, codes = f32>
+
+// -----
+// expected-error @below {{C1: a family of 0 has no member}}
+lm.weight @family_c1 family(0) source("w") : !lm.weight<2, codes = f32>
+
+// -----
+// expected-error @below {{C2: layout, offset and stride are given together}}
+lm.weight @family_c2 source("w") offset(0) : !lm.weight<2, codes = f32>
+
+// -----
+func.func @select_c1() {
+  // expected-error @below {{C1: @gone is not an lm.weight}}
+  %w = lm.select @gone : !lm.weight<2, codes = f32>
+  return
+}
+
+// -----
+lm.weight @w family(2) source("w{}") : !lm.weight<2, codes = f32>
+func.func @select_c2() {
+  // expected-error @below {{C2: @w is a family of 2; say which layer}}
+  %w = lm.select @w : !lm.weight<2, codes = f32>
+  return
+}
+
+// -----
+func.func @linear_c1(%x: tensor<?x4xf32>, %w: !lm.weight<8x2, codes = f32>) {
+  // expected-error @below {{C1: the weight is '!lm.weight<8x2, codes = f32>', but rows of the input have 4 columns}}
+  %y = lm.linear %x, %w : tensor<?x4xf32>, !lm.weight<8x2, codes = f32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @linear_c2(%x: tensor<?x4xf32>, %w: !lm.weight<8x4, codes = f32>) {
+  // expected-error @below {{C2: the result is 'tensor<?x9xf32>'}}
+  %y = lm.linear %x, %w : tensor<?x4xf32>, !lm.weight<8x4, codes = f32> -> tensor<?x9xf32>
+  return
+}
+
+// -----
+func.func @linear_c3(%x: tensor<?x4xf32>, %w: !lm.weight<8x4, codes = f32>, %b: !lm.weight<4, codes = f32>) {
+  // expected-error @below {{C3: the bias is '!lm.weight<4, codes = f32>', but the weight has 8 rows}}
+  %y = lm.linear %x, %w bias %b : tensor<?x4xf32>, !lm.weight<8x4, codes = f32>, !lm.weight<4, codes = f32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @rms_norm_c1(%x: tensor<?x4xf32>, %w: !lm.weight<8, codes = f32>) {
+  // expected-error @below {{C1: the weight is '!lm.weight<8, codes = f32>', but rows of the input have 4 columns}}
+  %y = lm.rms_norm %x, %w {epsilon = 1.0e-5 : f32} : tensor<?x4xf32>, !lm.weight<8, codes = f32>
+  return
+}
+
+// -----
+func.func @rope_angles_c1(%p: tensor<?xi64>) {
+  // expected-error @below {{C1: the result is 'tensor<?x3x2xf32>' for 2 frequencies}}
+  %a = lm.rope_angles %p {frequencies = dense<1.0> : tensor<2xf64>} : tensor<?xi64> -> tensor<?x3x2xf32>
+  return
+}
+
+// -----
+func.func @rope_c1(%x: tensor<?x2x4xf32>, %a: tensor<?x3x2xf32>) {
+  // expected-error @below {{C1: the angles are 'tensor<?x3x2xf32>' for heads of 4 lanes}}
+  %y = lm.rope %x, %a lanes(adjacent) : tensor<?x2x4xf32>, tensor<?x3x2xf32>
+  return
+}
+
+// -----
+func.func @embedding_c1(%ids: tensor<?xi32>, %w: !lm.weight<8x4, codes = f32>) {
+  // expected-error @below {{C1: the result is 'tensor<?x8xf32>'}}
+  %x = lm.embedding %ids, %w : tensor<?xi32>, !lm.weight<8x4, codes = f32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @take_c1(%x: tensor<?x4xf32>, %rows: tensor<?xi32>) {
+  // expected-error @below {{C1: the result is 'tensor<?x5xf32>'}}
+  %y = lm.take %x, %rows : tensor<?x4xf32>, tensor<?xi32> -> tensor<?x5xf32>
+  return
+}
+
+// -----
+func.func @dequantize_c1(%w: !lm.weight<8x4, codes = f32>, %i: index, %t: tensor<2x5xf32>) {
+  // expected-error @below {{C1: outs has shape}}
+  %d = lm.dequantize %w rows(%i) outs(%t : tensor<2x5xf32>) : !lm.weight<8x4, codes = f32> -> tensor<2x5xf32>
+  return
+}
+
+// -----
+func.func @dequantize_c2(%w: !lm.weight<8x4, codes = f32>, %i: index, %t: tensor<2x4xf32>) {
+  // expected-error @below {{C2: a tensor gives a result of its type, a memref none}}
+  lm.dequantize %w rows(%i) outs(%t : tensor<2x4xf32>) : !lm.weight<8x4, codes = f32>
+  return
+}
+
+// -----
+func.func @invoke_c1() {
+  // expected-error @below {{C1: @gone is not a function}}
+  lm.invoke @gone() {scratch = array<i64: 0, 0, 0>}
+  return
+}
+
+// -----
+func.func private @kernel()
+func.func @invoke_c2(%t: tensor<2xf32>) {
+  // expected-error @below {{C2: 0 results for 1 tensors of outs}}
+  lm.invoke @kernel() outs(%t : tensor<2xf32>) {scratch = array<i64: 0, 0, 0>}
+  return
+}
+
+// -----
+func.func private @kernel()
+func.func @invoke_c3() {
+  // expected-error @below {{C3: scratch is bytes, bytes a row, bytes a member, not 1 numbers}}
+  lm.invoke @kernel() {scratch = array<i64: 0>}
+  return
+}
