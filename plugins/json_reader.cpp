@@ -7,6 +7,7 @@ namespace kvasir {
 namespace {
 
 const Json kAbsent;
+constexpr size_t kMaxEnumBytes = 32;
 
 /// The deepest nesting of brackets outside strings.
 unsigned nestingDepth(std::string_view text) {
@@ -36,6 +37,8 @@ Result<Json> parseJson(std::string_view text) {
     return Failure{"is no JSON text"};
   return value;
 }
+
+std::string jsonText(const Json &json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 JsonReader JsonReader::member(const char *key) const {
   const std::string inner = path.empty() ? key : path + "." + key;
@@ -101,7 +104,23 @@ std::string JsonReader::text(size_t maxBytes) const {
          " are allowed");
     return {};
   }
+  if (std::any_of(found.begin(), found.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    fail("has a control character");
+    return {};
+  }
   return found;
+}
+
+size_t JsonReader::nameIndex(const char *const *names, size_t numNames) const {
+  const std::string found = text(kMaxEnumBytes);
+  std::string expected;
+  for (size_t i = 0; i < numNames; ++i) {
+    if (found == names[i])
+      return i;
+    expected += (i ? ", " : "") + std::string(names[i]);
+  }
+  fail("is '" + found + "', expected one of " + expected);
+  return 0;
 }
 
 void JsonReader::fail(const std::string &message) const {

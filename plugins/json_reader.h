@@ -23,6 +23,9 @@ inline constexpr unsigned kMaxJsonDepth = 32;
 /// Parses text without throwing. Fails on text that isn't UTF-8, isn't JSON or is too deep.
 Result<Json> parseJson(std::string_view text);
 
+/// The text of a value on one line; bytes that aren't UTF-8 are replaced.
+std::string jsonText(const Json &json);
+
 /// One value and the path to it. After the first failure every read returns an empty value; `failure` tells.
 class JsonReader {
 public:
@@ -42,7 +45,14 @@ public:
 
   uint64_t number(uint64_t min, uint64_t max) const;
   bool boolean() const;
+
+  /// A string of at most `maxBytes` without control characters: it will be printed.
   std::string text(size_t maxBytes) const;
+
+  /// One of the names, as the enum of its index.
+  template <typename Enum, size_t N> Enum oneOf(const char *const (&names)[N]) const {
+    return Enum(nameIndex(names, N));
+  }
 
   /// Fails with `path: message`, unless something failed before.
   void fail(const std::string &message) const;
@@ -50,6 +60,8 @@ public:
   const Json &json() const { return value; }
 
 private:
+  size_t nameIndex(const char *const *names, size_t numNames) const;
+
   const Json &value;
   std::string path;
   std::optional<Failure> &failure;

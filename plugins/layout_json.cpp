@@ -24,8 +24,10 @@ Plane planeFromJson(const JsonReader &reader) {
   const std::optional<PlaneRole> role = roleFromName(name);
   if (!role)
     reader.fail("has the unknown role '" + name + "'");
-  Plane plane{role.value_or(PlaneRole::value), elementFromJson(reader.member("element")),
-              reader.member("offset_bits").number(0, UINT64_MAX), {}};
+  Plane plane{role.value_or(PlaneRole::value),
+              elementFromJson(reader.member("element")),
+              reader.member("offset_bits").number(0, UINT64_MAX),
+              {}};
   const JsonReader digits = reader.member("digits");
   for (size_t i = 0, n = digits.size(kMaxDigits); i < n && !reader.failed(); ++i)
     plane.digits.push_back(digitFromJson(digits.element(i)));
@@ -72,7 +74,7 @@ Layout layoutFromJson(const JsonReader &reader) {
   return layout;
 }
 
-std::string layoutToJson(const Layout &layout) { return toJson(layout).dump(); }
+std::string layoutToJson(const Layout &layout) { return jsonText(toJson(layout)); }
 
 Result<Layout> layoutFromJson(std::string_view text) {
   Result<Json> json = parseJson(text);

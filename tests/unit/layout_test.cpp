@@ -9,9 +9,13 @@ namespace {
 
 // A 64x64 weight in panels of 32 rows, groups of 32 columns: two planes, one of codes, one of scales.
 Layout panelLayout() {
-  Plane codes{PlaneRole::code, ElementType::u4, 512,
+  Plane codes{PlaneRole::code,
+              ElementType::u4,
+              512,
               {{Axis::row, 32, 4}, {Axis::row, 2, 9216}, {Axis::column, 32, 128}, {Axis::column, 2, 4608}}};
-  Plane scales{PlaneRole::scale, ElementType::f16, 0,
+  Plane scales{PlaneRole::scale,
+               ElementType::f16,
+               0,
                {{Axis::row, 32, 16}, {Axis::row, 2, 9216}, {Axis::column, 32, 0}, {Axis::column, 2, 4608}}};
   return {2304, {codes, scales}};
 }

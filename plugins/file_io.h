@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Descriptors that close themselves; reads and writes that don't stop halfway.
+#ifndef KVASIR_PLUGINS_FILE_IO_H
+#define KVASIR_PLUGINS_FILE_IO_H
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+namespace kvasir {
+
+/// Owns a file descriptor.
+class FileDescriptor {
+public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd(fd) {}
+  FileDescriptor(FileDescriptor &&other) noexcept : fd(std::exchange(other.fd, -1)) {}
+  FileDescriptor &operator=(FileDescriptor &&other) noexcept {
+    std::swap(fd, other.fd);
+    return *this;
+  }
+  ~FileDescriptor();
+
+  int get() const { return fd; }
+  explicit operator bool() const { return fd >= 0; }
+
+private:
+  int fd = -1;
+};
+
+/// Fills `bytes` from the file's `offset`. False at the end of the file or an error (errno).
+bool readFully(int fd, uint64_t offset, std::span<uint8_t> bytes);
+
+/// Writes all bytes at `offset`. False on an error (errno).
+bool writeFully(int fd, uint64_t offset, std::span<const uint8_t> bytes);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include "plugins/description.h"
+
+#include "kvasir/plugin.h"
+
+#include <doctest/doctest.h>
+#include <string>
+
+using namespace kvasir;
+
+namespace {
+
+Layout cacheLayout() {
+  Plane rows{PlaneRole::value,
+             ElementType::bf16,
+             0,
+             {{Axis::lane, 64, 16}, {Axis::token, 128, 1024}, {Axis::head, 3, 131072}, {Axis::layer, 30, 393216}}};
+  return {30 * 3 * 128 * 64 * 2, {rows}};
+}
+
+Description exampleDescription() {
+  SlotDescription k{"k", SlotKind::cache, 30, 3, 64, 0, RowRotation::adjacent, "", {}, cacheLayout()};
+  SlotDescription v{"v", SlotKind::cache, 30, 3, 64, 4096, RowRotation::none, "k", {}, cacheLayout()};
+  SlotDescription conv{
+      "conv",
+      SlotKind::reg,
+      8,
+      1,
+      1,
+      0,
+      RowRotation::none,
+      "",
+      {4, 64},
+      {8192, {{PlaneRole::value, ElementType::f32, 0, {{Axis::lane, 256, 32}, {Axis::layer, 8, 8192}}}}}};
+  FunctionDescription forward{"forward",
+                              512,
+                              {{"ids", ElementType::i32, {{'T', 0}}, TensorRole::ids}},
+                              {{"logits", ElementType::f32, {{'W', 0}, {0, 49152}}, TensorRole::logits}}};
+  return {{"SmolLM2 135M", "llama", 8192, 49152, {{"E", 576}, {"L", 30}}},
+          "cpu",
+          true,
+          {"int8g32", true, "int8"},
+          {{"avx512-vnni", {"avx512f", "avx512vnni"}}, {"avx2", {"avx2", "fma"}}},
+          {k, v, conv},
+          {forward},
+          {{"forward", "v", "first layer is computed elsewhere"}}};
+}
+
+std::string replaced(std::string text, const std::string &from, const std::string &to) {
+  const size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+std::string refusal(const std::string &text) {
+  Result<Description> description = descriptionFromJson(text);
+  REQUIRE_FALSE(description);
+  CHECK(description.message().find('\n') == std::string::npos);
+  return description.message();
+}
+
+} // namespace
+
+TEST_CASE("descriptions survive JSON") {
+  const Description description = exampleDescription();
+  const std::string text = descriptionToJson(description);
+  Result<Description> again = descriptionFromJson(text);
+  REQUIRE_MESSAGE(again, again.message());
+  CHECK(*again == description);
+  CHECK(descriptionToJson(*again) == text);
+  CHECK(text.find('\n') == std::string::npos);
+}
+
+TEST_CASE("a plugin may have no slots and no functions") {
+  Description vocabularyOnly;
+  vocabularyOnly.model.name = "vocabulary";
+  Result<Description> again = descriptionFromJson(descriptionToJson(vocabularyOnly));
+  REQUIRE_MESSAGE(again, again.message());
+  CHECK(*again == vocabularyOnly);
+}
+
+TEST_CASE("bytes that are not UTF-8 do not throw") {
+  Description description = exampleDescription();
+  description.model.name = "bad \xff name";
+  Result<Description> again = descriptionFromJson(descriptionToJson(description));
+  REQUIRE(again);
+  CHECK(again->model.name == "bad \xef\xbf\xbd name");
+}
+
+TEST_CASE("bad descriptions are refused in one line that says where") {
+  const std::string text = descriptionToJson(exampleDescription());
+  CHECK(refusal(text.substr(0, text.size() / 2)) == "description is no JSON text");
+  CHECK(refusal(replaced(text, "\"format\":1", "\"format\":2")) ==
+        "description: has format 2, this host reads format 1");
+  CHECK(refusal(replaced(text, "\"backend\"", "\"back\"")) == "description: has an unknown member 'back'");
+  CHECK(refusal(replaced(text, "\"heads\":3,", "")) == "description.slots[0]: has no member 'heads'");
+  CHECK(refusal(replaced(text, "\"heads\":3,", "\"heads\":0,")) ==
+        "description.slots[0].heads: is 0, expected 1 to 16777216");
+  CHECK(refusal(replaced(text, "\"heads\":3", "\"heads\":4")) ==
+        "description.slots[0].layout: its plane of values has 3 heads, the slot needs 4");
+  CHECK(refusal(replaced(text, "\"T\"", "\"Q\"")) ==
+        "description.functions[0].inputs[0].shape[0]: is the symbol 'Q', expected B, T, W or S");
+  CHECK(refusal(replaced(text, "\"role\":\"ids\"", "\"role\":\"id\""))
+            .find("functions[0].inputs[0].role: is 'id', expected one of other, ids") != std::string::npos);
+  CHECK(refusal(replaced(text, "\"name\":\"v\"", "\"name\":\"k\"")) == "description: has two slots of the name 'k'");
+  CHECK(refusal(replaced(text, "\"values\":\"k\"", "\"values\":\"x\"")) ==
+        "description: slot 'v' holds the values of 'x', which is no cache");
+  CHECK(refusal(replaced(text, "computed", "\\u001b[31m")) == "description.waivers[0].reason: has a control character");
+}
+
+TEST_CASE("the schema's hash is over meaning, not storage") {
+  Description description = exampleDescription();
+  const Digest hash = schemaHash(description.slots);
+  description.slots[0].layout.planes[0].element = ElementType::f16;
+  CHECK(schemaHash(description.slots) == hash);
+  description.slots[0].heads = 2;
+  CHECK(schemaHash(description.slots) != hash);
+}
+
+TEST_CASE("SHA-256 agrees with FIPS 180-4") {
+  const std::string abc = "abc";
+  CHECK(toHex(sha256({reinterpret_cast<const uint8_t *>(abc.data()), abc.size()})) ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
