@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are elements
+// 0 to 15, high ones 16 to 31. Source: ggml-common.h, block_q4_0 to block_q8_0.
+#include "compiler/frontends/gguf/unpack.h"
+
+#include <cstring>
+
+namespace kvasir::gguf {
+namespace {
+
+constexpr uint64_t kBlock = 32;
+
+enum class Min : bool { no, yes };
+enum class FifthBit : bool { no, yes };
+
+void unpackNibbles(const uint8_t *nibbles, uint8_t *codes) {
+  for (uint64_t i = 0; i < kBlock / 2; ++i) {
+    codes[i] = nibbles[i] & 15;
+    codes[i + kBlock / 2] = nibbles[i] >> 4;
+  }
+}
+
+template <Min min, FifthBit fifthBit> void unpackRow(const uint8_t *block, WeightRow &row) {
+  for (uint64_t b = 0; b < row.columns() / kBlock; ++b) {
+    uint8_t *codes = row.codes() + b * kBlock;
+    std::memcpy(row.scales() + 2 * b, block, 2);
+    block += 2;
+    if constexpr (min == Min::yes) {
+      std::memcpy(row.mins() + 2 * b, block, 2);
+      block += 2;
+    }
+    uint32_t bits = 0;
+    if constexpr (fifthBit == FifthBit::yes) {
+      std::memcpy(&bits, block, sizeof(bits));
+      block += sizeof(bits);
+    }
+    unpackNibbles(block, codes);
+    block += kBlock / 2;
+    if constexpr (fifthBit == FifthBit::yes)
+      for (uint64_t i = 0; i < kBlock; ++i)
+        codes[i] |= (bits >> i & 1) << 4;
+  }
+}
+
+} // namespace
+
+void unpackFloats(const uint8_t *blocks, WeightRow &row) {
+  std::memcpy(row.codes(), blocks, row.columns() * codeBytes(row.form()));
+}
+
+void unpackQ4_0(const uint8_t *blocks, WeightRow &row) { unpackRow<Min::no, FifthBit::no>(blocks, row); }
+void unpackQ4_1(const uint8_t *blocks, WeightRow &row) { unpackRow<Min::yes, FifthBit::no>(blocks, row); }
+void unpackQ5_0(const uint8_t *blocks, WeightRow &row) { unpackRow<Min::no, FifthBit::yes>(blocks, row); }
+void unpackQ5_1(const uint8_t *blocks, WeightRow &row) { unpackRow<Min::yes, FifthBit::yes>(blocks, row); }
+
+void unpackQ8_0(const uint8_t *blocks, WeightRow &row) {
+  for (uint64_t b = 0; b < row.columns() / kBlock; ++b, blocks += 2 + kBlock) {
+    std::memcpy(row.scales() + 2 * b, blocks, 2);
+    std::memcpy(row.codes() + b * kBlock, blocks + 2, kBlock);
+  }
+}
+
+} // namespace kvasir::gguf

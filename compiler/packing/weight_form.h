@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// The normal form that the weights of every file format are brought to, without loss, before anything else sees them.
+#ifndef KVASIR_PACKING_WEIGHT_FORM_H
+#define KVASIR_PACKING_WEIGHT_FORM_H
+
+#include "plugins/layout.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kvasir {
+
+/// What the type !lm.weight says besides the shape. With a group, each run of `group` elements of a row has a scale and
+/// perhaps a min: value = scale * (code - zero) + min, in f32. Without, the codes are the values.
+struct WeightForm {
+  ElementType codes = ElementType::f32; ///< f32, f16, bf16 without a group; i8, u4, u5, u6 with one
+  uint32_t group = 0;                   ///< 0: no groups
+  ElementType scale = ElementType::f32; ///< f16 or f32; f32 without a group
+  std::optional<ElementType> min = {};  ///< f16 or f32
+  int32_t zero = 0;                     ///< 0 for i8
+
+  bool operator==(const WeightForm &) const = default;
+};
+
+/// "u4 in groups of 32, scale f16, min f16, zero 8"; for messages.
+std::string describe(const WeightForm &form);
+
+/// Bytes of one code in a WeightRow: codes narrower than a byte have one each.
+inline uint64_t codeBytes(const WeightForm &form) { return (elementBits(form.codes) + 7) / 8; }
+
+/// Memory for one row in normal form. Codes are unsigned bytes, signed bytes (i8) or the bytes of a float; scales and
+/// mins are the bytes of their types, one for each group.
+class WeightRow {
+public:
+  /// `columns` is a multiple of the group.
+  WeightRow(const WeightForm &form, uint64_t columns);
+
+  uint8_t *codes() { return codeStore.data(); }
+  uint8_t *scales() { return scaleStore.data(); }
+  uint8_t *mins() { return minStore.data(); }
+  const uint8_t *codes() const { return codeStore.data(); }
+  const uint8_t *scales() const { return scaleStore.data(); }
+  const uint8_t *mins() const { return minStore.data(); }
+  uint64_t columns() const { return numColumns; }
+  const WeightForm &form() const { return rowForm; }
+
+private:
+  WeightForm rowForm;
+  uint64_t numColumns;
+  std::vector<uint8_t> codeStore, scaleStore, minStore;
+};
+
+/// The form that holds all that either holds, without loss. Where one has groups and the other has none, f32 values:
+/// the values that the formula gives in f32.
+WeightForm joinForms(const WeightForm &a, const WeightForm &b);
+
+/// The same row in another form, one that joinForms made of `from`'s and any other.
+void convertRow(const WeightRow &from, WeightRow &to);
+
+/// The values of a row, each rounded as the formula says: product, then sum, both in f32.
+void dequantise(const WeightRow &row, float *values);
+
+/// The float at `index` of an array of `type` (f32, f16, bf16).
+float floatAt(ElementType type, const uint8_t *elements, uint64_t index);
+
+/// Stores `value`, rounded to `type` (f32, f16, bf16).
+void setFloatAt(ElementType type, uint8_t *elements, uint64_t index, float value);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// The GGUF reader on right files, on each way of being wrong, and on 5000 damaged ones.
+#include "compiler/frontends/gguf/reader.h"
+#include "tests/unit/gguf_bytes.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <random>
+
+using namespace kvasir;
+
+namespace {
+
+constexpr uint32_t kString = 8, kArray = 9;
+
+/// Two tensors and one value of each kind.
+GgufBytes smallFile() {
+  GgufBytes file;
+  file.header(2, 7);
+  file.text("general.architecture").number(kString).text("llama");
+  file.u32("llama.block_count", 2);
+  file.text("answer").number(uint32_t(5)).number(int32_t(-42));
+  file.text("epsilon").number(uint32_t(6)).number(1e-5f);
+  file.text("flag").number(uint32_t(7)).number(uint8_t(1));
+  file.text("tokens").number(kArray).number(kString).number(uint64_t(3)).text("a").text("").text("c\n");
+  file.text("factors").number(kArray).number(uint32_t(6)).number(uint64_t(2)).number(1.5f).number(2.5f);
+  file.tensor("token_embd.weight", {32, 4}, 8, 0).tensor("output_norm.weight", {32}, 0, 160);
+  return file.align().zeros(160 + 128);
+}
+
+std::string messageOf(const GgufBytes &file) {
+  Result<gguf::File> parsed = gguf::File::parse(file.bytes);
+  return parsed ? "" : parsed.message();
+}
+
+void changeNumber(std::vector<uint8_t> &bytes, std::mt19937 &random) {
+  size_t at = random() % bytes.size();
+  switch (random() % 4) {
+  case 0: bytes[at] = uint8_t(random()); return;
+  case 1: bytes[at] ^= uint8_t(1 << random() % 8); return;
+  case 2: bytes.resize(at); return;
+  default:
+    for (size_t i = at & ~size_t(3); i < std::min(bytes.size(), (at & ~size_t(3)) + 8); ++i)
+      bytes[i] = random() % 2 ? 0xff : 0x7f;
+  }
+}
+
+} // namespace
+
+TEST_CASE("metadata and tensors are read as they are") {
+  GgufBytes bytes = smallFile();
+  Result<gguf::File> file = gguf::File::parse(bytes.bytes);
+  REQUIRE_MESSAGE(file, file.message());
+  CHECK(file->find("general.architecture")->asString() == "llama");
+  CHECK(file->find("llama.block_count")->asUnsigned() == 2);
+  CHECK(file->find("answer")->asSigned() == -42);
+  CHECK(!file->find("answer")->asUnsigned());
+  CHECK(file->find("epsilon")->asReal() == double(1e-5f));
+  CHECK(file->find("flag")->asBool() == true);
+  CHECK(file->find("tokens")->asStrings() == std::vector<std::string_view>{"a", "", "c\n"});
+  CHECK(file->find("tokens")->summary() == "3 x string ['a', '', 'c\\x0a']");
+  CHECK(file->find("factors")->asReals() == std::vector<float>{1.5f, 2.5f});
+  CHECK(!file->find("factors")->asIntegers());
+  CHECK(!file->find("nothing"));
+
+  const gguf::Tensor *embedding = file->findTensor("token_embd.weight");
+  REQUIRE(embedding);
+  CHECK(embedding->type->name == std::string("Q8_0"));
+  CHECK(embedding->bytes.size() == 4 * 34);
+  CHECK(embedding->dims[0] == 32);
+  CHECK(embedding->dims[1] == 4);
+  CHECK(file->findTensor("output_norm.weight")->offsetBytes == embedding->offsetBytes + 160);
+}
+
+TEST_CASE("versions that are not read are named") {
+  CHECK(messageOf(GgufBytes().header(0, 0, 2)) == "");
+  CHECK(messageOf(GgufBytes().header(0, 0, 1)).find("version 1") != std::string::npos);
+  CHECK(messageOf(GgufBytes().header(0, 0, 4)).find("version 4") != std::string::npos);
+  CHECK(messageOf(GgufBytes().header(0, 0, 0x03000000)).find("big-endian") != std::string::npos);
+  CHECK(messageOf(GgufBytes().text("PK")).find("is no GGUF file") == 0);
+  CHECK(messageOf(GgufBytes()).find("is no GGUF file") == 0);
+}
+
+TEST_CASE("huge counts and lengths are refused before anything is made of them") {
+  constexpr uint64_t kHuge = uint64_t(1) << 62;
+  CHECK(messageOf(GgufBytes().header(kHuge, 0)) ==
+        "claims 4611686018427387904 tensors, more than it has bytes for");
+  CHECK(messageOf(GgufBytes().header(0, kHuge)) ==
+        "claims 4611686018427387904 metadata values, more than it has bytes for");
+  CHECK(messageOf(GgufBytes().header(0, 1).number(kHuge).zeros(100)) == "is cut short in metadata key 0");
+  CHECK(messageOf(GgufBytes().header(0, 1).text("a").number(kArray).number(uint32_t(10)).number(kHuge).zeros(9)) ==
+        "metadata 'a' can't be read: its value is cut short");
+  CHECK(messageOf(GgufBytes().header(0, 1).text("a").number(kArray).number(kString).number(kHuge).zeros(9)) ==
+        "metadata 'a' can't be read: its value is cut short");
+  CHECK(messageOf(GgufBytes().header(0, 1).text("a").number(kArray).number(kArray).number(uint64_t(1)).zeros(9)) ==
+        "metadata 'a' can't be read: it is an array of type 9; numbers, booleans or strings are expected");
+  CHECK(messageOf(GgufBytes().header(1, 0).tensor("t", {kHuge, kHuge}, 0, 0)) ==
+        "tensor 't' lies beyond the end of the file: the file is cut short or damaged");
+  CHECK(messageOf(GgufBytes().header(1, 0).tensor("t", {8}, 0, kHuge).align().zeros(32)) ==
+        "tensor 't' lies beyond the end of the file: the file is cut short or damaged");
+}
+
+TEST_CASE("a table that can't be right is refused") {
+  auto withTensor = [](const std::vector<uint64_t> &dims, uint32_t type, uint64_t offset) {
+    return messageOf(GgufBytes().header(1, 0).tensor("a\nb", dims, type, offset).align().zeros(256));
+  };
+  CHECK(withTensor({8}, 0, 0) == "");
+  CHECK(withTensor({8}, 77, 0) == "tensor 'a\\x0ab' has type 77, which is not known");
+  CHECK(withTensor({}, 0, 0) == "tensor 'a\\x0ab' has 0 dimensions; 1 to 4 are expected");
+  CHECK(withTensor({0}, 0, 0) == "tensor 'a\\x0ab' has a dimension of 0");
+  CHECK(withTensor({40}, 2, 0) == "tensor 'a\\x0ab' has rows of 40 elements; type Q4_0 has blocks of 32");
+  CHECK(withTensor({8}, 0, 4) == "tensor 'a\\x0ab' begins at 4, not at a multiple of 32");
+  CHECK(messageOf(GgufBytes().header(2, 0).tensor("a", {9}, 0, 0).tensor("b", {8}, 0, 32).align().zeros(64)) ==
+        "tensor 'b' overlaps tensor 'a'");
+  CHECK(messageOf(GgufBytes().header(2, 0).tensor("a", {8}, 0, 0).tensor("a", {8}, 0, 32).align().zeros(64)) ==
+        "has tensor 'a' twice");
+  CHECK(messageOf(GgufBytes().header(0, 2).u32("k", 1).u32("k", 2)) == "has metadata 'k' twice");
+  CHECK(messageOf(GgufBytes().header(0, 1).u32("general.alignment", 0)) ==
+        "has alignment 0; a power of two is expected");
+  CHECK(messageOf(GgufBytes().header(0, 1).text("k").number(uint32_t(13))) ==
+        "metadata 'k' can't be read: its value has type 13, which there is not");
+}
+
+TEST_CASE("every file cut short is refused") {
+  std::vector<uint8_t> whole = smallFile().bytes;
+  for (size_t size = 0; size < whole.size(); ++size) {
+    std::vector<uint8_t> part(whole.begin(), whole.begin() + ptrdiff_t(size)); // a copy: ASan sees its end
+    CAPTURE(size);
+    Result<gguf::File> file = gguf::File::parse(part);
+    REQUIRE(!file);
+    REQUIRE(file.message().find('\n') == std::string::npos);
+  }
+}
+
+TEST_CASE("damaged files are read or refused in one line") {
+  std::mt19937 random(1);
+  for (int i = 0; i < 5000; ++i) {
+    std::vector<uint8_t> bytes = smallFile().bytes;
+    for (uint32_t changes = 1 + random() % 4; changes > 0 && !bytes.empty(); --changes)
+      changeNumber(bytes, random);
+    Result<gguf::File> file = gguf::File::parse(bytes);
+    if (!file) {
+      REQUIRE(file.message().find('\n') == std::string::npos);
+      continue;
+    }
+    for (const auto &[key, value] : file->metadata()) {
+      value.summary();
+      value.asStrings();
+      value.asIntegers();
+      value.asReals();
+    }
+    for (const gguf::Tensor &tensor : file->tensors())
+      REQUIRE(tensor.bytes.data() + tensor.bytes.size() <= bytes.data() + bytes.size());
+  }
+}
+
+TEST_CASE("files that can't be opened are refused") {
+  CHECK(gguf::File::open("/nonexistent.gguf").message() == "No such file or directory");
+  CHECK(gguf::File::open("/").message() == "not a regular file");
+  CHECK(gguf::File::open("/dev/null").message() == "not a regular file");
+}
+
+TEST_CASE("a file on disk outlives its descriptor") {
+  std::string path = "gguf_test.gguf";
+  std::vector<uint8_t> bytes = smallFile().bytes;
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char *>(bytes.data()), ptrdiff_t(bytes.size()));
+  Result<gguf::File> file = gguf::File::open(path);
+  std::remove(path.c_str());
+  REQUIRE_MESSAGE(file, file.message());
+  gguf::File moved = std::move(*file);
+  CHECK(moved.find("llama.block_count")->asUnsigned() == 2);
+}
