@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/registry.h"
 
-#include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/kv/passes.h"
 #include "compiler/dialects/lm/dialect.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -106,6 +106,7 @@ void kvasir::registerPasses() {
   arith::registerArithPasses();
   bufferization::registerBufferizationPasses();
   func::registerFuncPasses();
+  kv::registerKvPasses();
   math::registerMathPasses();
   memref::registerMemRefPasses();
   registerConversionPasses();

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+include "mlir/Pass/PassBase.td"
+
+def VerifyState : Pass<"verify-state", "::mlir::ModuleOp"> {
+  let summary = "refuses a program that does not write its state";
+  let description = [{
+    Follows one call of every entry that the schema lists, its index arithmetic run on constants, and refuses what
+    breaks a rule: firewall, agreement, linear, coverage, order, rows, bounds, branches, phase, waiver (README.md).
+    Changes nothing. Each error begins with its rule, names function, slot, layers and rows, and says what to do.
+  }];
+}
+
+def RaiseWrites : Pass<"raise-writes", "::mlir::ModuleOp"> {
+  let summary = "turns kv.write into kv.append where its rows are provably this call's";
+  let description = [{
+    Before: `kv.write %slot[%layer], %rows at(%begin)`. After, if begin = start and size = count of the batch:
+    `kv.append %slot[%layer], %rows, %batch`. Otherwise the write stays and its `unraised` says why.
+    The end of a kv.read that is provably start or length is spelled so.
+    The proof is upstream's ValueBoundsConstraintSet over kv.start, kv.count, kv.length and kv.bind.
+  }];
+  let dependentDialects = ["::kvasir::kv::KvDialect"];
+}
+
+def UnrollLayers : Pass<"unroll-layers", "::mlir::ModuleOp"> {
+  let summary = "replaces kv.loop by its layers, one after another";
+  let description = [{
+    Before: `kv.loop %layer = 0 to 2 carry(...) { body }`. After: body for layer 0, body for layer 1, with the layer as
+    a constant. For tests: the proof must not depend on layers being one body.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Regions and calls: the trace goes where the call would go.
+#include "compiler/dialects/kv/state_trace.h"
+
+using namespace mlir;
+using namespace kvasir::kv;
+
+namespace {
+bool touchesState(Operation *op) {
+  auto isState = [](Type type) { return isa<SlotType, ViewType>(type); };
+  return op
+      ->walk([&](Operation *inner) {
+        bool holds = llvm::any_of(inner->getOperandTypes(), isState) || llvm::any_of(inner->getResultTypes(), isState);
+        return holds ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+} // namespace
+
+void StateTrace::visitBlock(Block &block, Facts &facts) {
+  for (Operation &op : block.without_terminator())
+    visit(&op, facts);
+}
+
+/// Hands values across an edge of control flow; a slot is consumed on the way.
+void StateTrace::pass(Operation *op, ValueRange from, ValueRange to, Facts &source, Facts &target) {
+  SmallVector<Fact> passed;
+  for (Value value : from)
+    passed.push_back(consume(op, value, source));
+  for (auto [value, fact] : llvm::zip(to, passed))
+    target[value] = fact;
+}
+
+/// A group changes nothing but who does the work: its body is the code around it.
+void StateTrace::visitGroup(GroupOp op, Facts &facts) {
+  Block &block = op.getBody().front();
+  visitBlock(block, facts);
+  pass(block.getTerminator(), block.getTerminator()->getOperands(), op.getResults(), facts, facts);
+}
+
+void StateTrace::visitLayers(LoopOp op, Facts &facts) {
+  if (!touchesState(op))
+    return visitPlainLoop(cast<LoopLikeOpInterface>(op.getOperation()), facts);
+  Block &body = op.getBody().front();
+  Operation *yield = body.getTerminator();
+  pass(op, op.getCarried(), op.getRegionIterArgs(), facts, facts);
+  for (int64_t layer = op.getFrom(), to = op.getTo(); layer < to; ++layer) {
+    facts[op.getLayer()] = Fact::ofNumber(IntegerAttr::get(op.getLayer().getType(), layer));
+    visitBlock(body, facts);
+    ValueRange target = layer + 1 < to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults());
+    pass(yield, yield->getOperands(), target, facts, facts);
+  }
+}
+
+/// scf.for stays legal over layers, when its bounds are constants.
+void StateTrace::visitFor(scf::ForOp op, Facts &facts) {
+  constexpr int64_t kMostLayers = 1 << 14; // a longer loop over state is no loop over layers
+  if (!touchesState(op))
+    return visitPlainLoop(cast<LoopLikeOpInterface>(op.getOperation()), facts);
+  std::optional<int64_t> from = constantOf(op.getLowerBound(), facts), to = constantOf(op.getUpperBound(), facts),
+                         step = constantOf(op.getStep(), facts);
+  if (!from || !to || !step || *step < 1 || (*to - *from) / *step > kMostLayers) {
+    report(op, "bounds", {},
+           "runs a loop over state whose bounds are not known at compile time, or not those of layers", "use kv.loop");
+    return pass(op, op.getInitArgs(), op.getResults(), facts, facts);
+  }
+  Operation *yield = op.getBody()->getTerminator();
+  pass(op, op.getInitArgs(), *from < *to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults()), facts,
+       facts);
+  for (int64_t i = *from; i < *to; i += *step) {
+    facts[op.getInductionVar()] = Fact::ofNumber(IntegerAttr::get(op.getInductionVar().getType(), i));
+    visitBlock(*op.getBody(), facts);
+    ValueRange target = i + *step < *to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults());
+    pass(yield, yield->getOperands(), target, facts, facts);
+  }
+}
+
+/// A loop without state: nothing is known of its numbers. Every round may carry an origin one value further, so as
+/// many rounds as carried values carry it as far as it goes.
+void StateTrace::visitPlainLoop(LoopLikeOpInterface loop, Facts &facts) {
+  auto carry = [&](ValueRange from, ValueRange to) {
+    bool isNew = false;
+    for (auto [source, target] : llvm::zip(from, to)) {
+      Origin origin = facts.lookup(target).origin, before = origin;
+      origin |= facts.lookup(source).origin;
+      isNew |= origin.positions != before.positions || origin.wanted != before.wanted;
+      facts[target] = Fact{Fact::nothing, {}, {}, 0, -1, origin};
+    }
+    return isNew;
+  };
+  ValueRange arguments = loop.getRegionIterArgs();
+  carry(loop.getInits(), arguments);
+  Block &body = loop.getLoopRegions().front()->front();
+  do
+    visitBlock(body, facts);
+  while (carry(body.getTerminator()->getOperands(), arguments));
+  carry(arguments, *loop.getLoopResults());
+}
+
+SmallVector<Fact> StateTrace::visitBranch(Region &region, unsigned numResults, Facts &facts) {
+  SmallVector<Fact> results(numResults);
+  if (region.empty())
+    return results;
+  Block &block = region.front();
+  visitBlock(block, facts);
+  Operation *yield = block.getTerminator();
+  for (auto [value, fact] : llvm::zip(yield->getOperands(), results))
+    fact = consume(yield, value, facts);
+  return results;
+}
+
+void StateTrace::visitIf(scf::IfOp op, Facts &facts) {
+  SmallVector<Fact> results;
+  if (std::optional<int64_t> condition = constantOf(op.getCondition(), facts)) {
+    results = visitBranch(*condition ? op.getThenRegion() : op.getElseRegion(), op.getNumResults(), facts);
+  } else {
+    Slots before = slots;
+    results = visitBranch(op.getThenRegion(), op.getNumResults(), facts);
+    Slots then = std::move(slots);
+    slots = std::move(before);
+    SmallVector<Fact> others = visitBranch(op.getElseRegion(), op.getNumResults(), facts);
+    Slots otherwise = std::move(slots);
+    join(op, std::move(then), std::move(otherwise));
+    for (auto [fact, other] : llvm::zip(results, others)) {
+      fact.origin |= other.origin;
+      if (fact.constant != other.constant)
+        fact.constant = {};
+      if (fact.kind == Fact::slot)
+        fact.version = slots[fact.symbol].version;
+      if (fact.kind == Fact::view && (fact.layer != other.layer || fact.version != other.version))
+        report(op, "branches", fact.symbol,
+               "lends a different layer of slot @" + fact.symbol.getValue() + " in each branch",
+               "borrow after the branch");
+    }
+  }
+  for (auto [value, fact] : llvm::zip(op.getResults(), results))
+    facts[value] = fact;
+}
+
+/// Both branches must have done the same to every layer; afterwards a changed slot has one new version.
+void StateTrace::join(scf::IfOp op, Slots &&then, Slots &&otherwise) {
+  slots = std::move(then);
+  for (auto &[symbol, slot] : slots) {
+    SlotTrace &other = otherwise[symbol];
+    for (auto [a, b] : llvm::zip(slot.layers, other.layers)) {
+      a.attended = a.attended ? a.attended : b.attended;
+      for (int when : {0, 1})
+        a.reads[when] = a.reads[when] ? a.reads[when] : b.reads[when];
+    }
+    if (slot.consumers == other.consumers)
+      continue;
+    joinLayers(op, symbol, slot, other);
+    unsigned version = std::max(slot.version, other.version) + 1;
+    slot.consumers.resize(version, op);
+    slot.version = version;
+  }
+}
+
+void StateTrace::joinLayers(scf::IfOp op, StringAttr symbol, SlotTrace &then, SlotTrace &otherwise) {
+  for (auto [index, pair] : llvm::enumerate(llvm::zip(then.layers, otherwise.layers))) {
+    auto &[a, b] = pair;
+    bool bothWaived = a.waiver && b.waiver;
+    if (a.isSettled() != b.isSettled() || (a.numWrites != b.numWrites && !a.waiver && !b.waiver) ||
+        (bool(a.unproven) != bool(b.unproven) && !bothWaived)) {
+      Finding &finding = report(op, "branches", symbol, "writes " + Twine(rowsOf(symbol)) + ", {layers}, in one branch only",
+                                "write them in both, or kv.waive them in the other", index);
+      if (Operation *writer = a.numWrites > b.numWrites ? a.writer : b.writer)
+        finding.note(writer->getLoc(), "written here");
+    }
+    if (b.numWrites > a.numWrites) {
+      std::swap(a.numWrites, b.numWrites);
+      std::swap(a.writer, b.writer);
+    }
+    a.writtenAt = std::max(a.writtenAt, b.writtenAt);
+    a.waiver = a.waiver ? a.waiver : b.waiver;
+    a.unproven = a.unproven ? a.unproven : b.unproven;
+  }
+}
+
+void StateTrace::visitCall(func::CallOp op, Facts &facts) {
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, op.getCalleeAttr());
+  bool isRecursive = llvm::is_contained(callers, op.getOperation());
+  if (!callee || callee.isExternal() || isRecursive) {
+    if (touchesState(op))
+      report(op, "firewall", {},
+             "hands a slot to @" + op.getCallee() +
+                 (isRecursive ? ", which calls itself" : ", whose body is not here"),
+             "only functions of this module may hold state");
+    return visitArithmetic(op, facts);
+  }
+  Facts inner;
+  pass(op, op.getOperands(), callee.getArguments(), facts, inner);
+  callers.push_back(op);
+  Block &block = callee.getBody().front();
+  visitBlock(block, inner);
+  pass(block.getTerminator(), block.getTerminator()->getOperands(), op.getResults(), inner, facts);
+  callers.pop_back();
+}
