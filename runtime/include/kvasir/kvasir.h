@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kvasir's runtime in C: load a model plugin, keep conversations, run calls on them, read their rows; text to tokens
+ * and back; sampling. The same for C++, with objects that clean up after themselves: kvasir.hpp.
+ *
+ * Rules. Handles are opaque; a null handle may be given to *_free. Structs of options begin with `size`, which the
+ * caller sets to sizeof of its own; fields are only ever appended, 0 is the default of each. kvasir_sequence and
+ * kvasir_tensor are fixed for good, since they lie in arrays. Every function that can fail returns a status of plugin.h
+ * and writes one line without a period to `message` (`message_bytes` bytes including the 0; may be null and 0); on
+ * success it writes an empty one. After a failure nothing has changed: no output, no state. Nothing is printed, nothing
+ * thrown, no signal handled. Text is UTF-8 and need not end in 0 where a number of bytes is given.
+ *
+ * Threads. A model may be used by any number of threads; calls on different states of it queue for its team. A state, a
+ * detokenizer and a sampler are for one thread at a time; a second call on a busy state gets KV_BUSY at once.
+ *
+ * Shape letters: B sequences, T new tokens, W wanted tokens, L layers, G key/value heads, D head width, V vocabulary.
+ */
+#ifndef KVASIR_KVASIR_H
+#define KVASIR_KVASIR_H
+
+#include "kvasir/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KVASIR_API __attribute__((visibility("default")))
+
+typedef struct kvasir_model kvasir_model;
+typedef struct kvasir_state kvasir_state;
+typedef struct kvasir_cancel kvasir_cancel;
+typedef struct kvasir_result kvasir_result;
+typedef struct kvasir_detokenizer kvasir_detokenizer;
+typedef struct kvasir_sampler kvasir_sampler;
+
+/* "0.1.0". Valid for good. */
+KVASIR_API const char *kvasir_version(void);
+
+/* "ok", "capacity", "busy", …; "unknown" for a number that is no status. Valid for good. */
+KVASIR_API const char *kvasir_status_name(kv_status status);
+
+/* ---- Models -------------------------------------------------------------------------------------------------------- */
+
+/* Whether each thread keeps to one processor. Automatic: if there is a thread for each core. The caller's own thread is
+ * kept to one only while a call runs. */
+enum { KVASIR_PIN_AUTOMATIC = 0, KVASIR_PIN_ON = 1, KVASIR_PIN_OFF = 2 };
+
+typedef struct kvasir_model_options {
+  uint32_t size;
+  uint32_t threads; /* members of the team, the caller's thread among them; 0: one for each core */
+  uint32_t pinning; /* KVASIR_PIN_… */
+} kvasir_model_options;
+
+/* Checks the file, then loads it. `options` may be null. Weights are mapped, not read.
+ * Errors: KV_BAD_FILE and KV_UNSUPPORTED, with the reason, before any code of the file runs.
+ * Cost: about a millisecond, whatever the size. */
+KVASIR_API kv_status kvasir_model_open(const char *path, const kvasir_model_options *options, kvasir_model **model,
+                                       char *message, size_t message_bytes);
+
+/* States, samplers and detokenizers that were made from it stay usable; memory goes with the last of them. */
+KVASIR_API void kvasir_model_free(kvasir_model *model);
+
+/* What the plugin says of itself, as JSON: model, slots with layouts, functions, waivers, numerics. Valid as long as the
+ * model; 0-terminated. */
+KVASIR_API const char *kvasir_model_description(const kvasir_model *model);
+
+typedef struct kvasir_model_facts {
+  uint32_t size;
+  uint32_t threads;         /* of its team */
+  uint64_t vocabulary;      /* V; 0 if it takes no ids */
+  uint64_t context;         /* the most tokens of a state */
+  uint64_t max_tokens;      /* of one execute of predict; longer calls are cut. 0 if the model can't predict */
+  uint64_t weights_bytes;
+} kvasir_model_facts;
+
+/* Fills as much of `facts` as its size, which the caller sets, has room for. */
+KVASIR_API void kvasir_model_get_facts(const kvasir_model *model, kvasir_model_facts *facts);
+
+/* ---- States -------------------------------------------------------------------------------------------------------- */
+
+typedef struct kvasir_state_options {
+  uint32_t size;
+  uint32_t reserved; /* 0 */
+  uint64_t capacity; /* the most tokens it may hold; 0: the model's context */
+} kvasir_state_options;
+
+/* An empty conversation; memory comes with its tokens, in blocks of 128. `options` may be null.
+ * Errors: KV_BAD_INPUT if the capacity is beyond the context. */
+KVASIR_API kv_status kvasir_state_make(kvasir_model *model, const kvasir_state_options *options, kvasir_state **state,
+                                       char *message, size_t message_bytes);
+
+/* No call may be running on it. Its blocks serve the model's other states. */
+KVASIR_API void kvasir_state_free(kvasir_state *state);
+
+/* Tokens that the state holds. While a call runs: as before it. */
+KVASIR_API uint64_t kvasir_state_length(const kvasir_state *state);
+KVASIR_API uint64_t kvasir_state_capacity(const kvasir_state *state);
+
+/* Forgets everything. Errors: KV_BUSY. */
+KVASIR_API kv_status kvasir_state_reset(kvasir_state *state, char *message, size_t message_bytes);
+
+/* L, G and D of a cache. Errors: KV_BAD_INPUT if no slot has this name. */
+KVASIR_API kv_status kvasir_slot_shape(const kvasir_model *model, const char *slot, uint64_t *layers, uint64_t *heads,
+                                       uint64_t *width, char *message, size_t message_bytes);
+
+/* Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D], as f32 whatever the plugin stores.
+ * Errors: KV_BAD_INPUT if the slot, layer or rows are not there or `num_floats` is too few; KV_BUSY.
+ * Cost: some ns an element. */
+KVASIR_API kv_status kvasir_state_rows(kvasir_state *state, const char *slot, uint64_t layer, uint64_t first,
+                                       uint64_t count, float *rows, uint64_t num_floats, char *message,
+                                       size_t message_bytes);
+
+/* ---- Calls --------------------------------------------------------------------------------------------------------- */
+
+/* Makes calls stop: each call that was given it returns KV_CANCELLED within about a layer's time. */
+KVASIR_API kvasir_cancel *kvasir_cancel_make(void); /* null if there is no memory */
+KVASIR_API void kvasir_cancel_free(kvasir_cancel *cancel);
+
+/* Any thread and any signal handler may do it. Stays requested until cleared. */
+KVASIR_API void kvasir_cancel_request(kvasir_cancel *cancel);
+KVASIR_API void kvasir_cancel_clear(kvasir_cancel *cancel);
+
+/* Which tokens' output rows a caller wants; a model's head is computed for these only. */
+enum { KVASIR_WANTED_LAST = 0, KVASIR_WANTED_ALL = 1, KVASIR_WANTED_NONE = 2 };
+
+typedef struct kvasir_call_options {
+  uint32_t size;
+  uint32_t wanted; /* KVASIR_WANTED_…; last: one row for each sequence */
+  const kvasir_cancel *cancel;
+} kvasir_call_options;
+
+/* New tokens of one conversation. */
+typedef struct kvasir_sequence {
+  kvasir_state *state;
+  const int32_t *ids; /* [num_ids] */
+  uint64_t num_ids;   /* >= 1 */
+} kvasir_sequence;
+
+/* Appends tokens to states and returns logits [W, V], W rows in the order of the sequences and their tokens. All or
+ * nothing: on an error every state is as before. Prefill and decode are the same call. `options` may be null.
+ * Errors: KV_BAD_INPUT (an id outside the vocabulary, no tokens, a state twice or of another model, `num_floats` less
+ * than W * V) before anything runs; KV_CAPACITY, KV_BUSY, KV_CANCELLED, KV_OUT_OF_MEMORY, KV_FAILED.
+ * Cost: reads the weights once for each max_tokens tokens. */
+KVASIR_API kv_status kvasir_predict(const kvasir_sequence *sequences, uint64_t num_sequences,
+                                    const kvasir_call_options *options, float *logits, uint64_t num_floats,
+                                    char *message, size_t message_bytes);
+
+enum {
+  KVASIR_F32 = 0,
+  KVASIR_F16 = 1,
+  KVASIR_BF16 = 2,
+  KVASIR_I8 = 3,
+  KVASIR_U8 = 4,
+  KVASIR_I32 = 8,
+  KVASIR_I64 = 9,
+  KVASIR_F64 = 10
+};
+
+/* A dense row-major tensor under its name. */
+typedef struct kvasir_tensor {
+  const char *name;
+  const void *bytes;
+  uint64_t size_bytes;
+  uint32_t element; /* KVASIR_F32, … */
+  uint32_t rank;    /* <= 8 */
+  uint64_t dims[8];
+} kvasir_tensor;
+
+/* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be null
+ * for one state or none: then T is what the inputs say. Rules and errors as for predict; also KV_BAD_INPUT for a
+ * function or input that is missing, unknown, or of another type or shape.  */
+KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvasir_state *const *states,
+                                 const uint64_t *counts, uint64_t num_states, const kvasir_tensor *inputs,
+                                 uint64_t num_inputs, const kvasir_call_options *options, kvasir_result **result,
+                                 char *message, size_t message_bytes);
+
+/* The outputs of a call, in the description's order. Names and bytes are the result's and live as long. */
+KVASIR_API uint64_t kvasir_result_count(const kvasir_result *result);
+KVASIR_API kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index); /* index < count */
+KVASIR_API void kvasir_result_free(kvasir_result *result);
+
+/* ---- Text ---------------------------------------------------------------------------------------------------------- */
+
+enum {
+  KVASIR_ADD_SPECIAL = 1,  /* begin with the tokens that the model wants before a text, end with those after it */
+  KVASIR_PARSE_SPECIAL = 2 /* spellings of control tokens ("<|im_end|>") mean the tokens: not for text from outside */
+};
+
+/* Text to at most `capacity` ids. `num_ids` is set to how many there are in all, also if they don't fit, so that a call
+ * with capacity 0 asks for it.
+ * Errors: KV_UNSUPPORTED if the model has no vocabulary; KV_CAPACITY if capacity > 0 and they don't fit. */
+KVASIR_API kv_status kvasir_tokenize(const kvasir_model *model, const char *text, size_t text_bytes, uint32_t flags,
+                                     int32_t *ids, uint64_t capacity, uint64_t *num_ids, char *message,
+                                     size_t message_bytes);
+
+/* 1 if the model ends a text or a turn with this token, else 0. */
+KVASIR_API int kvasir_is_end(const kvasir_model *model, int32_t id);
+
+/* Turns ids into text as they come, never half a character. With KVASIR_SHOW_SPECIAL control tokens are spelled out. */
+enum { KVASIR_SHOW_SPECIAL = 1 };
+KVASIR_API kv_status kvasir_detokenizer_make(const kvasir_model *model, uint32_t flags, kvasir_detokenizer **detokenizer,
+                                             char *message, size_t message_bytes);
+KVASIR_API void kvasir_detokenizer_free(kvasir_detokenizer *detokenizer);
+
+/* The text that this id completes; may be empty. `text` is valid until the next push or finish, not 0-terminated.
+ * Errors: KV_BAD_INPUT for an id outside the vocabulary. */
+KVASIR_API kv_status kvasir_detokenizer_push(kvasir_detokenizer *detokenizer, int32_t id, const char **text,
+                                             size_t *text_bytes, char *message, size_t message_bytes);
+
+/* What is left at the end (U+FFFD for a cut character), as push. The next push begins a new text. */
+KVASIR_API kv_status kvasir_detokenizer_finish(kvasir_detokenizer *detokenizer, const char **text, size_t *text_bytes,
+                                               char *message, size_t message_bytes);
+
+/* ---- Sampling ------------------------------------------------------------------------------------------------------ */
+
+typedef struct kvasir_sampler_options {
+  uint32_t size;
+  uint32_t top_k;          /* only the k likeliest; 0: all */
+  float temperature;       /* 0: the likeliest token, always */
+  float top_p;             /* only the likeliest that together have this probability; 0 or 1: all */
+  float min_p;             /* only those at least this much as likely as the likeliest; 0: all */
+  float repeat_penalty;    /* > 1 makes tokens of the window less likely; 0 or 1: none */
+  float presence_penalty;  /* taken off the logit of a token of the window */
+  float frequency_penalty; /* the same for each time that it is there */
+  uint32_t penalty_window; /* how many of the last tokens count */
+  uint64_t seed;           /* equal seeds give equal choices */
+} kvasir_sampler_options;
+
+/* `options` may be null: the likeliest token. Errors: KV_BAD_INPUT for a number that makes no sense. */
+KVASIR_API kv_status kvasir_sampler_make(const kvasir_sampler_options *options, kvasir_sampler **sampler, char *message,
+                                         size_t message_bytes);
+KVASIR_API void kvasir_sampler_free(kvasir_sampler *sampler);
+
+/* Chooses a token from one row of logits [num_logits] and remembers it for the penalties.
+ * Errors: KV_BAD_INPUT if there are none or one is NaN. Cost: O(V). */
+KVASIR_API kv_status kvasir_sampler_choose(kvasir_sampler *sampler, const float *logits, uint64_t num_logits, int32_t *id,
+                                           char *message, size_t message_bytes);
+
+/* Remembers tokens that were not chosen here (a prompt) for the penalties. */
+KVASIR_API kv_status kvasir_sampler_remember(kvasir_sampler *sampler, const int32_t *ids, uint64_t num_ids,
+                                             char *message, size_t message_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

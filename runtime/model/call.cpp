@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/model/call.h"
+
+#include "runtime/model/execution.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace kvasir::runtime {
+namespace {
+
+void requireStates(const Model &model, const CallRequest &request) {
+  const auto &states = request.states;
+  if (states.empty() && (model.slots()->size() != 0 || request.counts.empty()))
+    throw Error(KV_BAD_INPUT, "the call has no sequences");
+  if (!states.empty() && states.size() != request.counts.size())
+    throw Error(KV_BAD_INPUT, "the call has " + std::to_string(states.size()) + " states and " +
+                                  std::to_string(request.counts.size()) + " counts of tokens");
+  for (size_t i = 0; i < states.size(); ++i) {
+    if (&states[i]->slots() != model.slots().get())
+      throw Error(KV_BAD_INPUT, "state " + std::to_string(i) + " of the call belongs to another model");
+    if (std::find(states.begin(), states.begin() + i, states[i]) != states.begin() + i)
+      throw Error(KV_BAD_INPUT, "state " + std::to_string(i) + " of the call is in it twice");
+  }
+  const auto empty = std::ranges::find(request.counts, uint64_t{0});
+  if (empty != request.counts.end())
+    throw Error(KV_BAD_INPUT,
+                "sequence " + std::to_string(empty - request.counts.begin()) + " of the call has no new tokens");
+}
+
+/// A longer call is several executes; that works only where each tensor can be cut by tokens.
+void requireCuttable(const FunctionDescription &function) {
+  const auto refuse = [&](const TensorDescription &tensor) {
+    throw Error(KV_BAD_INPUT, "function " + function.name + " takes at most " + std::to_string(function.maxTokens) +
+                                  " tokens at once, and '" + tensor.name + "' can't be cut by tokens");
+  };
+  for (const TensorDescription &input : function.inputs)
+    if (hasSymbol(input) && !isSplit(input, 'T'))
+      refuse(input);
+  for (const TensorDescription &output : function.outputs)
+    if (!isSplit(output, 'T') && !isSplit(output, 'W'))
+      refuse(output);
+}
+
+void requireIds(const std::vector<int32_t> &ids, uint64_t vocabulary) {
+  for (size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || static_cast<uint64_t>(ids[i]) >= vocabulary)
+      throw Error(KV_BAD_INPUT, "token " + std::to_string(ids[i]) + " at place " + std::to_string(i) +
+                                    " is outside the vocabulary of " + std::to_string(vocabulary));
+}
+
+} // namespace
+
+Sizes CallRequest::sizes() const {
+  return {counts.size(), std::accumulate(counts.begin(), counts.end(), uint64_t{0}), countWanted(wanted, counts)};
+}
+
+void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,
+             const std::vector<uint8_t *> &outputs) {
+  requireStates(model, request);
+  const FunctionDescription &function = model.description().functions[request.function];
+  const auto chunks = cutBatch(request.counts, request.wanted, function.maxTokens);
+  if (chunks.size() > 1)
+    requireCuttable(function);
+
+  std::vector<Transaction> transactions;
+  for (size_t i = 0; i < request.states.size(); ++i) {
+    transactions.emplace_back(*request.states[i]);
+    transactions.back().requireRoom(request.counts[i]);
+  }
+  for (const Chunk &chunk : chunks) {
+    for (const Run &run : chunk.runs)
+      if (!transactions.empty())
+        transactions[run.sequence].prepareRows(run.count);
+    Model::Turn turn(model);
+    Execution(model, request, chunk, transactions, inputs, outputs).run(turn);
+  }
+  for (Transaction &transaction : transactions)
+    transaction.commit();
+}
+
+std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, const std::vector<NamedInput> &inputs) {
+  const FunctionDescription &function = model.description().functions[request.function];
+  const auto ordered = orderInputs(function, request.sizes(), inputs);
+  for (size_t i = 0; i < ordered.size(); ++i)
+    if (function.inputs[i].role == TensorRole::ids && function.inputs[i].element == ElementType::i32) {
+      const auto *ids = reinterpret_cast<const int32_t *>(ordered[i]);
+      requireIds({ids, ids + request.sizes().tokens}, model.description().model.vocabularySize);
+    }
+  std::vector<NamedOutput> outputs;
+  std::vector<uint8_t *> bytes;
+  for (const TensorDescription &output : function.outputs) {
+    const auto dims = resolveDims(output, request.sizes());
+    outputs.push_back({output.name, output.element, dims, std::vector<uint8_t>(denseBytes(output.element, dims))});
+    bytes.push_back(outputs.back().bytes.data());
+  }
+  runCall(model, request, ordered, bytes);
+  return outputs;
+}
+
+uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs) {
+  for (const TensorDescription &wanted : function.inputs)
+    for (const NamedInput &input : inputs)
+      for (size_t dim = 0; input.name == wanted.name && dim < std::min(wanted.shape.size(), input.dims.size()); ++dim)
+        if (wanted.shape[dim].symbol == 'T')
+          return input.dims[dim];
+  return 1;
+}
+
+void predict(Model &model, CallRequest request, const std::vector<int32_t> &ids, float *logits) {
+  request.function = model.predictFunction();
+  const FunctionDescription &function = model.description().functions[request.function];
+  if (function.inputs.size() != 1 || function.outputs.size() != 1)
+    throw Error(KV_UNSUPPORTED, "function " + function.name + " has inputs or outputs beside ids and logits; call it by "
+                                                               "its name");
+  requireIds(ids, model.description().model.vocabularySize);
+  runCall(model, request, {reinterpret_cast<const uint8_t *>(ids.data())}, {reinterpret_cast<uint8_t *>(logits)});
+}
+
+} // namespace kvasir::runtime

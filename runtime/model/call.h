@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// A call of a function on a batch of states: all of it happens, or none.
+#ifndef KVASIR_RUNTIME_MODEL_CALL_H
+#define KVASIR_RUNTIME_MODEL_CALL_H
+
+#include "runtime/model/batch.h"
+#include "runtime/model/model.h"
+#include "runtime/model/tensors.h"
+
+namespace kvasir::runtime {
+
+struct CallRequest {
+  size_t function = 0;
+  std::vector<State *> states;  ///< [B], different ones; empty for a model without slots
+  std::vector<uint64_t> counts; ///< [B] new tokens of each, >= 1
+  Wanted wanted = Wanted::last;
+  const CancelFlag *cancel = nullptr;
+
+  Sizes sizes() const;
+};
+
+/// Runs the function in as many executes as its limit of tokens asks for, inside one transaction. `inputs` and
+/// `outputs` are whole tensors in the description's order, as long as the request's sizes say. Throws bad input,
+/// `capacity`, `busy`, `cancelled`, out of memory or what the plugin failed with; the states are then as before.
+void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,
+             const std::vector<uint8_t *> &outputs);
+
+/// The same with tensors by name.
+std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, const std::vector<NamedInput> &inputs);
+
+/// New tokens in the first dim that counts them, or 1 if no input has one.
+uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs);
+
+/// Runs the model's function from ids to logits. `ids` are the sequences' one after the other; `logits` has one row of V
+/// for each wanted token. Throws bad input for an id outside the vocabulary before anything runs.
+void predict(Model &model, CallRequest request, const std::vector<int32_t> &ids, float *logits);
+
+} // namespace kvasir::runtime
+
+#endif

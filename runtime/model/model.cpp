@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/model/model.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace kvasir::runtime {
+namespace {
+
+bool hasRole(const std::vector<TensorDescription> &tensors, TensorRole role) {
+  return std::ranges::find(tensors, role, &TensorDescription::role) != tensors.end();
+}
+
+} // namespace
+
+Model::Model(Program loaded, const ModelOptions &options)
+    : program(std::move(loaded)), allSlots(std::make_shared<const Slots>(program.description.slots)),
+      team(options.threads, options.pinning) {}
+
+size_t Model::findFunction(const std::string &name) const {
+  std::string names;
+  const auto &functions = description().functions;
+  for (size_t function = 0; function < functions.size(); ++function) {
+    if (functions[function].name == name)
+      return function;
+    names += (function ? ", " : "") + functions[function].name;
+  }
+  throw Error(KV_BAD_INPUT, "no function is called '" + name + "'; there are " + (names.empty() ? "none" : names));
+}
+
+size_t Model::predictFunction() const {
+  const auto &functions = description().functions;
+  const auto found = std::ranges::find_if(functions, [](const FunctionDescription &function) {
+    return hasRole(function.inputs, TensorRole::ids) && hasRole(function.outputs, TensorRole::logits);
+  });
+  if (found == functions.end())
+    throw Error(KV_UNSUPPORTED, "this model has no function from token ids to logits" +
+                                    std::string(functions.empty() ? ": it is a vocabulary only" : ""));
+  return found - functions.begin();
+}
+
+uint64_t Model::context() const {
+  const uint64_t stated = description().model.contextTokens;
+  return stated ? stated : std::numeric_limits<int32_t>::max();
+}
+
+std::unique_ptr<State> Model::makeState(uint64_t capacity) const {
+  if (capacity > context())
+    throw Error(KV_BAD_INPUT, "a state of " + std::to_string(capacity) + " tokens is beyond the model's context of " +
+                                  std::to_string(context()));
+  return std::make_unique<State>(allSlots, capacity ? capacity : context());
+}
+
+} // namespace kvasir::runtime

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// A loaded model: its program, the team that runs it, and the memory that its calls share.
+#ifndef KVASIR_RUNTIME_MODEL_MODEL_H
+#define KVASIR_RUNTIME_MODEL_MODEL_H
+
+#include "plugins/description.h"
+#include "runtime/model/scratch.h"
+#include "runtime/state/state.h"
+#include "runtime/team/team.h"
+
+#include "kvasir/plugin.h"
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace kvasir::runtime {
+
+/// What a plugin gives: code, its description, weights. `owner` keeps all three alive.
+struct Program {
+  const kv_plugin *plugin;
+  Description description;
+  const uint8_t *weights;
+  std::shared_ptr<const void> owner;
+};
+
+struct ModelOptions {
+  uint32_t threads = 0; ///< 0: one for each core
+  Pinning pinning = Pinning::automatic;
+};
+
+/// Safe to use from several threads: calls on different states queue for the team, one execute at a time.
+class Model {
+public:
+  /// Throws if threads can't be made.
+  Model(Program program, const ModelOptions &options);
+
+  const Description &description() const { return program.description; }
+  const kv_plugin &plugin() const { return *program.plugin; }
+  const uint8_t *weights() const { return program.weights; }
+  const std::shared_ptr<const Slots> &slots() const { return allSlots; }
+
+  /// The most tokens of one state: the model's context, or where it states none, as many as a position can number.
+  uint64_t context() const;
+  uint32_t threads() const { return team.size(); }
+
+  /// Index of the function of this name. Throws bad input that lists the names there are.
+  size_t findFunction(const std::string &name) const;
+
+  /// Index of the first function from token ids to logits. Throws `unsupported` if there is none.
+  size_t predictFunction() const;
+
+  /// An empty state for at most `capacity` tokens; 0 takes the model's context. Throws bad input beyond the context.
+  std::unique_ptr<State> makeState(uint64_t capacity) const;
+
+  /// Sole use of the team and its scratch.
+  class Turn {
+  public:
+    explicit Turn(Model &model) : model(model), lock(model.turnMutex) {}
+    Team &team() { return model.team; }
+    Scratch &scratch() { return model.scratch; }
+
+  private:
+    Model &model;
+    std::unique_lock<std::mutex> lock;
+  };
+
+private:
+  const Program program;
+  const std::shared_ptr<const Slots> allSlots;
+  std::mutex turnMutex;
+  Team team;
+  Scratch scratch;
+};
+
+} // namespace kvasir::runtime
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/state/rows.h"
+
+#include "runtime/state/element.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace kvasir::runtime {
+namespace {
+
+/// Where the elements of one layer lie on one plane of a block. Offsets of the axes add up, so a table for each will do.
+struct PlaneRows {
+  const Plane *plane;
+  std::vector<uint64_t> tokenBits;   ///< [128], with the plane's and the layer's offset
+  std::vector<uint64_t> elementBits; ///< [G * D]
+
+  float load(const uint8_t *block, uint64_t token, uint64_t element) const {
+    return loadElement(block, tokenBits[token] + elementBits[element], plane->element);
+  }
+};
+
+uint64_t bitAt(const Plane &plane, uint64_t layer, uint64_t head, uint64_t token, uint64_t lane) {
+  uint64_t indices[6] = {};
+  indices[static_cast<size_t>(Axis::layer)] = layer;
+  indices[static_cast<size_t>(Axis::head)] = head;
+  indices[static_cast<size_t>(Axis::token)] = token;
+  indices[static_cast<size_t>(Axis::lane)] = lane;
+  return bitOffset(plane, indices);
+}
+
+PlaneRows makePlaneRows(const Plane &plane, const SlotDescription &slot, uint64_t layer) {
+  PlaneRows rows{&plane, {}, {}};
+  for (uint64_t token = 0; token < KV_BLOCK_TOKENS; ++token)
+    rows.tokenBits.push_back(bitAt(plane, layer, 0, token, 0));
+  for (uint64_t head = 0; head < slot.heads; ++head)
+    for (uint64_t lane = 0; lane < slot.width; ++lane)
+      rows.elementBits.push_back(bitAt(plane, 0, head, 0, lane) - plane.offsetBits);
+  return rows;
+}
+
+/// The plane of this role, if the layout has one.
+std::optional<PlaneRows> findPlane(PlaneRole role, const SlotDescription &slot, uint64_t layer) {
+  const auto &planes = slot.layout.planes;
+  const auto found = std::ranges::find(planes, role, &Plane::role);
+  return found == planes.end() ? std::nullopt : std::optional(makePlaneRows(*found, slot, layer));
+}
+
+void requireRows(const State &state, const SlotDescription &slot, uint64_t layer, uint64_t first, uint64_t count) {
+  if (slot.kind != SlotKind::cache)
+    throw Error(KV_BAD_INPUT, "slot " + slot.name + " is a register and has no rows");
+  if (layer >= slot.layers)
+    throw Error(KV_BAD_INPUT, "slot " + slot.name + " has " + std::to_string(slot.layers) + " layers; there is no layer " +
+                                  std::to_string(layer));
+  if (first > state.length() || count > state.length() - first)
+    throw Error(KV_BAD_INPUT, "the state holds " + std::to_string(state.length()) + " rows; " + std::to_string(count) +
+                                  " rows from row " + std::to_string(first) + " on are not all there");
+}
+
+} // namespace
+
+uint64_t rowElements(const SlotDescription &slot) { return slot.heads * slot.width; }
+
+void readRows(const State &state, size_t slotIndex, uint64_t layer, uint64_t first, uint64_t count, float *rows) {
+  const SlotDescription &slot = state.slots()[slotIndex];
+  requireRows(state, slot, layer, first, count);
+  const auto value = findPlane(PlaneRole::value, slot, layer);
+  const auto code = findPlane(PlaneRole::code, slot, layer);
+  const auto scale = findPlane(PlaneRole::scale, slot, layer);
+  const auto min = findPlane(PlaneRole::min, slot, layer);
+  if (!value && !(code && scale))
+    throw Error(KV_UNSUPPORTED, "the layout of slot " + slot.name + " has neither values nor codes with scales");
+  for (uint64_t row = first; row < first + count; ++row) {
+    const uint8_t *block = state.table(slotIndex)[row / KV_BLOCK_TOKENS].bytes();
+    const uint64_t token = row % KV_BLOCK_TOKENS;
+    for (uint64_t element = 0; element < rowElements(slot); ++element)
+      *rows++ = value ? value->load(block, token, element)
+                      : scale->load(block, token, element) * code->load(block, token, element) +
+                            (min ? min->load(block, token, element) : 0.0f);
+  }
+}
+
+} // namespace kvasir::runtime

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// A change of a state that happens whole or not at all.
+#ifndef KVASIR_RUNTIME_STATE_TRANSACTION_H
+#define KVASIR_RUNTIME_STATE_TRANSACTION_H
+
+#include "runtime/state/state.h"
+
+#include "kvasir/plugin.h"
+
+#include <vector>
+
+namespace kvasir::runtime {
+
+/// Adds tokens to one state, by one or several executes. New rows go beyond the committed length, into blocks that
+/// nobody else holds; registers are written to a second block. Until `commit` the state reads as before, and without
+/// it everything is put back. Holds the state's lock.
+class Transaction {
+public:
+  /// Throws `busy`.
+  explicit Transaction(State &state);
+  Transaction(Transaction &&) = default;
+  Transaction &operator=(Transaction &&) = delete;
+  ~Transaction();
+
+  /// Tokens that the next execute starts after: the committed ones and those of earlier executes.
+  uint64_t held() const { return numHeld; }
+
+  /// Throws `capacity`, with the numbers, if `count` more tokens than are held don't fit.
+  void requireRoom(uint64_t count) const;
+
+  /// Makes room for rows [held, held + count) of each cache and for a new value of each register. A shared last block
+  /// is copied first. Throws std::bad_alloc. Cost: at most one block's copy a slot.
+  void prepareRows(uint64_t count);
+
+  /// The slot as the next execute sees it; valid until the transaction changes. After prepareRows.
+  kv_view view(size_t slot) const;
+
+  /// The execute has written its `count` rows; `wasSet[slot]` says which registers have a new value.
+  void advance(uint64_t count, const std::vector<bool> &wasSet);
+
+  /// Makes everything that was advanced visible. Cannot fail.
+  void commit();
+
+private:
+  /// What a slot was before, and where its next value goes.
+  struct Before {
+    size_t numBlocks;   ///< of the committed table
+    BlockRef lastBlock; ///< of a cache: the shared block that a copy stands in for; of a register: the old value
+    BlockRef nextValue; ///< of a register
+  };
+
+  void own(size_t slot);
+  void rollBack();
+
+  StateLock lock;
+  State *state;
+  uint64_t numHeld;
+  std::vector<Before> before;
+};
+
+} // namespace kvasir::runtime
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/team/parking.h"
+
+#include <climits>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace kvasir::runtime {
+namespace {
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+} // namespace
+
+void Gate::open() {
+  // Both sides are sequentially consistent: either this thread sees the sleeper, or the kernel sees the new word.
+  word.fetch_add(1, std::memory_order_seq_cst);
+  if (sleepers.load(std::memory_order_seq_cst) != 0)
+    syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void Gate::waitPast(uint32_t seen, uint32_t spins) {
+  for (uint32_t spin = 0; spin < spins; ++spin) {
+    if (generation() != seen)
+      return;
+    relax();
+  }
+  sleepers.fetch_add(1, std::memory_order_seq_cst);
+  while (generation() == seen)
+    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+  sleepers.fetch_sub(1, std::memory_order_relaxed);
+}
+
+} // namespace kvasir::runtime
