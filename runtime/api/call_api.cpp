@@ -24,9 +24,10 @@ CallRequest requestFrom(const kvasir_call_options *given) {
 NamedInput inputFrom(const kvasir_tensor &tensor) {
   requireGiven(tensor.name, "the name of an input");
   if (tensor.rank > 8 || tensor.element > KVASIR_F64 || (tensor.element > KVASIR_U8 && tensor.element < KVASIR_I32))
-    throw Error(KV_BAD_INPUT, "input '" + std::string(tensor.name) + "' has an unknown element type or more than 8 dims");
-  NamedInput input{tensor.name, tensor.bytes, static_cast<ElementType>(tensor.element),
-                   {tensor.dims, tensor.dims + tensor.rank}};
+    throw Error(KV_BAD_INPUT,
+                "input '" + std::string(tensor.name) + "' has an unknown element type or more than 8 dims");
+  NamedInput input{
+      tensor.name, tensor.bytes, static_cast<ElementType>(tensor.element), {tensor.dims, tensor.dims + tensor.rank}};
   const uint64_t needed = denseBytes(input.element, input.dims);
   if (tensor.size_bytes != needed || (needed && !tensor.bytes))
     throw Error(KV_BAD_INPUT, "input '" + input.name + "' has " + std::to_string(tensor.size_bytes) +
@@ -98,8 +99,12 @@ uint64_t kvasir_result_count(const kvasir_result *result) { return result->outpu
 
 kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index) {
   const NamedOutput &output = result->outputs[index];
-  kvasir_tensor tensor{output.name.c_str(),    output.bytes.data(), output.bytes.size(),
-                       static_cast<uint32_t>(output.element), static_cast<uint32_t>(output.dims.size()), {}};
+  kvasir_tensor tensor{output.name.c_str(),
+                       output.bytes.data(),
+                       output.bytes.size(),
+                       static_cast<uint32_t>(output.element),
+                       static_cast<uint32_t>(output.dims.size()),
+                       {}};
   std::ranges::copy(output.dims, tensor.dims);
   return tensor;
 }

@@ -3,6 +3,7 @@
 #ifndef KVASIR_RUNTIME_MODEL_BATCH_H
 #define KVASIR_RUNTIME_MODEL_BATCH_H
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct Chunk {
   std::vector<Run> runs;
   uint64_t firstToken = 0; ///< of the batch
   uint64_t numTokens = 0;
-  uint64_t firstWanted = 0; ///< among the batch's wanted rows
+  uint64_t firstWanted = 0;     ///< among the batch's wanted rows
   std::vector<uint32_t> wanted; ///< tokens of the chunk
 };
 

@@ -111,8 +111,9 @@ void predict(Model &model, CallRequest request, const std::vector<int32_t> &ids,
   request.function = model.predictFunction();
   const FunctionDescription &function = model.description().functions[request.function];
   if (function.inputs.size() != 1 || function.outputs.size() != 1)
-    throw Error(KV_UNSUPPORTED, "function " + function.name + " has inputs or outputs beside ids and logits; call it by "
-                                                               "its name");
+    throw Error(KV_UNSUPPORTED, "function " + function.name +
+                                    " has inputs or outputs beside ids and logits; call it by "
+                                    "its name");
   requireIds(ids, model.description().model.vocabularySize);
   runCall(model, request, {reinterpret_cast<const uint8_t *>(ids.data())}, {reinterpret_cast<uint8_t *>(logits)});
 }

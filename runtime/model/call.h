@@ -31,8 +31,8 @@ std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, 
 /// New tokens in the first dim that counts them, or 1 if no input has one.
 uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs);
 
-/// Runs the model's function from ids to logits. `ids` are the sequences' one after the other; `logits` has one row of V
-/// for each wanted token. Throws bad input for an id outside the vocabulary before anything runs.
+/// Runs the model's function from ids to logits. `ids` are the sequences' one after the other; `logits` has one row of
+/// V for each wanted token. Throws bad input for an id outside the vocabulary before anything runs.
 void predict(Model &model, CallRequest request, const std::vector<int32_t> &ids, float *logits);
 
 } // namespace kvasir::runtime

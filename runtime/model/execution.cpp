@@ -14,7 +14,9 @@ kv_tensor slice(const TensorDescription &tensor, const Sizes &whole, uint8_t *by
   return {bytes + first * stepBytes, count * stepBytes};
 }
 
-std::string rowsText(const kv_rows &rows) { return "[" + std::to_string(rows.begin) + ", " + std::to_string(rows.end) + ")"; }
+std::string rowsText(const kv_rows &rows) {
+  return "[" + std::to_string(rows.begin) + ", " + std::to_string(rows.end) + ")";
+}
 
 } // namespace
 
@@ -61,11 +63,10 @@ void Execution::fillTensors(const std::vector<const uint8_t *> &inputs, const st
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const TensorDescription &output = function.outputs[i];
-    outputTensors.push_back(isSplit(output, 'W')
-                                ? slice(output, whole, outputs[i], chunk.firstWanted, chunk.wanted.size())
-                            : isSplit(output, 'T')
-                                ? slice(output, whole, outputs[i], chunk.firstToken, chunk.numTokens)
-                                : kv_tensor{outputs[i], denseBytes(output.element, resolveDims(output, whole))});
+    outputTensors.push_back(
+        isSplit(output, 'W')   ? slice(output, whole, outputs[i], chunk.firstWanted, chunk.wanted.size())
+        : isSplit(output, 'T') ? slice(output, whole, outputs[i], chunk.firstToken, chunk.numTokens)
+                               : kv_tensor{outputs[i], denseBytes(output.element, resolveDims(output, whole))});
   }
 }
 

@@ -48,7 +48,8 @@ uint64_t denseBytes(ElementType element, const std::vector<uint64_t> &dims) {
 
 bool isSplit(const TensorDescription &tensor, char symbol) {
   const auto isSymbol = [](const Dimension &dim) { return dim.symbol != 0; };
-  return !tensor.shape.empty() && tensor.shape[0].symbol == symbol && std::ranges::count_if(tensor.shape, isSymbol) == 1;
+  return !tensor.shape.empty() && tensor.shape[0].symbol == symbol &&
+         std::ranges::count_if(tensor.shape, isSymbol) == 1;
 }
 
 bool hasSymbol(const TensorDescription &tensor) {

@@ -9,7 +9,8 @@
 namespace kvasir::runtime {
 namespace {
 
-/// Where the elements of one layer lie on one plane of a block. Offsets of the axes add up, so a table for each will do.
+/// Where the elements of one layer lie on one plane of a block. Offsets of the axes add up, so a table for each will
+/// do.
 struct PlaneRows {
   const Plane *plane;
   std::vector<uint64_t> tokenBits;   ///< [128], with the plane's and the layer's offset
@@ -50,8 +51,8 @@ void requireRows(const State &state, const SlotDescription &slot, uint64_t layer
   if (slot.kind != SlotKind::cache)
     throw Error(KV_BAD_INPUT, "slot " + slot.name + " is a register and has no rows");
   if (layer >= slot.layers)
-    throw Error(KV_BAD_INPUT, "slot " + slot.name + " has " + std::to_string(slot.layers) + " layers; there is no layer " +
-                                  std::to_string(layer));
+    throw Error(KV_BAD_INPUT, "slot " + slot.name + " has " + std::to_string(slot.layers) +
+                                  " layers; there is no layer " + std::to_string(layer));
   if (first > state.length() || count > state.length() - first)
     throw Error(KV_BAD_INPUT, "the state holds " + std::to_string(state.length()) + " rows; " + std::to_string(count) +
                                   " rows from row " + std::to_string(first) + " on are not all there");

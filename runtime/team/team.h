@@ -22,8 +22,7 @@ enum class Pinning : uint32_t { automatic, on, off };
 class Team {
 public:
   /// `members` 0 takes one for each core. Throws std::system_error if a thread can't be made.
-  explicit Team(uint32_t members, Pinning pinning = Pinning::automatic)
-      : Team(members, pinning, usableProcessors()) {}
+  explicit Team(uint32_t members, Pinning pinning = Pinning::automatic) : Team(members, pinning, usableProcessors()) {}
   Team(const Team &) = delete;
   ~Team();
 

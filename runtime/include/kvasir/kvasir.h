@@ -39,7 +39,7 @@ KVASIR_API const char *kvasir_version(void);
 /* "ok", "capacity", "busy", …; "unknown" for a number that is no status. Valid for good. */
 KVASIR_API const char *kvasir_status_name(kv_status status);
 
-/* ---- Models -------------------------------------------------------------------------------------------------------- */
+/* Models. */
 
 /* Whether each thread keeps to one processor. Automatic: if there is a thread for each core. The caller's own thread is
  * kept to one only while a call runs. */
@@ -60,23 +60,23 @@ KVASIR_API kv_status kvasir_model_open(const char *path, const kvasir_model_opti
 /* States, samplers and detokenizers that were made from it stay usable; memory goes with the last of them. */
 KVASIR_API void kvasir_model_free(kvasir_model *model);
 
-/* What the plugin says of itself, as JSON: model, slots with layouts, functions, waivers, numerics. Valid as long as the
- * model; 0-terminated. */
+/* What the plugin says of itself, as JSON: model, slots with layouts, functions, waivers, numerics. Valid as long as
+ * the model; 0-terminated. */
 KVASIR_API const char *kvasir_model_description(const kvasir_model *model);
 
 typedef struct kvasir_model_facts {
   uint32_t size;
-  uint32_t threads;         /* of its team */
-  uint64_t vocabulary;      /* V; 0 if it takes no ids */
-  uint64_t context;         /* the most tokens of a state */
-  uint64_t max_tokens;      /* of one execute of predict; longer calls are cut. 0 if the model can't predict */
+  uint32_t threads;    /* of its team */
+  uint64_t vocabulary; /* V; 0 if it takes no ids */
+  uint64_t context;    /* the most tokens of a state */
+  uint64_t max_tokens; /* of one execute of predict; longer calls are cut. 0 if the model can't predict */
   uint64_t weights_bytes;
 } kvasir_model_facts;
 
 /* Fills as much of `facts` as its size, which the caller sets, has room for. */
 KVASIR_API void kvasir_model_get_facts(const kvasir_model *model, kvasir_model_facts *facts);
 
-/* ---- States -------------------------------------------------------------------------------------------------------- */
+/* States. */
 
 typedef struct kvasir_state_options {
   uint32_t size;
@@ -103,14 +103,14 @@ KVASIR_API kv_status kvasir_state_reset(kvasir_state *state, char *message, size
 KVASIR_API kv_status kvasir_slot_shape(const kvasir_model *model, const char *slot, uint64_t *layers, uint64_t *heads,
                                        uint64_t *width, char *message, size_t message_bytes);
 
-/* Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D], as f32 whatever the plugin stores.
- * Errors: KV_BAD_INPUT if the slot, layer or rows are not there or `num_floats` is too few; KV_BUSY.
- * Cost: some ns an element. */
+/* Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D], as f32 whatever the plugin
+ * stores. Errors: KV_BAD_INPUT if the slot, layer or rows are not there or `num_floats` is too few; KV_BUSY. Cost: some
+ * ns an element. */
 KVASIR_API kv_status kvasir_state_rows(kvasir_state *state, const char *slot, uint64_t layer, uint64_t first,
                                        uint64_t count, float *rows, uint64_t num_floats, char *message,
                                        size_t message_bytes);
 
-/* ---- Calls --------------------------------------------------------------------------------------------------------- */
+/* Calls. */
 
 /* Makes calls stop: each call that was given it returns KV_CANCELLED within about a layer's time. */
 KVASIR_API kvasir_cancel *kvasir_cancel_make(void); /* null if there is no memory */
@@ -166,8 +166,8 @@ typedef struct kvasir_tensor {
   uint64_t dims[8];
 } kvasir_tensor;
 
-/* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be null
- * for one state or none: then T is what the inputs say. Rules and errors as for predict; also KV_BAD_INPUT for a
+/* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be
+ * null for one state or none: then T is what the inputs say. Rules and errors as for predict; also KV_BAD_INPUT for a
  * function or input that is missing, unknown, or of another type or shape.  */
 KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvasir_state *const *states,
                                  const uint64_t *counts, uint64_t num_states, const kvasir_tensor *inputs,
@@ -179,7 +179,7 @@ KVASIR_API uint64_t kvasir_result_count(const kvasir_result *result);
 KVASIR_API kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index); /* index < count */
 KVASIR_API void kvasir_result_free(kvasir_result *result);
 
-/* ---- Text ---------------------------------------------------------------------------------------------------------- */
+/* Text. */
 
 enum {
   KVASIR_ADD_SPECIAL = 1,  /* begin with the tokens that the model wants before a text, end with those after it */
@@ -198,8 +198,8 @@ KVASIR_API int kvasir_is_end(const kvasir_model *model, int32_t id);
 
 /* Turns ids into text as they come, never half a character. With KVASIR_SHOW_SPECIAL control tokens are spelled out. */
 enum { KVASIR_SHOW_SPECIAL = 1 };
-KVASIR_API kv_status kvasir_detokenizer_make(const kvasir_model *model, uint32_t flags, kvasir_detokenizer **detokenizer,
-                                             char *message, size_t message_bytes);
+KVASIR_API kv_status kvasir_detokenizer_make(const kvasir_model *model, uint32_t flags,
+                                             kvasir_detokenizer **detokenizer, char *message, size_t message_bytes);
 KVASIR_API void kvasir_detokenizer_free(kvasir_detokenizer *detokenizer);
 
 /* The text that this id completes; may be empty. `text` is valid until the next push or finish, not 0-terminated.
@@ -211,7 +211,7 @@ KVASIR_API kv_status kvasir_detokenizer_push(kvasir_detokenizer *detokenizer, in
 KVASIR_API kv_status kvasir_detokenizer_finish(kvasir_detokenizer *detokenizer, const char **text, size_t *text_bytes,
                                                char *message, size_t message_bytes);
 
-/* ---- Sampling ------------------------------------------------------------------------------------------------------ */
+/* Sampling. */
 
 typedef struct kvasir_sampler_options {
   uint32_t size;
@@ -233,8 +233,8 @@ KVASIR_API void kvasir_sampler_free(kvasir_sampler *sampler);
 
 /* Chooses a token from one row of logits [num_logits] and remembers it for the penalties.
  * Errors: KV_BAD_INPUT if there are none or one is NaN. Cost: O(V). */
-KVASIR_API kv_status kvasir_sampler_choose(kvasir_sampler *sampler, const float *logits, uint64_t num_logits, int32_t *id,
-                                           char *message, size_t message_bytes);
+KVASIR_API kv_status kvasir_sampler_choose(kvasir_sampler *sampler, const float *logits, uint64_t num_logits,
+                                           int32_t *id, char *message, size_t message_bytes);
 
 /* Remembers tokens that were not chosen here (a prompt) for the penalties. */
 KVASIR_API kv_status kvasir_sampler_remember(kvasir_sampler *sampler, const int32_t *ids, uint64_t num_ids,

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/state/element.h"
+#include "runtime/state/rows.h"
+#include "runtime/state/transaction.h"
+#include "tests/unit/toy/toy_model.h"
+
+#include <cstring>
+#include <doctest/doctest.h>
+
+using namespace kvasir;
+using namespace kvasir::runtime;
+
+namespace {
+
+std::vector<float> rowsOf(const State &state, const char *slot, uint64_t layer) {
+  const size_t index = state.slots().find(slot);
+  std::vector<float> rows(state.length() * rowElements(state.slots()[index]));
+  readRows(state, index, layer, 0, state.length(), rows.data());
+  return rows;
+}
+
+template <typename Body> std::string failureOf(kv_status status, Body body) {
+  try {
+    body();
+  } catch (const Error &error) {
+    CHECK(error.status() == status);
+    return error.what();
+  }
+  return "";
+}
+
+} // namespace
+
+TEST_CASE("blocks are zero at first, recycled with what was in them, and aligned") {
+  BlockPool pool(1000);
+  BlockRef first = pool.acquire();
+  CHECK(reinterpret_cast<uintptr_t>(first.bytes()) % 64 == 0);
+  CHECK(first.bytes()[999] == 0);
+  first.bytes()[999] = 7;
+  const uint8_t *bytes = first.bytes();
+  first = {};
+  CHECK(pool.acquire().bytes() == bytes);
+  CHECK(pool.acquire().bytes()[999] == 7);
+}
+
+TEST_CASE("a block goes back with its last share") {
+  BlockPool pool(64);
+  BlockRef one = pool.acquire();
+  CHECK(!one.isShared());
+  BlockRef two = one;
+  CHECK(one.isShared());
+  const uint8_t *bytes = one.bytes();
+  one = {};
+  CHECK(!two.isShared());
+  CHECK(pool.acquire().bytes() != bytes);
+}
+
+TEST_CASE("elements of every type are read exactly") {
+  const uint8_t bytes[8] = {0x01, 0x3c, 0x80, 0x3f, 0xf5, 0xff, 0xff, 0xff};
+  CHECK(loadElement(bytes, 0, ElementType::f16) == 1.0009765625f);
+  CHECK(loadElement(bytes, 16, ElementType::bf16) == 1.0f);
+  CHECK(loadElement(bytes, 32, ElementType::i32) == -11.0f);
+  CHECK(loadElement(bytes, 32, ElementType::i8) == -11.0f);
+  CHECK(loadElement(bytes, 32, ElementType::u8) == 245.0f);
+  CHECK(loadElement(bytes, 36, ElementType::u4) == 15.0f);
+  CHECK(loadElement(bytes, 29, ElementType::u5) == 9.0f);
+  CHECK(loadElement(bytes, 30, ElementType::u6) == 20.0f);
+  const uint8_t small[2] = {0x01, 0x80};
+  CHECK(loadElement(small, 0, ElementType::f16) == -5.9604644775390625e-08f);
+}
+
+TEST_CASE("rows are found by the layout, across blocks") {
+  const auto model = makeToyModel(1);
+  const auto state = model->makeState(0);
+  const auto ids = toyIds(300, 1);
+  predictOne(*model, *state, ids);
+  const auto k = rowsOf(*state, "k", 1), v = rowsOf(*state, "v", 0);
+  for (size_t row = 0; row < ids.size(); ++row) {
+    CHECK(k[2 * row] == static_cast<float>(ids[row]));
+    CHECK(k[2 * row + 1] == static_cast<float>(row));
+    CHECK(v[row] == static_cast<float>(ids[row]));
+  }
+}
+
+TEST_CASE("rows that are not there are refused with the numbers") {
+  const auto model = makeToyModel(1);
+  const auto state = model->makeState(0);
+  predictOne(*model, *state, toyIds(5, 1));
+  float rows[64];
+  CHECK(failureOf(KV_BAD_INPUT, [&] { readRows(*state, 0, 0, 3, 3, rows); }) ==
+        "the state holds 5 rows; 3 rows from row 3 on are not all there");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { readRows(*state, 0, 2, 0, 1, rows); }) ==
+        "slot k has 2 layers; there is no layer 2");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { readRows(*state, 2, 0, 0, 1, rows); }) ==
+        "slot sum is a register and has no rows");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { state->slots().find("x"); }) == "no slot is called 'x'; there are k, v, sum");
+}
+
+TEST_CASE("a transaction that is not committed leaves no trace") {
+  const auto model = makeToyModel(1);
+  const auto state = model->makeState(0);
+  predictOne(*model, *state, toyIds(100, 1));
+  const auto before = rowsOf(*state, "k", 0);
+  {
+    Transaction transaction(*state);
+    transaction.prepareRows(200);
+    std::memset(transaction.view(2).out, 0xff, 4);
+    transaction.advance(200, {false, false, true});
+    CHECK(transaction.held() == 300);
+    CHECK(state->length() == 100);
+  }
+  CHECK(state->length() == 100);
+  CHECK(state->table(0).size() == 1);
+  CHECK(rowsOf(*state, "k", 0) == before);
+  CHECK(*reinterpret_cast<const float *>(state->table(2)[0].bytes()) == 100.0f);
+}
+
+TEST_CASE("a shared last block is copied before rows are added, and put back on failure") {
+  const auto model = makeToyModel(1);
+  const auto state = model->makeState(0);
+  predictOne(*model, *state, toyIds(130, 1));
+  const BlockRef full = state->table(0)[0], shared = state->table(0)[1];
+  CHECK_THROWS_AS(predictOne(*model, *state, {1, TOY_FAILS}), Error);
+  CHECK(state->table(0)[1].bytes() == shared.bytes());
+
+  const std::vector<uint8_t> before(shared.bytes(), shared.bytes() + 4096);
+  predictOne(*model, *state, {1, 2});
+  CHECK(state->table(0)[0].bytes() == full.bytes());
+  CHECK(state->table(0)[1].bytes() != shared.bytes());
+  CHECK(std::memcmp(before.data(), shared.bytes(), before.size()) == 0);
+  CHECK(rowsOf(*state, "k", 0)[2 * 131] == 2.0f);
+}
+
+TEST_CASE("one state, one call at a time") {
+  const auto model = makeToyModel(1);
+  const auto state = model->makeState(0);
+  {
+    const StateLock lock(*state);
+    CHECK(failureOf(KV_BUSY, [&] { predictOne(*model, *state, {1}); }) == "another call is running on this state");
+  }
+  predictOne(*model, *state, {1});
+  state->reset();
+  CHECK(state->length() == 0);
+  CHECK(*reinterpret_cast<const float *>(state->table(2)[0].bytes()) == 0.0f);
+}

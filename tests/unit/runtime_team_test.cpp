@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/team/team.h"
+
+#include <atomic>
+#include <doctest/doctest.h>
+#include <thread>
+
+using namespace kvasir::runtime;
+
+TEST_CASE("members see what others wrote before a barrier, also when they are more than processors") {
+  for (const uint32_t members : {1u, 2u, 3u, 7u}) {
+    Team team(members);
+    REQUIRE(team.size() == members);
+    std::vector<int> written(members), sums(members);
+    const int rounds = members > 2 ? 50 : 500;
+    for (int round = 1; round <= 5; ++round)
+      team.run(
+          [&](const kv_team &border, uint32_t member) {
+            for (int step = 0; step < rounds; ++step) {
+              written[member] = round * step;
+              border.barrier(&border, member);
+              int sum = 0;
+              for (const int value : written)
+                sum += value;
+              sums[member] = sum;
+              border.barrier(&border, member);
+            }
+          },
+          nullptr);
+    for (const int sum : sums)
+      CHECK(sum == static_cast<int>(members) * 5 * (rounds - 1));
+  }
+}
+
+TEST_CASE("cancellation is the same answer at the same barrier for every member") {
+  for (const uint32_t members : {1u, 2u, 4u}) {
+    Team team(members);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      CancelFlag cancel{false};
+      std::vector<int> stoppedAt(members);
+      std::thread canceller([&] { cancel = true; });
+      team.run(
+          [&](const kv_team &border, uint32_t member) {
+            while (border.barrier(&border, member) == KV_OK)
+              ++stoppedAt[member];
+          },
+          &cancel);
+      canceller.join();
+      for (const int stop : stoppedAt)
+        CHECK(stop == stoppedAt[0]);
+    }
+  }
+}
+
+TEST_CASE("the caller's thread keeps its processors and its float mode") {
+  cpu_set_t before, after;
+  sched_getaffinity(0, sizeof before, &before);
+  Team team(0, Pinning::on);
+  team.run([](const kv_team &, uint32_t) {}, nullptr);
+  sched_getaffinity(0, sizeof after, &after);
+  CHECK(CPU_EQUAL(&before, &after));
+}
