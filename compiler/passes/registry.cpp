@@ -3,6 +3,7 @@
 
 #include "compiler/dialects/kv/passes.h"
 #include "compiler/dialects/lm/dialect.h"
+#include "compiler/passes/codegen/passes.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -107,6 +108,7 @@ void kvasir::registerPasses() {
   bufferization::registerBufferizationPasses();
   func::registerFuncPasses();
   kv::registerKvPasses();
+  kvasir::registerCodegenPasses();
   math::registerMathPasses();
   memref::registerMemRefPasses();
   registerConversionPasses();

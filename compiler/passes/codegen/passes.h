@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// From a bufferised program to LLVM's dialect. Each pass's text lies beside its code.
+//
+// What comes in: public functions (%call: !llvm.ptr, %member: index, %members: index, memrefs…), private kernels that
+// lm.invoke names, and upstream dialects on memrefs. Inputs are memrefs of identity layout in the description's order,
+// outputs likewise and marked `kv.output`; a dynamic first extent is T for inputs and W for outputs.
+#ifndef KVASIR_PASSES_CODEGEN_PASSES_H
+#define KVASIR_PASSES_CODEGEN_PASSES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace kvasir {
+
+/// An argument that the caller reads after the call, not before.
+constexpr llvm::StringLiteral kOutputAttr = "kv.output";
+
+/// On a function that every member of the team calls together.
+constexpr llvm::StringLiteral kKernelAttr = "kvasir.kernel";
+
+/// Added to an entry's name for the function that computes its scratch.
+constexpr llvm::StringLiteral kScratchSuffix = ".scratch";
+
+/// A function that the plugin offers: public, with a body.
+bool isEntry(mlir::func::FuncOp function);
+
+std::unique_ptr<mlir::Pass> makeBindArguments();
+std::unique_ptr<mlir::Pass> makeCallKernels();
+std::unique_ptr<mlir::Pass> makeAllocateFromArena();
+std::unique_ptr<mlir::Pass> makeShareAmongTeam();
+std::unique_ptr<mlir::Pass> makeCopyByLoops();
+std::unique_ptr<mlir::Pass> makeEmitPlugin();
+
+/// All of the above but the plugin's table, then upstream's conversions: what comes out is LLVM's dialect alone.
+void buildCodegenPipeline(mlir::OpPassManager &pipeline);
+
+void registerCodegenPasses();
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/passes/call_frame.h"
+#include "compiler/passes/codegen/passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+/// May be done by every member: it depends on its operands and the call alone, and leaves no trace.
+bool isFree(Operation *op) {
+  if (auto load = dyn_cast<LLVM::LoadOp>(op))
+    return load.getInvariant();
+  return isMemoryEffectFree(op);
+}
+
+bool isKernelCall(Operation *op) {
+  auto call = dyn_cast<func::CallOp>(op);
+  if (!call)
+    return false;
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(call, call.getCalleeAttr());
+  return callee && callee->hasAttr(kKernelAttr);
+}
+
+bool holdsKernelCall(Operation *op) {
+  return op
+      ->walk([](Operation *inner) { return isKernelCall(inner) ? WalkResult::interrupt() : WalkResult::advance(); })
+      .wasInterrupted();
+}
+
+/// Rewrites one entry.
+class TeamWriter {
+public:
+  explicit TeamWriter(func::FuncOp function) : function(function), builder(function.getContext()) {}
+
+  LogicalResult write() {
+    if (!llvm::hasSingleElement(function.getBody()))
+      return function.emitOpError("has several blocks, expected structured control flow");
+    Block &body = function.front();
+    builder.setInsertionPointToStart(&body);
+    status = builder.create<memref::AllocaOp>(function.getLoc(), MemRefType::get({}, builder.getI32Type()));
+    Operation *store = builder.create<memref::StoreOp>(function.getLoc(), constant(0), status);
+    if (failed(writeBlock(body, store)))
+      return failure();
+    Operation *end = body.getTerminator();
+    builder.setInsertionPoint(end);
+    Value result = builder.create<memref::LoadOp>(end->getLoc(), status);
+    builder.create<func::ReturnOp>(end->getLoc(), result);
+    end->erase();
+    function.setFunctionType(builder.getFunctionType(function.getArgumentTypes(), builder.getI32Type()));
+    return success();
+  }
+
+private:
+  Value constant(int32_t value) {
+    return builder.create<arith::ConstantOp>(function.getLoc(), builder.getI32IntegerAttr(value));
+  }
+
+  LogicalResult writeBlock(Block &block, Operation *after) {
+    SmallVector<Operation *> segment, all;
+    for (Operation *op = after ? after->getNextNode() : &block.front(); op; op = op->getNextNode())
+      all.push_back(op);
+    for (Operation *op : all) {
+      bool isShared = holdsKernelCall(op);
+      if (!isShared && !op->hasTrait<OpTrait::IsTerminator>()) {
+        segment.push_back(op);
+        continue;
+      }
+      if (failed(writeRun(segment, op)) || failed(isShared ? writeShared(op) : success()))
+        return failure();
+      segment.clear();
+    }
+    return success();
+  }
+
+  LogicalResult writeShared(Operation *op) {
+    if (isKernelCall(op)) {
+      writeGuarded(op, [&](Block *body) { op->moveBefore(body, body->end()); });
+      return success();
+    }
+    if (!isa<scf::ForOp, scf::IfOp, scf::WhileOp>(op))
+      return op->emitOpError("holds a kernel's call, expected scf.for, scf.if or scf.while");
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        if (failed(writeBlock(block, nullptr)))
+          return failure();
+    return success();
+  }
+
+  /// if (status == 0) { fill; status |= barrier }, before `place`.
+  void writeGuarded(Operation *place, function_ref<void(Block *)> fill) {
+    Location loc = place->getLoc();
+    builder.setInsertionPoint(place);
+    Value before = builder.create<memref::LoadOp>(loc, status);
+    Value isWell = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, before, constant(0));
+    auto guard = builder.create<scf::IfOp>(loc, isWell, /*withElseRegion=*/false);
+    Block *body = guard.thenBlock();
+    Operation *yield = body->getTerminator();
+    yield->remove();
+    fill(body);
+    builder.setInsertionPointToEnd(body);
+    writeBarrier(loc);
+    body->push_back(yield);
+    builder.setInsertionPointAfter(guard);
+  }
+
+  void writeBarrier(Location loc) {
+    Value answer = emitBarrier(builder, loc, function.getArgument(0), function.getArgument(1));
+    Value before = builder.create<memref::LoadOp>(loc, status);
+    builder.create<memref::StoreOp>(loc, builder.create<arith::OrIOp>(loc, before, answer), status);
+  }
+
+  /// Makes member 0 do what of `segment` isn't free, just before `end`.
+  LogicalResult writeRun(ArrayRef<Operation *> segment, Operation *end) {
+    SetVector<Operation *> run = findRun(segment);
+    if (run.empty())
+      return success();
+    writeGuarded(end, [&](Block *body) {
+      builder.setInsertionPointToEnd(body);
+      Location loc = run.front()->getLoc();
+      Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
+      Value isFirst = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, function.getArgument(1), zero);
+      auto alone = builder.create<scf::IfOp>(loc, isFirst, /*withElseRegion=*/false);
+      for (Operation *op : run)
+        op->moveBefore(alone.thenBlock()->getTerminator());
+    });
+    return repeatForAll(run);
+  }
+
+  static SetVector<Operation *> findRun(ArrayRef<Operation *> segment) {
+    SetVector<Operation *> run;
+    for (Operation *op : segment) {
+      SetVector<Value> captured;
+      getUsedValuesDefinedAbove(op->getRegions(), captured);
+      captured.insert(op->operand_begin(), op->operand_end());
+      if (!isFree(op) || llvm::any_of(captured, [&](Value value) { return run.contains(value.getDefiningOp()); }))
+        run.insert(op);
+    }
+    return run;
+  }
+
+  /// What member 0 read and others need as well is read again by all, after the barrier, and a second barrier keeps the
+  /// next writer away until all have read.
+  LogicalResult repeatForAll(const SetVector<Operation *> &run) {
+    IRMapping mapping;
+    bool hasRead = false;
+    for (Operation *op : run) {
+      auto isOutside = [&](OpOperand &use) { return !isInside(run, use.getOwner()); };
+      for (Value result : op->getResults()) {
+        if (llvm::none_of(result.getUses(), isOutside))
+          continue;
+        Value copy = repeat(run, result, mapping, hasRead);
+        if (!copy)
+          return op->emitOpError("is computed by one member, but all need its result; store it in a buffer");
+        result.replaceUsesWithIf(copy, isOutside);
+      }
+    }
+    if (hasRead)
+      writeGuarded(&*builder.getInsertionPoint(), [](Block *) {});
+    return success();
+  }
+
+  static bool isInside(const SetVector<Operation *> &run, Operation *op) {
+    for (; op; op = op->getParentOp())
+      if (run.contains(op))
+        return true;
+    return false;
+  }
+
+  Value repeat(const SetVector<Operation *> &run, Value value, IRMapping &mapping, bool &hasRead) {
+    if (Value known = mapping.lookupOrNull(value))
+      return known;
+    Operation *op = value.getDefiningOp();
+    bool isRead = op->getNumRegions() == 0 && hasSingleEffect<MemoryEffects::Read>(op);
+    if (!isFree(op) && !isRead)
+      return {};
+    for (Value operand : op->getOperands())
+      if (run.contains(operand.getDefiningOp()) && !repeat(run, operand, mapping, hasRead))
+        return {};
+    hasRead |= isRead;
+    return builder.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());
+  }
+
+  func::FuncOp function;
+  OpBuilder builder;
+  Value status;
+};
+
+/// Lets a team run an entry together.
+///
+/// Every member runs the whole function. Calls of kernels are made by all; the runs of other code between them are made
+/// by member 0; arithmetic on the call's numbers, and views, by all. A barrier follows each of the two. A member keeps
+/// the barriers' answers, which are the same for all: once one is not KV_OK, nothing more is run, and the function
+/// returns it.
+///
+///     call @k(...)                       if (status == 0) { call @k(...); status |= barrier }
+///     linalg.generic ...            =>   if (status == 0) { if (member == 0) { linalg.generic ... }; status |= barrier
+///     }
+///
+/// Refuses: a result that member 0 computes by writing and all need.
+struct ShareAmongTeam : PassWrapper<ShareAmongTeam, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ShareAmongTeam)
+  StringRef getArgument() const override { return "share-among-team"; }
+  StringRef getDescription() const override {
+    return "let every member run an entry, kernels together, the rest by one";
+  }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<arith::ArithDialect, LLVM::LLVMDialect, memref::MemRefDialect, scf::SCFDialect>();
+  }
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (isEntry(function) && !function.getName().ends_with(kScratchSuffix) && failed(TeamWriter(function).write()))
+        return signalPassFailure();
+  }
+};
+} // namespace
+
+std::unique_ptr<Pass> kvasir::makeShareAmongTeam() { return std::make_unique<ShareAmongTeam>(); }
