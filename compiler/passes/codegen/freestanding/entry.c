@@ -31,9 +31,10 @@ static uint64_t membersOf(const kv_call *call) { return call->team ? call->team-
 static kv_status checkShape(const kv_call *call, kvasir_line line) {
   if (call->function >= kvasir_the_program.num_functions)
     return kvasir_fail(line, KV_BAD_INPUT, "function %u is not one of the plugin's %u", 0, call->function,
-                kvasir_the_program.num_functions);
+                       kvasir_the_program.num_functions);
   if (!call->num_tokens || !call->num_sequences)
-    return kvasir_fail(line, KV_BAD_INPUT, "a call of %u tokens in %u sequences", 0, call->num_tokens, call->num_sequences);
+    return kvasir_fail(line, KV_BAD_INPUT, "a call of %u tokens in %u sequences", 0, call->num_tokens,
+                       call->num_sequences);
   uint64_t numTokens = 0;
   for (uint64_t b = 0; b < call->num_sequences; ++b) {
     if (!call->counts[b])
@@ -42,10 +43,11 @@ static kv_status checkShape(const kv_call *call, kvasir_line line) {
   }
   if (numTokens != call->num_tokens)
     return kvasir_fail(line, KV_BAD_INPUT, "the sequences' counts make %u tokens, the call says %u", 0, numTokens,
-                call->num_tokens);
+                       call->num_tokens);
   for (uint64_t w = 0; w < call->num_wanted; ++w)
     if (call->wanted[w] >= call->num_tokens)
-      return kvasir_fail(line, KV_BAD_INPUT, "token %u is wanted of a call of %u", 0, call->wanted[w], call->num_tokens);
+      return kvasir_fail(line, KV_BAD_INPUT, "token %u is wanted of a call of %u", 0, call->wanted[w],
+                         call->num_tokens);
   return KV_OK;
 }
 
@@ -80,18 +82,18 @@ static uint64_t sizeOf(const kvasir_tensor *tensor, const kv_call *call) {
   return sizeBytes;
 }
 
-static kv_status checkTensors(const kv_call *call, const kvasir_tensor *tensors, uint32_t count,
-                              const kv_tensor *given, kvasir_line line) {
+static kv_status checkTensors(const kv_call *call, const kvasir_tensor *tensors, uint32_t count, const kv_tensor *given,
+                              kvasir_line line) {
   for (uint32_t i = 0; i < count; ++i) {
     uint64_t sizeBytes = sizeOf(&tensors[i], call);
     if (given[i].size_bytes != sizeBytes)
       return kvasir_fail(line, KV_BAD_INPUT, "%s has %u bytes, expected %u", tensors[i].name, given[i].size_bytes,
-                       sizeBytes);
+                         sizeBytes);
     const int32_t *ids = tensors[i].limit ? given[i].bytes : 0;
     for (uint64_t t = 0; ids && t < sizeBytes / sizeof *ids; ++t)
       if (ids[t] < 0 || ids[t] >= tensors[i].limit)
-        return kvasir_fail(line, KV_BAD_INPUT, "%s has the token id %d, the vocabulary has %u", tensors[i].name, 
-                         (uint64_t)(int64_t)ids[t], (uint64_t)tensors[i].limit);
+        return kvasir_fail(line, KV_BAD_INPUT, "%s has the token id %d, the vocabulary has %u", tensors[i].name,
+                           (uint64_t)(int64_t)ids[t], (uint64_t)tensors[i].limit);
   }
   return KV_OK;
 }
@@ -104,7 +106,8 @@ static kv_status checkCapacity(const kv_call *call, kvasir_line line) {
       uint64_t numRows = call->starts[b] + call->counts[b];
       uint64_t numHeld = call->views[slot * call->num_sequences + b].num_blocks * KV_BLOCK_TOKENS;
       if (numRows > numHeld)
-        return kvasir_fail(line, KV_CAPACITY, "the call makes %u rows, the state has blocks for %u", 0, numRows, numHeld);
+        return kvasir_fail(line, KV_CAPACITY, "the call makes %u rows, the state has blocks for %u", 0, numRows,
+                           numHeld);
     }
   }
   return KV_OK;
@@ -125,7 +128,8 @@ static kv_status checkCall(const kv_plugin *plugin, const kv_call *call, kvasir_
     return status;
   uint64_t scratchBytes = codeOf(plugin, call)->scratch_bytes(call, membersOf(call));
   if (call->scratch_bytes < scratchBytes)
-    return kvasir_fail(line, KV_BAD_INPUT, "scratch has %u bytes, the call needs %u", 0, call->scratch_bytes, scratchBytes);
+    return kvasir_fail(line, KV_BAD_INPUT, "scratch has %u bytes, the call needs %u", 0, call->scratch_bytes,
+                       scratchBytes);
   if ((uintptr_t)call->scratch % 64)
     return kvasir_fail(line, KV_BAD_INPUT, "scratch is not aligned to %u bytes", 0, 64, 0);
   return KV_OK;

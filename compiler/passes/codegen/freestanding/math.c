@@ -36,9 +36,9 @@ HIDDEN double exp(double x) {
     return 0;
   const double n = roundToInteger(x * 0x1.71547652b82fep+0);
   const double r = (x - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
-  static const double kInverseFactorials[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800,
-                                              1.0 / 362880,     1.0 / 40320,     1.0 / 5040,     1.0 / 720,
-                                              1.0 / 120,        1.0 / 24,        1.0 / 6,        0.5, 1.0};
+  static const double kInverseFactorials[] = {
+      1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040,
+      1.0 / 720,        1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0};
   double sum = kInverseFactorials[0];
   for (unsigned i = 1; i < sizeof kInverseFactorials / sizeof *kInverseFactorials; ++i)
     sum = sum * r + kInverseFactorials[i];
@@ -84,7 +84,8 @@ static double cosineOf(double r) {
 }
 
 /* x minus the nearest multiple of pi/2, and that multiple's quadrant. pi/2 in three parts of 33 bits, whose products
- * with n < 2^20 are exact: right to 2^-60 for |x| < 1.6e6, which no context's position times a frequency <= 1 exceeds. */
+ * with n < 2^20 are exact: right to 2^-60 for |x| < 1.6e6, which no context's position times a frequency <= 1 exceeds.
+ */
 static double reduce(double x, unsigned *quadrant) {
   const double n = roundToInteger(x * 0x1.45f306dc9c883p-1);
   *quadrant = (unsigned)(int64_t)n & 3;
