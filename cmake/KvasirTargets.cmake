@@ -32,6 +32,7 @@ function(kvasir_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LINK")
   add_executable(test_${name} ${arg_SOURCES})
   target_link_libraries(test_${name} PRIVATE kvasir::options doctest::doctest ${arg_LINK})
-  target_compile_definitions(test_${name} PRIVATE DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN)
+  list(GET arg_SOURCES 0 main)  # doctest's own code goes into one object
+  set_source_files_properties(${main} PROPERTIES COMPILE_DEFINITIONS DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN)
   doctest_discover_tests(test_${name} TEST_PREFIX "${name}/" PROPERTIES LABELS unit)
 endfunction()
