@@ -16,8 +16,7 @@ using Patterns = std::string_view[];
 #define KVASIR_BLANKS R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"
 #define KVASIR_SYMBOLS R"(| ?[^\s\p{L}\p{N}]+[\r\n]*)"
 #define KVASIR_GPT2 R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)"
-#define KVASIR_CAPITALISED                                                                                             \
-  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
+#define KVASIR_CAPITALISED R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
 #define KVASIR_CAPITALS R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
 #define KVASIR_PUNCTUATED                                                                                              \
   R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
@@ -25,59 +24,61 @@ using Patterns = std::string_view[];
 constexpr Patterns kDefault = {R"([\p{P}\$\+<=>\^~\|]+)", KVASIR_GPT2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
 constexpr Patterns kGpt2 = {KVASIR_GPT2};
 constexpr Patterns kDigitsGpt2 = {R"(\p{N})", KVASIR_GPT2};
-constexpr Patterns kThreeDigits = {
-    KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KVASIR_SYMBOLS KVASIR_BLANKS};
+constexpr Patterns kThreeDigits = {KVASIR_CONTRACTIONS
+                                   R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KVASIR_SYMBOLS KVASIR_BLANKS};
 constexpr Patterns kOneDigit = {KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})" KVASIR_SYMBOLS KVASIR_BLANKS};
 constexpr Patterns kOneDigitMarks = {
     KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*)" KVASIR_BLANKS};
 constexpr Patterns kTurkish = {R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N})" KVASIR_SYMBOLS KVASIR_BLANKS};
-constexpr Patterns kDigitsFirst = {
-    R"(\p{N}{1,3})", KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+)" KVASIR_SYMBOLS KVASIR_BLANKS};
-constexpr Patterns kLines = {
-    R"([^\n]+|[\n]+)", KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})" KVASIR_SYMBOLS KVASIR_BLANKS};
-constexpr Patterns kSeedCoder = {
-    KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+)" KVASIR_BLANKS};
+constexpr Patterns kDigitsFirst = {R"(\p{N}{1,3})", KVASIR_CONTRACTIONS
+                                   R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+)" KVASIR_SYMBOLS KVASIR_BLANKS};
+constexpr Patterns kLines = {R"([^\n]+|[\n]+)",
+                             KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N})" KVASIR_SYMBOLS KVASIR_BLANKS};
+constexpr Patterns kSeedCoder = {KVASIR_CONTRACTIONS
+                                 R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+)" KVASIR_BLANKS};
 constexpr Patterns kBailing = {
     R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)"};
 constexpr Patterns kHalvedBlanks = {
-    KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KVASIR_SYMBOLS
+    KVASIR_CONTRACTIONS
+    R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3})" KVASIR_SYMBOLS
     R"(|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S))"
     R"(|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})"};
-constexpr Patterns kCased = {KVASIR_CAPITALISED KVASIR_CAPITALS
-                             R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
-constexpr Patterns kCasedContractions = {
-    KVASIR_CAPITALISED KVASIR_CONTRACTIONS "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
-    R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
-constexpr Patterns kGroupedDigits = {
-    R"(\d{1,3}(?=(?:\d{3})*\b))", KVASIR_CAPITALISED KVASIR_CONTRACTIONS "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
-    R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
+constexpr Patterns kCased = {KVASIR_CAPITALISED KVASIR_CAPITALS R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
+constexpr Patterns kCasedContractions = {KVASIR_CAPITALISED KVASIR_CONTRACTIONS
+                                         "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
+                                         R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
+constexpr Patterns kGroupedDigits = {R"(\d{1,3}(?=(?:\d{3})*\b))", KVASIR_CAPITALISED KVASIR_CONTRACTIONS
+                                     "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
+                                     R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
 constexpr Patterns kDigitGroupsOnly = {R"(\p{N}+)", R"((?=(\d{3})+(?!\d)))"};
 constexpr Patterns kFalcon = {R"([\p{P}\$\+<=>\^~\|`]+)", KVASIR_GPT2, "[0-9][0-9][0-9]"};
 constexpr Patterns kSentences = {R"( ?[^(\s|.,!?…。，、।۔،)]+)"};
 constexpr Patterns kSentencesDigits = {R"( ?[^(\s|.,!?…。，、।۔،)]+)", R"(\p{N})"};
-constexpr Patterns kChameleon = {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", R"(([\t\n]|    |  ))",
-                                 R"(\p{N})", R"([\p{P}!-/:-@\[-`{-~])", KVASIR_GPT2};
+constexpr Patterns kChameleon = {"<sentinel:[0-9]+>",       "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z",
+                                 R"(([\t\n]|    |  ))",     R"(\p{N})",
+                                 R"([\p{P}!-/:-@\[-`{-~])", KVASIR_GPT2};
 constexpr Patterns kChinesePunctuated = {R"(\p{N}{1,3})", "[一-龥぀-ゟ゠-ヿ]+", KVASIR_PUNCTUATED KVASIR_BLANKS};
 constexpr Patterns kDeepseekCoder = {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", "[一-龥ࠀ-一가-퟿]+",
                                      R"(\p{N})"};
-constexpr Patterns kDeepseekLlm = {
-    R"([\r\n])",
-    R"(\s?[)"
-    "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ"
-    "-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰"
-    "-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"
-    R"(]+)",
-    R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)",
-    R"(\s+$)",
-    "[一-龥ࠀ-一가-퟿]+",
-    R"(\p{N}+)"};
+constexpr Patterns kDeepseekLlm = {R"([\r\n])",
+                                   R"(\s?[)"
+                                   "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-"
+                                   "Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ"
+                                   "-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-"
+                                   "ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰"
+                                   "-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"
+                                   R"(]+)",
+                                   R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)",
+                                   R"(\s+$)",
+                                   "[一-龥ࠀ-一가-퟿]+",
+                                   R"(\p{N}+)"};
 constexpr Patterns kExaoneMoe = {
     KVASIR_CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?)"
-    R"(|\s*[\r\n]|\s+(?!\S)|\s+)"};
+                        R"(|\s*[\r\n]|\s+(?!\S)|\s+)"};
 constexpr Patterns kYoutu = {
     "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-ヿ]+",
     KVASIR_CAPITALISED KVASIR_CONTRACTIONS "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
-    R"(?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
+                                           R"(?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
 constexpr Patterns kNewlines = {R"([^\n]+|[\n]+)"};
 
 struct Named {

@@ -18,8 +18,9 @@ constexpr std::string_view kSpaceMark = "\u2581";
 /// Ends of generation that files often only show by a token's text.
 /// Source: the published chat models' generation_config.json.
 constexpr std::string_view kEndTexts[] = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<end_of_turn>", "<|endoftext|>", "</s>",
-    "<|eom_id|>", "<EOT>", "<|end_of_text|>", "<end_of_utterance>", "<turn|>", "<｜end▁of▁sentence｜>"};
+    "<|eot_id|>",      "<|im_end|>",         "<|end|>", "<|return|>",           "<|call|>",
+    "<end_of_turn>",   "<|endoftext|>",      "</s>",    "<|eom_id|>",           "<EOT>",
+    "<|end_of_text|>", "<end_of_utterance>", "<turn|>", "<｜end▁of▁sentence｜>"};
 
 /// GPT-2's alphabet: printable Latin-1 characters are their own bytes, the other bytes are U+0100, U+0101, … in order.
 std::array<int16_t, 0x144> byteOfLetter() {
@@ -194,8 +195,8 @@ std::string VocabularyWriter::checkTokens() const {
     if (source.types[i] < 1 || source.types[i] > 6)
       return "token " + std::to_string(i) + " has type " + std::to_string(source.types[i]) + ", expected 1 to 6";
   const SpecialTokens &special = source.special;
-  for (TokenId token : {special.bos, special.eos, special.eot, special.eom, special.unk, special.sep, special.pad,
-                        special.mask})
+  for (TokenId token :
+       {special.bos, special.eos, special.eot, special.eom, special.unk, special.sep, special.pad, special.mask})
     if (token < kNoToken || token >= static_cast<int64_t>(numTokens))
       return "special token " + std::to_string(token) + " is outside of the vocabulary's " + std::to_string(numTokens) +
              " tokens";
@@ -237,8 +238,8 @@ void VocabularyWriter::indexTexts() {
   for (bool isOrdinary : {false, true})
     for (size_t token = 0; token < texts.size(); ++token) {
       TokenType type = typeOf(token);
-      bool isReachable = isOrdinary ? type == TokenType::normal || type == TokenType::unused
-                                    : type == TokenType::userDefined;
+      bool isReachable =
+          isOrdinary ? type == TokenType::normal || type == TokenType::unused : type == TokenType::userDefined;
       if (isReachable && rawText(source.tokens[token]) == texts[token])
         symbols[texts[token]] = static_cast<uint32_t>(token);
     }
@@ -304,7 +305,8 @@ void VocabularyWriter::addMarked() {
   for (uint32_t token = 0; token < header.numTokens; ++token)
     if (isMarked(typeOf(token)) && !texts[token].empty())
       marked.push_back(token);
-  std::ranges::sort(marked, {}, [&](uint32_t token) { return std::pair<std::string_view, uint32_t>(texts[token], token); });
+  std::ranges::sort(marked, {},
+                    [&](uint32_t token) { return std::pair<std::string_view, uint32_t>(texts[token], token); });
   header.numMarked = static_cast<uint32_t>(marked.size());
   setTable(kMarked, marked);
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// A full disk: a clear message, and nothing is left. Needs leave to mount a small tmpfs, in a mount namespace of its
+// own.
+#include "tests/unit/plugins/fixture.h"
+
+#include <csignal>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace kvasir;
+using namespace kvasir::test;
+
+namespace {
+
+/// Writes 4 MiB of weights and says what went wrong.
+std::string writeLarge(const std::string &path, const Bytes &image) {
+  auto writer = ArtefactWriter::begin(path, image, {}, 4 << 20);
+  if (!writer)
+    return writer.message();
+  for (uint64_t at = 0; at < 4 << 20; at += 1 << 16)
+    if (Status status = (*writer)->write(at, Bytes(1 << 16, 1)); !status)
+      return status.message();
+  Status status = (*writer)->finish();
+  return status ? "" : status.message();
+}
+
+/// Runs `work` in a child process and returns the line that it returned.
+std::string inChild(const std::function<std::string()> &work) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const std::string text = work();
+    const bool whole = write(ends[1], text.data(), text.size()) == ssize_t(text.size());
+    _exit(whole ? 0 : 1);
+  }
+  close(ends[1]);
+  std::string text(4096, '\0');
+  const ssize_t size = read(ends[0], text.data(), text.size());
+  close(ends[0]);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(status == 0);
+  text.resize(size_t(std::max<ssize_t>(size, 0)));
+  return text;
+}
+
+bool mountSmallDisk(const std::string &path) {
+  const bool ownNamespace = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+  return ownNamespace && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("none", path.c_str(), "tmpfs", 0, "size=1m") == 0;
+}
+
+} // namespace
+
+TEST_CASE("a full disk") {
+  TemporaryFolder folder;
+  const Bytes image = readBytes(builtPlugin("plain_plugin"));
+  const std::string path = folder.file("a.kvasir");
+  const std::string said = inChild([&]() -> std::string {
+    if (!mountSmallDisk(folder.path.string()))
+      return "no leave to mount a tmpfs: run the test as root, or allow user namespaces";
+    const std::string message = writeLarge(path, image);
+    return std::filesystem::is_empty(folder.path) ? message : "something is left";
+  });
+  CHECK_MESSAGE(
+      said.find("cannot write '" + path + "': the disk is full (No space left on device), the file needs 4") == 0,
+      said);
+}
+
+TEST_CASE("a limit on the size of files") {
+  TemporaryFolder folder;
+  const Bytes image = readBytes(builtPlugin("plain_plugin"));
+  const std::string path = folder.file("a.kvasir");
+  const std::string said = inChild([&]() -> std::string {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit = {1 << 20, 1 << 20};
+    return setrlimit(RLIMIT_FSIZE, &limit) == 0 ? writeLarge(path, image) : "no limit";
+  });
+  CHECK_MESSAGE(said == "cannot write '" + path + "': File too large", said);
+  CHECK(std::filesystem::is_empty(folder.path));
+}
