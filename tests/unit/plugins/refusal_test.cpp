@@ -150,7 +150,7 @@ TEST_CASE("manifests that do not fit this host") {
         "has a schema hash that is not that of its slots; compile it again");
 }
 
-#if !KVASIR_SANITIZED
+#ifndef KVASIR_SANITIZED
 TEST_CASE("a plugin with a sanitizer in a host without") {
   TemporaryFolder folder;
   Bytes bytes = readBytes(builtPlugin("plain_plugin"));
