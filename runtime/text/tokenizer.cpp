@@ -10,6 +10,14 @@ namespace kvasir {
 
 namespace {
 
+/// U+2581, with which SentencePiece writes a space, can't be told from one.
+void appendWithSpaces(std::string_view text, std::string &spaced) {
+  constexpr std::string_view kSpaceMark = "\u2581";
+  for (size_t mark; (mark = text.find(kSpaceMark)) != text.npos; text.remove_prefix(mark + kSpaceMark.size()))
+    spaced.append(text.substr(0, mark)) += ' ';
+  spaced += text;
+}
+
 /// One call of encode.
 class Encoder {
 public:
@@ -56,9 +64,13 @@ Status Encoder::encode(std::string_view text, ControlTokens control) {
 }
 
 Status Encoder::encodePlain(std::string_view text, bool followsToken) {
-  if (vocabulary.kind() == TokenizerKind::sentencePiece) {
+  if (vocabulary.kind() != TokenizerKind::byteLevel) {
     spaced.assign(followsToken && vocabulary.addsSpacePrefix(), ' ');
-    encodeWord(spaced.append(text));
+    appendWithSpaces(text, spaced);
+    text = spaced;
+  }
+  if (vocabulary.kind() == TokenizerKind::sentencePiece) {
+    encodeWord(text);
     return Done{};
   }
   auto words = splitter.split(text);
