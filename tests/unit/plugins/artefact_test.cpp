@@ -88,6 +88,19 @@ TEST_CASE("a plugin in plain C loads and runs, with nothing but its note") {
   CHECK(plugin->file().stillWhole());
 }
 
+TEST_CASE("the README's command builds a plugin") {
+  TemporaryFolder folder;
+  const Bytes bytes = readBytes(KVASIR_SOURCE_FOLDER "/plugins/README.md");
+  const std::string readme(bytes.begin(), bytes.end()), begin = "\n    cc ", output = " -o plain.kvasir\n";
+  const size_t from = readme.find(begin), to = readme.find(output);
+  REQUIRE(from < to);
+  const std::string options = readme.substr(from + begin.size(), to - from - begin.size());
+  const std::string path = folder.file("plain.kvasir");
+  REQUIRE(std::system(("cd " KVASIR_SOURCE_FOLDER " && " KVASIR_C_COMPILER " " + options + " -o " + path).c_str()) ==
+          0);
+  CHECK(runPlain(*mustLoad(path)) == 17);
+}
+
 TEST_CASE("a sealed file has its sections and weights, however these are loaded") {
   TemporaryFolder folder;
   const std::string path = folder.file("a.kvasir");
