@@ -104,6 +104,9 @@ public:
 using MakeBackendFn = std::unique_ptr<Backend>();
 #define KVASIR_BACKEND_SYMBOL "kvasir_make_backend"
 
+/// Beside it, a string of which build the library is; kvasir_add_backend adds it.
+#define KVASIR_BACKEND_BUILD_SYMBOL "kvasir_backend_build"
+
 } // namespace kvasir
 
 #endif

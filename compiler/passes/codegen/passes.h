@@ -22,6 +22,22 @@ constexpr llvm::StringLiteral kKernelAttr = "kvasir.kernel";
 /// Added to an entry's name for the function that computes its scratch.
 constexpr llvm::StringLiteral kScratchSuffix = ".scratch";
 
+/// What emit-plugin reads from declarations of compiled code: whose it is, for which variant, in which form (strings),
+/// the function of its scratch (symbol), and the numbers of the slots that it writes.
+constexpr llvm::StringLiteral kFunctionAttr = "kvasir.function";
+constexpr llvm::StringLiteral kVariantAttr = "kvasir.variant";
+constexpr llvm::StringLiteral kFormAttr = "kvasir.form";
+constexpr llvm::StringLiteral kScratchAttr = "kvasir.scratch";
+constexpr llvm::StringLiteral kWritesAttr = "kvasir.writes";
+
+/// Forms of a function: for any call, and for calls of one token.
+constexpr llvm::StringLiteral kGeneralForm = "general";
+constexpr llvm::StringLiteral kSingleForm = "single";
+
+/// On the module of a plugin's table: its description, as JSON, and the bytes of its note.
+constexpr llvm::StringLiteral kDescriptionAttr = "kvasir.description";
+constexpr llvm::StringLiteral kNoteAttr = "kvasir.note";
+
 /// A function that the plugin offers: public, with a body.
 bool isEntry(mlir::func::FuncOp function);
 

@@ -50,6 +50,7 @@ void kvasir::registerCodegenPasses() {
   registerPass(makeBindArguments);
   registerPass(makeCallKernels);
   registerPass(makeCopyByLoops);
+  registerPass(makeEmitPlugin);
   registerPass(makeShareAmongTeam);
   PassPipelineRegistration<>("codegen", "from a bufferised program to LLVM's dialect", buildCodegenPipeline);
 }
