@@ -12,6 +12,8 @@ using namespace kvasir;
 namespace fs = boost::filesystem;
 
 namespace {
+constexpr const char *kBuild = KVASIR_BUILD_ID;
+
 std::string listBackends() {
   std::vector<std::string> names;
   boost::system::error_code error;
@@ -30,9 +32,9 @@ llvm::Error checkBuild(const boost::dll::shared_library &library, const std::str
   if (!library.has(KVASIR_BACKEND_SYMBOL) || !library.has(KVASIR_BACKEND_BUILD_SYMBOL))
     return llvm::createStringError("'%s' is no backend of Kvasir", path.c_str());
   std::string build = &library.get<const char>(KVASIR_BACKEND_BUILD_SYMBOL);
-  if (build != KVASIR_BUILD_ID)
+  if (build != kBuild)
     return llvm::createStringError("backend '%s' was built as '%s', this compiler as '%s'; build both together",
-                                   path.c_str(), build.c_str(), KVASIR_BUILD_ID);
+                                   path.c_str(), build.c_str(), kBuild);
   return llvm::Error::success();
 }
 } // namespace
