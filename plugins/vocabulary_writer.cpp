@@ -130,9 +130,7 @@ private:
   void addEnds(const SpecialTokens &special);
   std::optional<std::string> rawText(std::string_view text) const;
   uint32_t symbolOf(const std::string &text);
-  TokenType typeOf(size_t token) const {
-    return source.types.empty() ? TokenType::normal : static_cast<TokenType>(source.types[token]);
-  }
+  TokenType typeOf(size_t token) const;
   TokenId tokenSpelled(std::string_view text) const;
   void setTable(Table table, const void *bytes, size_t sizeBytes);
   template <typename T> void setTable(Table table, const std::vector<T> &elements) {
@@ -145,6 +143,7 @@ private:
   const Pretokenizer *pretokenizer = nullptr;
   Header header{};
   std::vector<uint8_t> tables[kNumTables];
+  std::vector<TokenId> ends;                         // sorted
   std::vector<std::string> texts;                    // [symbols], raw bytes
   std::unordered_map<std::string, uint32_t> symbols; // what ordinary text may become
 };
@@ -157,12 +156,12 @@ Result<std::vector<uint8_t>> VocabularyWriter::write() {
   if (std::string fault = checkTokens(); !fault.empty())
     return Failure{std::move(fault)};
   header.numTokens = static_cast<uint32_t>(source.tokens.size());
+  addSpecial();
   addTexts();
   indexTexts();
   addBytes();
   addMerges();
   addMarked();
-  addSpecial();
   return assemble();
 }
 
@@ -205,6 +204,13 @@ std::string VocabularyWriter::checkTokens() const {
     for (const std::string &text : *strings)
       totalBytes += text.size();
   return totalBytes > INT32_MAX ? "the vocabulary's texts are larger than 2 GiB" : std::string();
+}
+
+/// What ends a generation is never made from plain text, whatever type its file gives it.
+TokenType VocabularyWriter::typeOf(size_t token) const {
+  if (std::ranges::binary_search(ends, static_cast<TokenId>(token)))
+    return TokenType::control;
+  return source.types.empty() ? TokenType::normal : static_cast<TokenType>(source.types[token]);
 }
 
 /// The raw bytes of a token or half a merge; nothing if it can't come from text.
@@ -336,15 +342,17 @@ void VocabularyWriter::addSpecial() {
 }
 
 void VocabularyWriter::addEnds(const SpecialTokens &special) {
-  std::vector<TokenId> ends = {special.eos, special.eot, special.eom};
+  std::vector<TokenId> found = {special.eos, special.eot, special.eom};
   for (std::string_view text : kEndTexts)
-    ends.push_back(tokenSpelled(text));
-  std::ranges::sort(ends);
-  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
-  std::erase(ends, kNoToken);
+    if (TokenId token = tokenSpelled(text); token != kNoToken && typeOf(static_cast<size_t>(token)) != TokenType::normal)
+      found.push_back(token); // as a normal token, "</s>" is HTML
+  std::erase(found, kNoToken);
   // Harmony's models end a message, not their answer, with "<|end|>".
   if (tokenSpelled("<|return|>") != kNoToken && tokenSpelled("<|call|>") != kNoToken)
-    std::erase(ends, tokenSpelled("<|end|>"));
+    std::erase(found, tokenSpelled("<|end|>"));
+  std::ranges::sort(found);
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  ends = std::move(found);
   header.numEnds = static_cast<uint32_t>(ends.size());
   setTable(kEnds, ends);
 }

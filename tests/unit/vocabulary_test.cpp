@@ -91,6 +91,24 @@ TEST_CASE("control, unknown and byte tokens are not what text becomes") {
   CHECK(view->special().bos == 1);
 }
 
+TEST_CASE("what ends a generation is a control token, however its file types it") {
+  Vocabulary vocabulary = byteLevelVocabulary();
+  addToken(vocabulary, "<|im_end|>", TokenType::userDefined);
+  addToken(vocabulary, "<end_of_turn>");
+  addToken(vocabulary, "</s>");
+  vocabulary.special.eot = 13;
+  auto bytes = serialise(vocabulary);
+  REQUIRE(bytes);
+  auto view = VocabularyView::parse(*bytes);
+  REQUIRE(view);
+  for (TokenId end : {12, 13}) {
+    CHECK(view->isEnd(end));
+    CHECK(view->type(end) == TokenType::control);
+    CHECK(view->find(view->text(end)) == kNoToken);
+  }
+  CHECK_FALSE(view->isEnd(14)); // a normal token that is only spelled like one
+}
+
 TEST_CASE("what no tokenizer can be made of is refused in one line") {
   Vocabulary vocabulary = byteLevelVocabulary();
   vocabulary.model = "wordpiece";
