@@ -54,11 +54,10 @@ void StateTrace::run() {
 }
 
 void StateTrace::visit(Operation *op, Facts &facts) {
-  // A backstop for nests of loops and calls; a real model takes some ten thousand steps.
-  constexpr int64_t kMostSteps = int64_t(1) << 24;
-  if (++numSteps > kMostSteps) {
+  ++numSteps;
+  if (isExhausted()) {
     report(entry, "bounds", {}, "executes more than " + Twine(kMostSteps) + " ops in one call",
-           "keep loops that do not carry state out of those that do");
+           "give state loops over layers only");
     return;
   }
   llvm::TypeSwitch<Operation *>(op)

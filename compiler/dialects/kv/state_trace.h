@@ -77,7 +77,11 @@ public:
   void addTo(Proof &proof);
 
 private:
+  /// Ends a nest of loops over state that is none over layers; a real model takes some ten thousand steps.
+  static constexpr int64_t kMostSteps = int64_t(1) << 20;
+
   // state_trace.cpp: what a value is, and who may still use it
+  bool isExhausted() const { return numSteps > kMostSteps; }
   void visit(mlir::Operation *op, Facts &facts);
   void visitArithmetic(mlir::Operation *op, Facts &facts);
   SlotTrace *live(mlir::Operation *op, mlir::Value value, Facts &facts);

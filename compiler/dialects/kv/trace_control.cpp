@@ -44,10 +44,12 @@ void StateTrace::visitLayers(LoopOp op, Facts &facts) {
   Block &body = op.getBody().front();
   Operation *yield = body.getTerminator();
   pass(op, op.getCarried(), op.getRegionIterArgs(), facts, facts);
-  for (int64_t layer = op.getFrom(), to = op.getTo(); layer < to; ++layer) {
+  bool isLast = false;
+  for (int64_t layer = op.getFrom(); !isLast; ++layer) {
     facts[op.getLayer()] = Fact::ofNumber(IntegerAttr::get(op.getLayer().getType(), layer));
     visitBlock(body, facts);
-    ValueRange target = layer + 1 < to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults());
+    isLast = layer + 1 >= int64_t(op.getTo()) || isExhausted();
+    ValueRange target = isLast ? ValueRange(op.getResults()) : ValueRange(op.getRegionIterArgs());
     pass(yield, yield->getOperands(), target, facts, facts);
   }
 }
@@ -65,12 +67,13 @@ void StateTrace::visitFor(scf::ForOp op, Facts &facts) {
     return pass(op, op.getInitArgs(), op.getResults(), facts, facts);
   }
   Operation *yield = op.getBody()->getTerminator();
-  pass(op, op.getInitArgs(), *from < *to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults()), facts,
-       facts);
-  for (int64_t i = *from; i < *to; i += *step) {
+  bool isLast = *from >= *to;
+  pass(op, op.getInitArgs(), isLast ? ValueRange(op.getResults()) : ValueRange(op.getRegionIterArgs()), facts, facts);
+  for (int64_t i = *from; !isLast; i += *step) {
     facts[op.getInductionVar()] = Fact::ofNumber(IntegerAttr::get(op.getInductionVar().getType(), i));
     visitBlock(*op.getBody(), facts);
-    ValueRange target = i + *step < *to ? ValueRange(op.getRegionIterArgs()) : ValueRange(op.getResults());
+    isLast = i + *step >= *to || isExhausted();
+    ValueRange target = isLast ? ValueRange(op.getResults()) : ValueRange(op.getRegionIterArgs());
     pass(yield, yield->getOperands(), target, facts, facts);
   }
 }

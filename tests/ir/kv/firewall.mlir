@@ -59,3 +59,16 @@ func.func @prefill(%r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) 
   %k1 = kv.append %k[%c0], %r, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
   return %k1 : !kv.slot<@k>
 }
+
+// -----
+
+// Anybody may look at the batch; nobody may make one.
+kv.schema @m entries [@f] { kv.cache @k layers(1) heads(2) row(16) }
+func.func @f(%r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  %x = "other.look"(%batch) : (!kv.batch) -> index
+  // expected-error @+1 {{firewall: @f lets 'other.make' touch a batch; only kv, func.func/call/return and scf.if/for may}}
+  %other = "other.make"() : () -> !kv.batch
+  %k1 = kv.append %k[%c0], %r, %other : !kv.slot<@k>, tensor<?x2x16xf32>
+  return %k1 : !kv.slot<@k>
+}

@@ -275,3 +275,121 @@ func.func @long(%n: index, %r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv
   }
   return %k2 : !kv.slot<@k>
 }
+
+// -----
+
+// A clone for one token that brings two rows; a register set for two sequences of one.
+kv.schema @m entries [@forward_1] {
+  kv.cache @k layers(1) heads(2) row(16)
+  kv.register @conv layers(1) tensor<3x8xf32>
+}
+func.func @forward_1(%r: tensor<2x2x16xf32>, %c: tensor<2x3x8xf32>, %k: !kv.slot<@k>, %s: !kv.slot<@conv>,
+                     %batch: !kv.batch {kv.sequences = 1 : i64, kv.tokens = 1 : i64}) -> (!kv.slot<@k>, !kv.slot<@conv>) {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{rows: @forward_1 appends 2 rows to slot @k, layer 0, the call brings 1; append the rows of every token}}
+  %k1 = kv.append %k[%c0], %r, %batch : !kv.slot<@k>, tensor<2x2x16xf32>
+  // expected-error @+1 {{rows: @forward_1 sets register @conv, layer 0, for 2 sequences, the call brings 1; set it for every sequence}}
+  %s1 = kv.set %s[%c0], %c, %batch : !kv.slot<@conv>, tensor<2x3x8xf32>
+  return %k1, %s1 : !kv.slot<@k>, !kv.slot<@conv>
+}
+
+// -----
+
+// The rows of the wanted tokens only: a head that was computed early, which is how prefill loses its rows.
+kv.schema @m entries [@wanted] {
+  kv.cache @k layers(2) heads(2) row(16)
+  kv.cache @v layers(2) heads(2) row(16) values(@k)
+}
+func.func private @take(tensor<?x2x16xf32>, tensor<?xi32>) -> tensor<?x2x16xf32>
+func.func @wanted(%r: tensor<?x2x16xf32>, %s: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch)
+    -> (tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>) {
+  %c0 = arith.constant 0 : index
+  %w = kv.wanted %batch : tensor<?xi32>
+  %few = func.call @take(%r, %w) : (tensor<?x2x16xf32>, tensor<?xi32>) -> tensor<?x2x16xf32>
+  %a, %k9, %v9 = kv.loop %i = 0 to 2 carry(%h = %r, %ki = %k, %vi = %v) : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v> {
+    // expected-error @+1 {{rows: @wanted appends rows chosen by kv.wanted to slot @k, layers 0-1, the call brings T = sum of count; append the rows of every token}}
+    %k1 = kv.append %ki[%i], %few, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+    %v1 = kv.append %vi[%i], %s, %batch : !kv.slot<@v>, tensor<?x2x16xf32>
+    // expected-error @+1 {{rows: @wanted attends slot @k, layers 0-1, with queries chosen by kv.wanted, not one a token; choose the wanted tokens after the last attention}}
+    %b = kv.attend %few, %k1[%i], %v1[%i], %batch {scale = 0.25 : f32} : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x2x16xf32>
+    kv.yield %b, %k1, %v1 : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>
+  }
+  return %a, %k9, %v9 : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>
+}
+
+// -----
+
+// The rows of one sequence of many.
+kv.schema @m entries [@one] { kv.cache @k layers(2) heads(2) row(16) }
+func.func @one(%x: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = kv.count %batch[0]
+  %first, %count, %start = kv.sequence %batch[%c1]
+  %a = tensor.extract_slice %x[0, 0, 0] [%n, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
+  %b = tensor.extract_slice %x[%first, 0, 0] [%count, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
+  // expected-error @+1 {{rows: @one appends the rows of one sequence to slot @k, layer 0, the call brings T = sum of count}}
+  %k1 = kv.append %k[%c0], %a, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  // expected-error @+1 {{rows: @one appends the rows of one sequence to slot @k, layer 1, the call brings T = sum of count}}
+  %k2 = kv.append %k1[%c1], %b, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  return %k2 : !kv.slot<@k>
+}
+
+// -----
+
+// Keys of one layer, values of another.
+kv.schema @m entries [@crossed] {
+  kv.cache @k layers(2) heads(2) row(16)
+  kv.cache @v layers(2) heads(2) row(16) values(@k)
+}
+func.func @crossed(%q: tensor<?x2x16xf32>, %r: tensor<?x2x16xf32>, %s: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch)
+    -> (tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %k9, %v9 = kv.loop %i = 0 to 2 carry(%ki = %k, %vi = %v) : !kv.slot<@k>, !kv.slot<@v> {
+    %k1 = kv.append %ki[%i], %r, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+    %v1 = kv.append %vi[%i], %s, %batch : !kv.slot<@v>, tensor<?x2x16xf32>
+    kv.yield %k1, %v1 : !kv.slot<@k>, !kv.slot<@v>
+  }
+  // expected-error @+1 {{order: @crossed attends keys of layer 0 of slot @k with values of layer 1; use one layer for both}}
+  %a = kv.attend %q, %k9[%c0], %v9[%c1], %batch {scale = 0.25 : f32} : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x2x16xf32>
+  return %a, %k9, %v9 : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>
+}
+
+// -----
+
+// A nest of loops that would never end.
+kv.schema @m entries [@nest] { kv.cache @k layers(1) heads(2) row(16) }
+// expected-error @+1 {{bounds: @nest executes more than 1048576 ops in one call; give state loops over layers only}}
+func.func @nest(%k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %k9 = kv.loop %i = 0 to 1000000000 carry(%ki = %k) : !kv.slot<@k> {
+    %k8 = kv.loop %j = 0 to 1000000000 carry(%kj = %ki) : !kv.slot<@k> {
+      %t = arith.addi %i, %j : index
+      kv.yield %kj : !kv.slot<@k>
+    }
+    kv.yield %k8 : !kv.slot<@k>
+  }
+  // expected-error @+1 {{coverage: @nest returns without writing}}
+  return %k9 : !kv.slot<@k>
+}
+
+// -----
+
+// expected-error @+1 {{agreement: the module declares 2 schemas; its entry functions share one kv.schema}}
+module {
+  kv.schema @a entries [@f] { kv.cache @k layers(1) heads(2) row(16) }
+  kv.schema @b entries [@f] { kv.cache @v layers(1) heads(2) row(16) }
+}
+
+// -----
+
+// expected-error @+1 {{agreement: @m has no entries; list the functions that share the state}}
+kv.schema @m entries [] { kv.cache @k layers(1) heads(2) row(16) }
+
+// -----
+
+kv.schema @m entries [@no_batch] { kv.cache @k layers(1) heads(2) row(16) }
+// expected-error @+1 {{agreement: @no_batch takes 0 batches; one !kv.batch describes a call}}
+func.func @no_batch(%k: !kv.slot<@k>) -> !kv.slot<@k> {
+  return %k : !kv.slot<@k>
+}
