@@ -286,7 +286,10 @@ void VocabularyWriter::addMerges() {
   std::vector<uint64_t> hashes;
   std::vector<bool> isPossible;
   std::unordered_map<uint64_t, size_t> firstOfPair;
-  for (const std::string &line : kind == TokenizerKind::sentencePiece ? std::vector<std::string>{} : source.merges) {
+  std::span<const std::string> lines = source.merges;
+  if (kind == TokenizerKind::sentencePiece)
+    lines = {};
+  for (const std::string &line : lines) {
     size_t space = line.find(' ', 1);
     std::string_view text = line;
     auto left = space == line.npos ? std::nullopt : rawText(text.substr(0, space));
