@@ -4,6 +4,7 @@
 #include "tests/unit/plugins/fixture.h"
 
 #include <csignal>
+#include <cstdio>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -31,6 +32,7 @@ std::string writeLarge(const std::string &path, const Bytes &image) {
 std::string inChild(const std::function<std::string()> &work) {
   int ends[2];
   REQUIRE(pipe(ends) == 0);
+  std::fflush(nullptr); // else the child could write it once more
   const pid_t child = fork();
   REQUIRE(child >= 0);
   if (child == 0) {
