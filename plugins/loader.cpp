@@ -147,6 +147,8 @@ Status LoadedPlugin::mapWeights(WeightsAccess access) {
 
 Status LoadedPlugin::openCode() {
   const std::string path = "/proc/self/fd/" + std::to_string(pluginFile.codeDescriptor());
+  if (access(path.c_str(), R_OK) != 0)
+    return Failure{"its code can't be reached as " + path + ": is /proc mounted?"};
   library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return Failure{std::string("the system's loader refuses it: ") + dlerror()};

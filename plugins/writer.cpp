@@ -37,11 +37,7 @@ std::string directoryOf(const std::string &path) {
   return parent.empty() ? "." : parent;
 }
 
-mode_t currentUmask() {
-  const mode_t mask = umask(0);
-  umask(mask);
-  return mask;
-}
+std::string temporaryName(const std::string &path) { return path + ".tmp-" + std::to_string(getpid()); }
 
 } // namespace
 
@@ -75,19 +71,20 @@ Status ArtefactWriter::create() {
   struct stat facts;
   if (stat(path.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode))
     return failure("it is there already and is no regular file");
-  // A file without a name is gone when its process is, however that ends.
-  file = FileDescriptor(open(directoryOf(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+  // A file without a name is gone when its process is, however that ends. It gets its name through /proc.
+  const bool canBeNamed = access("/proc/self/fd", X_OK) == 0;
+  if (canBeNamed)
+    file = FileDescriptor(open(directoryOf(path).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
   if (file)
     return Done{};
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
+  if (canBeNamed && errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL)
     return systemFailure();
-  std::string name = path + ".tmp-XXXXXX";
-  file = FileDescriptor(mkostemp(name.data(), O_CLOEXEC));
+  const std::string name = temporaryName(path);
+  unlink(name.c_str());
+  file = FileDescriptor(open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666));
   if (!file)
     return systemFailure();
   unfinishedPath = name;
-  if (fchmod(file.get(), 0666 & ~currentUmask()) != 0)
-    return systemFailure();
   return Done{};
 }
 
@@ -186,7 +183,7 @@ Status ArtefactWriter::publish() {
     return systemFailure();
   if (unfinishedPath.empty()) {
     // linkat can't replace a file, rename can: the name in between lives for an instant.
-    const std::string name = path + ".tmp-" + std::to_string(getpid());
+    const std::string name = temporaryName(path);
     const std::string self = "/proc/self/fd/" + std::to_string(file.get());
     unlink(name.c_str());
     if (linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)

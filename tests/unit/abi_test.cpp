@@ -15,8 +15,13 @@ namespace {
 
 std::string describeStructs() {
   std::ostringstream text;
-#define STRUCT(type) text << #type << " size " << sizeof(type) << "\n";
+  size_t end = 0, size = 0; // of the fields listed so far, and of their struct
+#define STRUCT(type)                                                                                                   \
+  CHECK_MESSAGE((end + 7) / 8 * 8 == size, "a field before " #type " is not listed");                                  \
+  size = sizeof(type);                                                                                                 \
+  text << #type << " size " << size << "\n";
 #define FIELD(type, field)                                                                                             \
+  end = offsetof(type, field) + sizeof(type::field);                                                                   \
   text << "  " #type "." #field << " offset " << offsetof(type, field) << " size " << sizeof(type::field) << "\n";
   STRUCT(kv_team)
   FIELD(kv_team, size)
@@ -98,6 +103,7 @@ std::string describeStructs() {
   FIELD(kv_section, offset)
   FIELD(kv_section, size)
   FIELD(kv_section, hash)
+  CHECK_MESSAGE((end + 7) / 8 * 8 == size, "the last struct has a field that is not listed");
 #undef STRUCT
 #undef FIELD
   return text.str();

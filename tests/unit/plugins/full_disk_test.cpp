@@ -51,6 +51,8 @@ std::string inChild(const std::function<std::string()> &work) {
   return text;
 }
 
+constexpr const char *kNoLeave = "no leave to mount a tmpfs: run the test as root, or allow user namespaces";
+
 bool mountSmallDisk(const std::string &path) {
   const bool ownNamespace = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
   return ownNamespace && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
@@ -65,13 +67,38 @@ TEST_CASE("a full disk") {
   const std::string path = folder.file("a.kvasir");
   const std::string said = inChild([&]() -> std::string {
     if (!mountSmallDisk(folder.path.string()))
-      return "no leave to mount a tmpfs: run the test as root, or allow user namespaces";
+      return kNoLeave;
     const std::string message = writeLarge(path, image);
     return std::filesystem::is_empty(folder.path) ? message : "something is left";
   });
   CHECK_MESSAGE(
       said.find("cannot write '" + path + "': the disk is full (No space left on device), the file needs 4") == 0,
       said);
+}
+
+TEST_CASE("without /proc the file has a name from the start, and is gone if it is not finished") {
+  TemporaryFolder folder;
+  const Bytes image = readBytes(builtPlugin("plain_plugin"));
+  const std::string path = folder.file("a.kvasir");
+  const std::string said = inChild([&]() -> std::string {
+    if (!mountSmallDisk("/proc"))
+      return kNoLeave;
+    {
+      auto writer = ArtefactWriter::begin(path, image, {}, 0);
+      if (!writer || !std::filesystem::exists(path + ".tmp-" + std::to_string(getpid())))
+        return "no file with a name";
+    }
+    if (!std::filesystem::is_empty(folder.path))
+      return "something is left";
+    auto writer = ArtefactWriter::begin(path, image, {}, 1000);
+    if (!writer)
+      return writer.message();
+    Status status = (*writer)->finish();
+    return status ? "finished" : status.message();
+  });
+  CHECK_MESSAGE(said == "finished", said);
+  CHECK(std::filesystem::file_size(path) > 1000);
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path), {}) == 1);
 }
 
 TEST_CASE("a limit on the size of files") {
