@@ -73,31 +73,42 @@ static_assert(std::size(kFeatures) <= 128);
 
 constexpr const char *kBaseline[] = {"64bit", "cmov", "cx8", "fxsr", "mmx", "sse", "sse2", "x87"};
 
-uint64_t savedState() {
+struct Leaf {
+  uint32_t leaf, subleaf;
   uint32_t registers[4];
-  if (!__get_cpuid(1, &registers[eax], &registers[ebx], &registers[ecx], &registers[edx]) ||
-      !(registers[ecx] & bit_OSXSAVE))
-    return 0;
+};
+
+void readLeaf(Leaf &leaf) {
+  uint32_t(&out)[4] = leaf.registers;
+  if (!__get_cpuid_count(leaf.leaf, leaf.subleaf, &out[eax], &out[ebx], &out[ecx], &out[edx]))
+    std::fill(std::begin(out), std::end(out), 0);
+}
+
+uint64_t readXcr0() {
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return uint64_t(high) << 32 | low;
 }
 
-bool isPresent(const CpuFeature &feature, uint64_t state) {
-  uint32_t registers[4] = {};
-  return __get_cpuid_count(feature.leaf, feature.subleaf, &registers[eax], &registers[ebx], &registers[ecx],
-                           &registers[edx]) &&
-         (registers[feature.reg] >> feature.bit & 1) && (state & feature.savedState) == feature.savedState;
+CpuFeatures askCpu() {
+  Leaf leaves[] = {{1, 0, {}}, {7, 0, {}}, {7, 1, {}}, {0x80000001, 0, {}}};
+  for (Leaf &leaf : leaves)
+    readLeaf(leaf);
+  const uint64_t state = leaves[0].registers[ecx] & bit_OSXSAVE ? readXcr0() : 0;
+  CpuFeatures features = {};
+  for (size_t i = 0; i < std::size(kFeatures); ++i)
+    for (const Leaf &leaf : leaves)
+      if (leaf.leaf == kFeatures[i].leaf && leaf.subleaf == kFeatures[i].subleaf &&
+          (leaf.registers[kFeatures[i].reg] >> kFeatures[i].bit & 1) &&
+          (state & kFeatures[i].savedState) == kFeatures[i].savedState)
+        features[i / 64] |= uint64_t(1) << i % 64;
+  return features;
 }
 
 } // namespace
 
 CpuFeatures hostCpuFeatures() {
-  CpuFeatures features = {};
-  const uint64_t state = savedState();
-  for (size_t i = 0; i < std::size(kFeatures); ++i)
-    if (isPresent(kFeatures[i], state))
-      features[i / 64] |= uint64_t(1) << i % 64;
+  static const CpuFeatures features = askCpu(); // a virtual machine traps CPUID: tens of microseconds each
   return features;
 }
 
