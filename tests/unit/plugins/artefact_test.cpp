@@ -270,6 +270,32 @@ TEST_CASE("a note is what a loader reads, and names only features that it knows"
         std::string::npos);
 }
 
+TEST_CASE("a note that is linked into an image is read back, and so is its fingerprint") {
+  TemporaryFolder folder;
+  Description description;
+  description.model = {"made by makeNote", "none", 77, 5, {{"E", 3}}};
+  description.backend = "tests";
+  NoteFacts facts{{}, "kvasir test"};
+  facts.fingerprint[31] = 9;
+  auto note = makeNote(description, facts);
+  REQUIRE_MESSAGE(note, note.message());
+  writeBytes(folder.file("note.bin"), *note);
+  std::ofstream(folder.file("note.s")) << ".section " KV_NOTE_SECTION ", \"a\", @note\n.incbin \"note.bin\"\n"
+                                       << ".section .note.GNU-stack, \"\", @progbits\n";
+  REQUIRE(std::system(("cd " + folder.path.string() +
+                       " && " KVASIR_C_COMPILER " -shared -fPIC -ffreestanding -nostdlib -fvisibility=hidden"
+                       " -DODD_NO_NOTE -I" KVASIR_SOURCE_FOLDER "/plugins/include " KVASIR_SOURCE_FOLDER
+                       "/tests/unit/plugins/odd_plugin.c note.s -o image -Wl,-z,now")
+                          .c_str()) == 0);
+  auto writer = ArtefactWriter::begin(folder.file("a.kvasir"), readBytes(folder.file("image")), {}, 0);
+  REQUIRE_MESSAGE(writer, writer.message());
+  REQUIRE((*writer)->finish());
+  auto plugin = mustLoad(folder.file("a.kvasir"));
+  CHECK(plugin->description() == description);
+  CHECK(plugin->file().manifest().fingerprint[31] == 9);
+  CHECK(std::string(plugin->file().manifest().producer) == "kvasir test");
+}
+
 TEST_CASE("an unfinished file leaves nothing, and an image that would be refused is not written") {
   TemporaryFolder folder;
   const std::string path = folder.file("a.kvasir");
