@@ -85,7 +85,8 @@ Result<Value> Value::parse(Cursor &cursor) {
   if (*type == ValueType::array) {
     std::optional<ValueType> element = readType(cursor, number);
     if (!element || *element == ValueType::array)
-      return Failure{"it is an array of type " + std::to_string(number) + "; numbers, booleans or strings are expected"};
+      return Failure{"it is an array of type " + std::to_string(number) +
+                     "; numbers, booleans or strings are expected"};
     std::optional<uint64_t> count = cursor.read<uint64_t>();
     if (!count)
       return cutShort();

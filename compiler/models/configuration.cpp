@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/models/configuration.h"
+
+#include <cmath>
+
+namespace kvasir {
+
+void Configuration::fail(std::string message) {
+  if (!first)
+    first = Failure{std::move(message)};
+}
+
+void Configuration::failValue(std::string_view name, const gguf::Value *value, const char *expected) {
+  std::string key = gguf::quoted(prefix + std::string(name));
+  if (value)
+    fail("metadata " + key + " is " + value->summary() + "; " + expected + " is expected");
+  else
+    fail("metadata " + key + " is missing; " + expected + " is expected");
+}
+
+int64_t Configuration::count(std::string_view name) {
+  const gguf::Value *value = find(name);
+  uint64_t number = value ? value->asUnsigned().value_or(0) : 0;
+  if (number == 0 || number > uint64_t(INT32_MAX)) {
+    failValue(name, value, "a positive integer");
+    return 1;
+  }
+  return int64_t(number);
+}
+
+int64_t Configuration::count(std::string_view name, int64_t otherwise) {
+  return contains(name) ? count(name) : otherwise;
+}
+
+double Configuration::real(std::string_view name) {
+  const gguf::Value *value = find(name);
+  std::optional<double> number = value ? value->asReal() : std::nullopt;
+  if (!number || !std::isfinite(*number)) {
+    failValue(name, value, "a number");
+    return 1;
+  }
+  return *number;
+}
+
+double Configuration::real(std::string_view name, double otherwise) { return contains(name) ? real(name) : otherwise; }
+
+std::string Configuration::string(std::string_view name, std::string_view otherwise) {
+  const gguf::Value *value = find(name);
+  if (!value)
+    return std::string(otherwise);
+  std::optional<std::string_view> text = value->asString();
+  if (!text)
+    failValue(name, value, "a string");
+  return std::string(text.value_or(otherwise));
+}
+
+} // namespace kvasir

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/models/weight_table.h"
+
+#include "compiler/frontends/gguf/metadata.h"
+#include "compiler/packing/weight_type.h"
+
+using namespace mlir;
+
+namespace kvasir {
+namespace {
+
+/// "blk.{}.attn_q.weight" → attn_q, "blk.{}.attn_q.bias" → attn_q_bias, "output_norm.weight" → output_norm.
+std::string symbolOf(StringRef pattern) {
+  pattern.consume_front("blk.{}.");
+  pattern.consume_back(".weight");
+  std::string symbol = pattern.str();
+  std::replace(symbol.begin(), symbol.end(), '.', '_');
+  return symbol;
+}
+
+std::string dimensions(uint64_t rows, uint64_t columns) {
+  return rows == 1 ? std::to_string(columns) : std::to_string(rows) + " x " + std::to_string(columns);
+}
+
+} // namespace
+
+void WeightTable::fail(std::string message) {
+  if (!first)
+    first = Failure{std::move(message)};
+}
+
+std::optional<WeightForm> WeightTable::memberForm(const std::string &name, ArrayRef<int64_t> shape) {
+  Result<SourceTensor> tensor = source.find(name);
+  if (!tensor) {
+    fail(tensor.message());
+    return std::nullopt;
+  }
+  uint64_t rows = shape.size() == 2 ? uint64_t(shape.front()) : 1, columns = uint64_t(shape.back());
+  if (tensor->rows != rows || tensor->columns != columns) {
+    fail("tensor " + gguf::quoted(name) + " is " + dimensions(tensor->rows, tensor->columns) + "; " +
+         dimensions(rows, columns) + " is expected");
+    return std::nullopt;
+  }
+  use(name);
+  return tensor->form;
+}
+
+lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  std::optional<WeightForm> form;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    std::optional<WeightForm> member = memberForm(sourceName(pattern, uint64_t(layer)), shape);
+    if (!member)
+      return {};
+    form = form ? joinForms(*form, *member) : *member;
+  }
+  lm::WeightType type = weightTypeOf(builder.getContext(), *form, shape);
+  return builder.create<lm::WeightOp>(locationOf(builder.getContext(), pattern), symbolOf(pattern), layers, pattern,
+                                      type, lm::LayoutAttr(), IntegerAttr(), IntegerAttr());
+}
+
+lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  for (int64_t layer = 0; layer < layers; ++layer)
+    if (source.contains(sourceName(pattern, uint64_t(layer))))
+      return declare(pattern, layers, shape);
+  return {};
+}
+
+void WeightTable::checkAllUsed(StringRef architecture) {
+  for (std::string_view name : source.names())
+    if (!used.contains(name))
+      return fail("tensor " + gguf::quoted(name) + " has no place in the architecture " + architecture.str() +
+                  " as it is built here");
+}
+
+Location locationOf(MLIRContext *context, StringRef pattern) {
+  std::string name = pattern.str();
+  if (size_t at = name.find("{}"); at != std::string::npos)
+    name.replace(at, 2, "{layer}");
+  StringRef whole = name;
+  whole.consume_back(".weight");
+  return NameLoc::get(StringAttr::get(context, whole));
+}
+
+} // namespace kvasir

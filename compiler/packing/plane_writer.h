@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Writes rows in normal form into one plane of a layout.
+#ifndef KVASIR_PACKING_PLANE_WRITER_H
+#define KVASIR_PACKING_PLANE_WRITER_H
+
+#include "compiler/packing/weight_form.h"
+#include "plugins/result.h"
+
+namespace kvasir {
+
+/// A plane's digits as tables. The bit of an element is the plane's offset, plus what its row's digits give, plus what
+/// its column's digits give; so each column is worked out once for a weight, and each row once for all its elements.
+class PlaneWriter {
+public:
+  /// Errors: the plane has a role that the form has nothing for; a group that the form's does not divide into.
+  static Result<PlaneWriter> make(const Plane &plane, const WeightForm &form, uint64_t columns);
+
+  /// The row digits but the most significant: rows that lie close to each other.
+  uint64_t panelRows() const { return numPanelRows; }
+  /// Bits from panel to panel; 0 if there is one panel only.
+  uint64_t panelBits() const { return panelStrideBits; }
+  /// The bits of a panel are in [beginBits, endBits), counted from the layout's beginning for the first panel.
+  uint64_t beginBits() const { return firstBit; }
+  uint64_t endBits() const { return lastBit; }
+
+  /// The bit at which `row` begins, digits of the column being 0.
+  uint64_t rowBit(uint64_t row) const;
+
+  /// Writes all elements of a row into zeroed bytes. `bit` is rowBit less what lies before `bytes`. Codes of five and
+  /// six bits touch the byte behind their last.
+  void write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+
+private:
+  PlaneWriter() = default;
+  void makeColumns(uint64_t columns, uint64_t step);
+  void writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+  void writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes, uint64_t bit) const;
+  void writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+
+  Plane plane;
+  WeightForm form;
+  uint64_t columnStep = 1;         // columns that share an element
+  std::vector<uint32_t> columnBits; // of each element of a row
+  std::vector<Digit> rowDigits;
+  uint64_t numPanelRows = 1, panelStrideBits = 0, firstBit = 0, lastBit = 0;
+};
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Where the weights of a program come from, whatever the file's format.
+#ifndef KVASIR_PACKING_WEIGHT_SOURCE_H
+#define KVASIR_PACKING_WEIGHT_SOURCE_H
+
+#include "compiler/packing/weight_form.h"
+#include "plugins/result.h"
+
+#include <span>
+#include <string_view>
+
+namespace kvasir {
+
+/// One tensor as it lies in a file: rows one after the other, each of the same number of bytes.
+struct SourceTensor {
+  std::string_view name;
+  uint64_t rows;    ///< 1 for a vector
+  uint64_t columns;
+  WeightForm form;
+  std::span<const uint8_t> bytes;
+  void (*unpack)(const uint8_t *rowBytes, WeightRow &row); ///< into a WeightRow of `form` and `columns`
+
+  std::span<const uint8_t> rowBytes(uint64_t row) const {
+    uint64_t size = bytes.size() / rows;
+    return bytes.subspan(row * size, size);
+  }
+};
+
+/// A file's tensors by name. Bytes and names live as long as the source.
+class WeightSource {
+public:
+  virtual ~WeightSource() = default;
+
+  /// Errors: there is none of that name; its type is not read.
+  virtual Result<SourceTensor> find(std::string_view name) const = 0;
+
+  virtual bool contains(std::string_view name) const = 0;
+
+  /// In the file's order.
+  virtual std::vector<std::string_view> names() const = 0;
+};
+
+/// The name of a family's member: `pattern` with the layer in the place of {}.
+std::string sourceName(std::string_view pattern, uint64_t layer);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,153 @@
+"""The f32 oracle: any llama model in GGUF, in numpy, on the dequantised weights.
+
+usage: oracle.py MODEL.gguf IDS [N]      prints N (default 1) greedy ids after IDS (comma-separated)
+
+Shapes: T tokens of a call, P tokens held before it, H query heads, G key/value heads, D head width.
+Rope follows transformers' modeling_rope_utils.py; that GGUF's llama turns adjacent lanes is the file format's doing.
+"""
+import sys
+
+import gguf
+import numpy as np
+
+F32 = np.float32
+
+
+class Configuration:
+    def __init__(self, reader):
+        self.fields = reader.fields
+        self.layers = self.get("block_count")
+        self.width = self.get("embedding_length")
+        self.heads = self.get("attention.head_count")
+        self.key_heads = self.get("attention.head_count_kv", self.heads)
+        self.key_width = self.get("attention.key_length", self.width // self.heads)
+        self.value_width = self.get("attention.value_length", self.width // self.heads)
+        self.epsilon = F32(self.get("attention.layer_norm_rms_epsilon"))
+        self.rotated = self.get("rope.dimension_count", self.key_width)
+
+    def get(self, name, otherwise=None):
+        field = self.fields.get("llama." + name)
+        if field is None:
+            if otherwise is None:
+                raise KeyError("llama." + name)
+            return otherwise
+        return field.contents()
+
+
+def yarn_frequencies(config, frequencies, factor):
+    base, lanes = config.get("rope.freq_base", 10000.0), config.rotated
+    trained = config.get("rope.scaling.original_context_length", config.get("context_length"))
+
+    def pair_of(rotations):
+        return lanes * np.log(trained / (rotations * 2 * np.pi)) / (2 * np.log(base))
+
+    low = max(np.floor(pair_of(config.get("rope.scaling.yarn_beta_fast", 32.0))), 0)
+    high = min(np.ceil(pair_of(config.get("rope.scaling.yarn_beta_slow", 1.0))), lanes - 1)
+    ramp = np.clip((np.arange(lanes // 2) - low) / max(high - low, 0.001), 0, 1)
+    return frequencies / factor * ramp + frequencies * (1 - ramp)
+
+
+def rope_angles(config, weights):
+    """Frequencies [R / 2] and the factor of cosine and sine."""
+    frequencies = config.get("rope.freq_base", 10000.0) ** (-np.arange(0, config.rotated, 2) / config.rotated)
+    if "rope_freqs.weight" in weights:  # llama3
+        frequencies = frequencies / weights["rope_freqs.weight"].astype(np.float64)
+    factor = config.get("rope.scaling.factor", config.get("rope.scale_linear", 0.0)) or 1.0
+    kind = config.get("rope.scaling.type", "linear")
+    magnitude = config.get("rope.scaling.attn_factor", 1.0)
+    if kind == "linear":
+        frequencies = frequencies / factor
+    elif kind == "yarn":
+        frequencies = yarn_frequencies(config, frequencies, factor)
+        magnitude *= 0.1 * np.log(factor) + 1 if factor > 1 else 1.0
+    elif kind != "none":
+        raise ValueError(kind)
+    return frequencies, magnitude
+
+
+class Oracle:
+    """A model; `forward` computes calls of one sequence, `past` holds what was computed before."""
+
+    def __init__(self, path):
+        reader = gguf.GGUFReader(path)
+        self.config = Configuration(reader)
+        self.weights = {}
+        for tensor in reader.tensors:
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            self.weights[tensor.name] = values.reshape(tensor.shape[::-1]).astype(F32)
+        self.frequencies, self.magnitude = rope_angles(self.config, self.weights)
+
+    def norm(self, x, name):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.config.epsilon) * self.weights[name + ".weight"]
+
+    def linear(self, x, name):
+        y = x @ self.weights[name + ".weight"].T
+        bias = self.weights.get(name + ".bias")
+        return y if bias is None else y + bias
+
+    def rotate(self, x, positions):
+        angles = positions[:, None, None] * self.frequencies
+        cosine, sine = (self.magnitude * f(angles) for f in (np.cos, np.sin))
+        cosine, sine = cosine.astype(F32), sine.astype(F32)
+        rotated = self.config.rotated
+        even, odd = x[..., 0:rotated:2], x[..., 1:rotated:2]
+        y = x.copy()
+        y[..., 0:rotated:2] = even * cosine - odd * sine
+        y[..., 1:rotated:2] = even * sine + odd * cosine
+        return y
+
+    def attend(self, query, keys, values, first):
+        c = self.config
+        keys, values = (np.repeat(rows, c.heads // c.key_heads, axis=1) for rows in (keys, values))
+        scores = np.einsum("qhd,khd->hqk", query, keys) * F32(1 / np.sqrt(c.key_width))
+        seen = np.arange(len(keys))[None, :] <= first + np.arange(len(query))[:, None]
+        scores = np.where(seen[None], scores, F32(-np.inf))
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        weights /= weights.sum(-1, keepdims=True)
+        return np.einsum("hqk,khd->qhd", weights, values).reshape(len(query), -1)
+
+    def layer(self, x, index, positions, past):
+        c, name = self.config, "blk.%d." % index
+        normed = self.norm(x, name + "attn_norm")
+        query = self.linear(normed, name + "attn_q").reshape(-1, c.heads, c.key_width)
+        key = self.linear(normed, name + "attn_k").reshape(-1, c.key_heads, c.key_width)
+        value = self.linear(normed, name + "attn_v").reshape(-1, c.key_heads, c.value_width)
+        query, key = self.rotate(query, positions), self.rotate(key, positions)
+        if past is not None:
+            key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])
+        x = x + self.linear(self.attend(query, key, value, positions[0]), name + "attn_output")
+        normed = self.norm(x, name + "ffn_norm")
+        gate, up = self.linear(normed, name + "ffn_gate"), self.linear(normed, name + "ffn_up")
+        return x + self.linear(gate / (1 + np.exp(-gate)) * up, name + "ffn_down"), (key, value)
+
+    def forward(self, ids, past=None):
+        """Logits [T, V], and the rows of all layers: [(keys [P + T, G, D], values)] to be given as `past` next time."""
+        first = 0 if past is None else len(past[0][0])
+        positions = np.arange(first, first + len(ids))
+        x, rows = self.weights["token_embd.weight"][np.asarray(ids)], []
+        for index in range(self.config.layers):
+            x, row = self.layer(x, index, positions, None if past is None else past[index])
+            rows.append(row)
+        x = self.norm(x, "output_norm")
+        head = "output" if "output.weight" in self.weights else "token_embd"
+        return self.linear(x, head), rows
+
+
+def logits(path, ids):
+    """Logits [T, V] of one sequence from its beginning."""
+    return Oracle(path).forward(ids)[0]
+
+
+def main(path, ids, count):
+    model, past, given = Oracle(path), None, [int(i) for i in ids.split(",")]
+    for _ in range(count):
+        rows, past = model.forward(given, past)
+        given = [int(rows[-1].argmax())]
+        print(given[0], end=",", flush=True)
+    print()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) == 4 else 1)

@@ -1,0 +1,144 @@
+"""Writes a small random llama model as GGUF, tokenizer and all.
+
+usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
+                       [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
+                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE] [--seed 0]
+
+--type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K. K-quants need widths that 256
+divides. --mixed gives ffn_down of every second layer another type, as Q4_K_M files do.
+The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
+"""
+import argparse
+
+import gguf
+import numpy as np
+
+# Where a block's f16 scales are, and how large values get at a scale of 1: standard deviation, and min for a mean of 0.
+K_BLOCKS = {"Q4_K": (0, 2, 31.5 * 4.6 * 1.2, 7.5),
+            "Q5_K": (0, 2, 31.5 * 9.2 * 1.2, 15.5),
+            "Q6_K": (208, None, 18.5 * 74.0, 0)}
+
+
+def random_k_blocks(rng, shape, name, deviation):
+    """gguf-py can't quantise to these: random codes, scales of the size that the deviation wants."""
+    scale_at, min_at, unit, min_ratio = K_BLOCKS[name]
+    elements, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
+    blocks = rng.integers(0, 256, (shape[0], shape[1] // elements, size), dtype=np.uint8)
+    scale = np.full(blocks.shape[:2] + (1,), deviation / unit, np.float16)
+    blocks[..., scale_at:scale_at + 2] = scale.view(np.uint8)
+    if min_at is not None:
+        blocks[..., min_at:min_at + 2] = (scale * np.float16(min_ratio)).view(np.uint8)
+    return blocks.reshape(shape[0], -1)
+
+
+def add_matrix(writer, rng, name, shape, type_name, deviation=None):
+    kind = gguf.GGMLQuantizationType[type_name]
+    deviation = deviation or shape[1] ** -0.5
+    if type_name in K_BLOCKS:
+        blocks = random_k_blocks(rng, shape, type_name, deviation)
+    else:
+        blocks = gguf.quants.quantize((rng.standard_normal(shape) * deviation).astype(np.float32), kind)
+    writer.add_tensor(name, blocks, raw_dtype=kind)
+
+
+def add_vector(writer, rng, name, size, mean, deviation):
+    writer.add_tensor(name, (mean + deviation * rng.standard_normal(size)).astype(np.float32))
+
+
+def byte_alphabet():
+    """GPT-2's printable characters for the 256 bytes."""
+    kept = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in kept]
+    return {b: chr(b) for b in kept} | {b: chr(256 + i) for i, b in enumerate(others)}
+
+
+def add_tokenizer(writer, size):
+    tokens = [byte_alphabet()[b] for b in range(256)]
+    merges = [a + " " + b for a in "etaoin" for b in "srhld"]
+    tokens += [m.replace(" ", "") for m in merges] + ["<|end|>"]
+    types = [gguf.TokenType.NORMAL] * (len(tokens) - 1) + [gguf.TokenType.CONTROL]
+    if size < len(tokens):
+        raise SystemExit("the vocabulary needs %d tokens" % len(tokens))
+    types += [gguf.TokenType.UNUSED] * (size - len(tokens))
+    tokens += ["[unused%d]" % i for i in range(size - len(tokens))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges(merges)
+    writer.add_eos_token_id(256 + len(merges))
+    writer.add_add_bos_token(False)
+
+
+def add_rope(writer, rng, args, rotated):
+    writer.add_rope_dimension_count(rotated)
+    writer.add_rope_freq_base(10000.0)
+    if args.rope == "llama3":
+        writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, rotated // 2, dtype=np.float32))
+    elif args.rope != "none":
+        writer.add_rope_scaling_type(gguf.RopeScalingType(args.rope))
+        writer.add_rope_scaling_factor(4.0)
+        if args.rope == "yarn":
+            writer.add_rope_scaling_orig_ctx_len(args.context // 4)
+
+
+def add_layer(writer, rng, index, args, key_width):
+    name, e = "blk.%d." % index, args.width
+    matrices = {"attn_q": (args.heads * key_width, e), "attn_k": (args.key_heads * key_width, e),
+                "attn_v": (args.key_heads * key_width, e), "attn_output": (e, args.heads * key_width),
+                "ffn_gate": (args.feed_forward, e), "ffn_up": (args.feed_forward, e),
+                "ffn_down": (e, args.feed_forward)}
+    for norm in ("attn_norm", "ffn_norm"):
+        add_vector(writer, rng, name + norm + ".weight", e, 1, 0.1)
+    for matrix, shape in matrices.items():
+        mixed = args.mixed if matrix == "ffn_down" and index % 2 else None
+        add_matrix(writer, rng, name + matrix + ".weight", shape, mixed or args.type)
+        if args.biases:
+            add_vector(writer, rng, name + matrix + ".bias", shape[0], 0, 0.1)
+
+
+def write_model(args):
+    rng = np.random.default_rng(args.seed)
+    key_width = args.key_width or args.width // args.heads
+    writer = gguf.GGUFWriter(args.out, "llama")
+    writer.add_name("random")
+    writer.add_block_count(args.layers)
+    writer.add_context_length(args.context)
+    writer.add_embedding_length(args.width)
+    writer.add_feed_forward_length(args.feed_forward)
+    writer.add_head_count(args.heads)
+    writer.add_head_count_kv(args.key_heads)
+    writer.add_key_length(key_width)
+    writer.add_value_length(key_width)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(args.vocabulary)
+    add_rope(writer, rng, args, args.rotated or key_width)
+    add_tokenizer(writer, args.vocabulary)
+    add_matrix(writer, rng, "token_embd.weight", (args.vocabulary, args.width), args.type, deviation=0.5)
+    for index in range(args.layers):
+        add_layer(writer, rng, index, args, key_width)
+    add_vector(writer, rng, "output_norm.weight", args.width, 1, 0.1)
+    if args.untied:
+        add_matrix(writer, rng, "output.weight", (args.vocabulary, args.width), args.type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("out")
+    parser.add_argument("--type", default="F32")
+    parser.add_argument("--mixed")
+    for name, value in (("width", 64), ("heads", 4), ("key-heads", 2), ("key-width", 0), ("feed-forward", 128),
+                        ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0)):
+        parser.add_argument("--" + name, type=int, default=value)
+    parser.add_argument("--biases", action="store_true")
+    parser.add_argument("--untied", action="store_true")
+    parser.add_argument("--rope", default="none", choices=["none", "linear", "llama3", "yarn"])
+    write_model(parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+// From GGUF bytes to a program: the graph, its weights and their plan; each way in which a model can't be built.
+#include "compiler/models/architecture.h"
+#include "compiler/models/rope_scaling.h"
+#include "compiler/packing/plan_weights.h"
+#include "compiler/passes/registry.h"
+#include "tests/unit/gguf_bytes.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <map>
+#include <variant>
+
+using namespace kvasir;
+
+namespace {
+
+constexpr uint32_t kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kIQ2_XXS = 16;
+
+struct TensorFacts {
+  std::vector<uint64_t> dims;
+  uint32_t type;
+};
+
+/// A llama model of two layers, E = 64, H = 4, G = 2, F = 128, V = 96, to be changed before it is written.
+struct SmallModel {
+  std::map<std::string, std::variant<uint32_t, float, std::string>> metadata{
+      {"general.architecture", "llama"},
+      {"llama.block_count", 2u},
+      {"llama.context_length", 256u},
+      {"llama.embedding_length", 64u},
+      {"llama.feed_forward_length", 128u},
+      {"llama.attention.head_count", 4u},
+      {"llama.attention.head_count_kv", 2u},
+      {"llama.attention.layer_norm_rms_epsilon", 1e-5f},
+      {"llama.rope.freq_base", 10000.0f}};
+  std::map<std::string, TensorFacts> tensors{{"token_embd.weight", {{64, 96}, kQ8_0}},
+                                             {"output_norm.weight", {{64}, kF32}}};
+
+  SmallModel() {
+    for (const char *layer : {"blk.0.", "blk.1."}) {
+      auto add = [&](const char *name, std::vector<uint64_t> dims, uint32_t type) {
+        tensors[std::string(layer) + name + ".weight"] = {std::move(dims), type};
+      };
+      add("attn_norm", {64}, kF32);
+      add("attn_q", {64, 64}, kQ4_0);
+      add("attn_k", {64, 32}, kQ4_0);
+      add("attn_v", {64, 32}, kQ4_0);
+      add("attn_output", {64, 64}, kQ4_0);
+      add("ffn_norm", {64}, kF32);
+      add("ffn_gate", {64, 128}, kQ4_0);
+      add("ffn_up", {64, 128}, kQ4_0);
+      add("ffn_down", {128, 64}, kQ4_0);
+    }
+  }
+
+  std::vector<uint8_t> bytes() const {
+    GgufBytes file;
+    file.header(tensors.size(), metadata.size());
+    for (const auto &[key, value] : metadata) {
+      file.text(key);
+      if (auto *number = std::get_if<uint32_t>(&value))
+        file.number(uint32_t(4)).number(*number);
+      else if (auto *real = std::get_if<float>(&value))
+        file.number(uint32_t(6)).number(*real);
+      else
+        file.number(uint32_t(8)).text(std::get<std::string>(value));
+    }
+    uint64_t end = 0;
+    for (const auto &[name, tensor] : tensors) {
+      file.tensor(name, tensor.dims, tensor.type, end);
+      const gguf::TensorType *type = gguf::findTensorType(tensor.type);
+      uint64_t elements = 1;
+      for (uint64_t dim : tensor.dims)
+        elements *= dim;
+      end += (elements / type->blockElements * type->blockBytes + 31) / 32 * 32;
+    }
+    return file.align().zeros(end).bytes;
+  }
+};
+
+class Compiler {
+public:
+  Compiler() {
+    mlir::DialectRegistry registry;
+    registerDialects(registry);
+    context.appendDialectRegistry(registry);
+    context.loadAllAvailableDialects();
+  }
+
+  /// The program, checked, or the error.
+  ModuleResult import(const SmallModel &model) {
+    bytes = model.bytes();
+    Result<gguf::File> file = gguf::File::parse(bytes);
+    REQUIRE_MESSAGE(file, file.message());
+    ModuleResult module = importModel(*file, "models/tiny.gguf", &context);
+    if (module)
+      REQUIRE(mlir::succeeded(mlir::verify(**module)));
+    return module;
+  }
+
+  std::string error(const std::function<void(SmallModel &)> &change) {
+    SmallModel model;
+    change(model);
+    ModuleResult module = import(model);
+    return module ? "" : module.message();
+  }
+
+  mlir::MLIRContext context;
+
+private:
+  std::vector<uint8_t> bytes;
+};
+
+std::string textOf(mlir::ModuleOp module, bool withLocations = false) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  mlir::OpPrintingFlags flags;
+  if (withLocations)
+    flags.enableDebugInfo(true);
+  module.print(out, flags);
+  return text;
+}
+
+bool contains(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
+
+} // namespace
+
+TEST_CASE("a model becomes one loop over its layers") {
+  Compiler compiler;
+  ModuleResult module = compiler.import({});
+  REQUIRE_MESSAGE(module, module.message());
+  std::string text = textOf(**module);
+  for (const char *part :
+       {"architecture = \"llama\"", "context = 256 : i64", "name = \"tiny\"", "vocabulary = 96 : i64",
+        "kv.schema @llama entries [@forward]", "kv.cache @k layers(2) heads(2) row(16) rotated(adjacent)",
+        "kv.cache @v layers(2) heads(2) row(16) values(@k)",
+        "lm.weight @attn_k family(2) source(\"blk.{}.attn_k.weight\") : "
+        "!lm.weight<32x64, codes = ui4, group = 32, scale = f16, zero = 8>",
+        "lm.weight @output_norm source(\"output_norm.weight\") : !lm.weight<64, codes = f32>",
+        "(tensor<?x96xf32> {kv.name = \"logits\", kv.role = \"logits\"}", "= 0 to 2 carry("})
+    CHECK_MESSAGE(contains(text, part), part);
+  CHECK(!contains(text, "@output source"));
+  CHECK(contains(textOf(**module, true), "loc(\"blk.{layer}.attn_q\")"));
+}
+
+TEST_CASE("one layer is no family") {
+  Compiler compiler;
+  SmallModel model;
+  model.metadata["llama.block_count"] = 1u;
+  std::erase_if(model.tensors, [](const auto &entry) { return entry.first.starts_with("blk.1."); });
+  ModuleResult module = compiler.import(model);
+  REQUIRE_MESSAGE(module, module.message());
+  CHECK(contains(textOf(**module), "lm.select @attn_q :"));
+}
+
+TEST_CASE("biases, a separate output and layers of different formats") {
+  Compiler compiler;
+  SmallModel model;
+  model.tensors["output.weight"] = {{64, 96}, kF16};
+  for (const char *layer : {"blk.0.", "blk.1."})
+    model.tensors[std::string(layer) + "attn_q.bias"] = {{64}, kF32};
+  model.tensors["blk.1.ffn_down.weight"].type = kQ8_0;
+  ModuleResult module = compiler.import(model);
+  REQUIRE_MESSAGE(module, module.message());
+  std::string text = textOf(**module);
+  CHECK(contains(text, "lm.weight @output source(\"output.weight\") : !lm.weight<96x64, codes = f16>"));
+  CHECK(contains(text, "lm.weight @attn_q_bias family(2)"));
+  CHECK(contains(text, "%attn_q bias %attn_q_bias"));
+  CHECK(contains(text, "lm.weight @ffn_down family(2) source(\"blk.{}.ffn_down.weight\") : !lm.weight<64x128, codes = "
+                       "si8, group = 32, scale = f16>"));
+}
+
+TEST_CASE("what can't be built is said in one line") {
+  Compiler compiler;
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["general.architecture"] = "mamba"; }) ==
+        "architecture 'mamba' is not known; known are: llama");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata.erase("general.architecture"); }) ==
+        "metadata 'general.architecture' is missing or no string");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata.erase("llama.block_count"); }) ==
+        "metadata 'llama.block_count' is missing; a positive integer is expected");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.block_count"] = 0u; }) ==
+        "metadata 'llama.block_count' is 0; a positive integer is expected");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.attention.head_count_kv"] = 3u; }) ==
+        "4 query heads can't share 3 key heads evenly");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.dimension_count"] = 18u; }) ==
+        "rope can't turn 18 lanes of heads 16 wide");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.scaling.type"] = "longrope"; }) ==
+        "rope is scaled in a way that is not known: 'longrope'; none, linear and yarn are");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.expert_count"] = 8u; }) ==
+        "the model is a mixture of experts, which is not built yet");
+  CHECK(compiler.error([](SmallModel &m) { m.tensors.erase("blk.1.ffn_up.weight"); }) ==
+        "there is no tensor 'blk.1.ffn_up.weight'");
+  CHECK(compiler.error([](SmallModel &m) { m.tensors["blk.0.attn_k.weight"].dims = {64, 64}; }) ==
+        "tensor 'blk.0.attn_k.weight' is 64 x 64; 32 x 64 is expected");
+  CHECK(compiler.error([](SmallModel &m) { m.tensors["blk.0.attn_q_norm.weight"] = {{16}, kF32}; }) ==
+        "tensor 'blk.0.attn_q_norm.weight' has no place in the architecture llama as it is built here");
+  CHECK(compiler.error([](SmallModel &m) { m.tensors["blk.0.attn_q.bias"] = {{64}, kF32}; }) ==
+        "there is no tensor 'blk.1.attn_q.bias'");
+  CHECK(contains(compiler.error([](SmallModel &m) { m.tensors["blk.0.attn_q.weight"] = {{256, 16}, kIQ2_XXS}; }),
+                 "tensor 'blk.0.attn_q.weight' has type IQ2_XXS (16), which is not read yet"));
+}
+
+TEST_CASE("weights are planned one after the other, one copy each") {
+  Compiler compiler;
+  ModuleResult module = compiler.import({});
+  REQUIRE_MESSAGE(module, module.message());
+  std::map<std::string, size_t> numUsers;
+  auto choose = [&](lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *> users) {
+    numUsers[weight.getSymName().str()] = users.size();
+    return plainLayout(llvm::cast<lm::WeightType>(weight.getType()));
+  };
+  mlir::FailureOr<uint64_t> size = planWeights(**module, choose);
+  REQUIRE(mlir::succeeded(size));
+  CHECK(numUsers["token_embd"] == 2);
+  CHECK(numUsers["attn_q"] == 1);
+  uint64_t end = 0;
+  for (const WeightTensor &tensor : weightTensors(**module)) {
+    CHECK(tensor.offsetBytes == end);
+    CHECK(tensor.strideBytes % 64 == 0);
+    end += tensor.layers * tensor.strideBytes;
+  }
+  CHECK(end == *size);
+  CHECK(weightTensors(**module).front().type == "96x64, codes = si8, group = 32, scale = f16");
+  REQUIRE(mlir::succeeded(mlir::verify(**module)));
+}
+
+namespace {
+
+RopeAngles anglesOf(const std::function<void(SmallModel &)> &change) {
+  SmallModel model;
+  change(model);
+  std::vector<uint8_t> bytes = model.bytes();
+  Result<gguf::File> file = gguf::File::parse(bytes);
+  REQUIRE_MESSAGE(file, file.message());
+  class NoWeights : public WeightSource {
+    Result<SourceTensor> find(std::string_view) const override { return Failure{"none"}; }
+    bool contains(std::string_view) const override { return false; }
+    std::vector<std::string_view> names() const override { return {}; }
+  } none;
+  Configuration configuration(*file, "llama");
+  RopeAngles angles = readRopeAngles(configuration, none, 64, 8192);
+  CHECK(!configuration.failure());
+  return angles;
+}
+
+} // namespace
+
+TEST_CASE("rope's frequencies") {
+  RopeAngles plain = anglesOf([](SmallModel &) {});
+  CHECK(plain.frequencies.size() == 32);
+  CHECK(plain.frequencies[0] == 1.0);
+  CHECK(plain.frequencies[16] == doctest::Approx(0.01));
+  CHECK(plain.magnitude == 1.0f);
+
+  RopeAngles linear = anglesOf([](SmallModel &m) { m.metadata["llama.rope.scaling.factor"] = 4.0f; });
+  CHECK(linear.frequencies[0] == 0.25);
+
+  RopeAngles none = anglesOf([](SmallModel &m) {
+    m.metadata["llama.rope.scaling.factor"] = 4.0f;
+    m.metadata["llama.rope.scaling.type"] = "none";
+  });
+  CHECK(none.frequencies == plain.frequencies);
+}
+
+TEST_CASE("yarn keeps fast pairs, interpolates slow ones, and raises the magnitude") {
+  RopeAngles plain = anglesOf([](SmallModel &) {});
+  RopeAngles yarn = anglesOf([](SmallModel &m) {
+    m.metadata["llama.rope.scaling.factor"] = 4.0f;
+    m.metadata["llama.rope.scaling.type"] = "yarn";
+    m.metadata["llama.rope.scaling.original_context_length"] = 2048u;
+  });
+  CHECK(yarn.magnitude == doctest::Approx(1.1386294361));
+  CHECK(yarn.frequencies[0] == 1.0);
+  CHECK(yarn.frequencies[8] == plain.frequencies[8]);    // floor(64 ln(2048 / (32 2 pi)) / (2 ln 10000)) = 8
+  CHECK(yarn.frequencies[21] == plain.frequencies[21] / 4); // ceil(64 ln(2048 / (2 pi)) / (2 ln 10000)) = 21
+  CHECK(yarn.frequencies[14] == doctest::Approx(plain.frequencies[14] * (6.0 / 13 / 4 + 7.0 / 13)));
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Packing in panels, in planes and scattered, read back element by element through the layout itself.
+#include "compiler/frontends/gguf/unpack.h"
+#include "compiler/packing/packer.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <random>
+
+using namespace kvasir;
+
+namespace {
+
+constexpr WeightForm kQ4_1{.codes = ElementType::u4, .group = 32, .scale = ElementType::f16, .min = ElementType::f16};
+constexpr WeightForm kQ5_0{.codes = ElementType::u5, .group = 32, .scale = ElementType::f16, .zero = 16};
+constexpr WeightForm kQ8_0{.codes = ElementType::i8, .group = 32, .scale = ElementType::f16};
+constexpr WeightForm kF32{};
+
+/// Tensors of random blocks.
+class RandomWeights : public WeightSource {
+public:
+  void add(const std::string &name, uint64_t rows, uint64_t columns, const WeightForm &form, uint64_t blockBytes,
+           void (*unpack)(const uint8_t *, WeightRow &)) {
+    std::vector<uint8_t> &bytes = store[name];
+    bytes.resize(rows * columns / (form.group ? form.group : 1) * blockBytes);
+    for (uint8_t &byte : bytes)
+      byte = uint8_t(random() & 0x3b); // no f16 or f32 of these bytes is infinite or NaN
+    tensors[name] = {store.find(name)->first, rows, columns, form, bytes, unpack};
+  }
+  Result<SourceTensor> find(std::string_view name) const override {
+    auto found = tensors.find(name);
+    return found == tensors.end() ? Result<SourceTensor>(Failure{"there is no " + std::string(name)}) : found->second;
+  }
+  bool contains(std::string_view name) const override { return tensors.contains(name); }
+  std::vector<std::string_view> names() const override { return {}; }
+
+private:
+  std::mt19937 random{7};
+  std::map<std::string, std::vector<uint8_t>, std::less<>> store;
+  std::map<std::string, SourceTensor, std::less<>> tensors;
+};
+
+/// Blocks of 32 rows and 32 columns: scales, mins, nibbles in quads of columns, low ones first.
+Layout panels(uint64_t rows, uint64_t columns) {
+  uint64_t panels = (rows + 31) / 32, groups = columns / 32, block = 8 * 640, panel = groups * block;
+  std::vector<Digit> perRow{
+      {Axis::column, 32, 0}, {Axis::column, groups, block}, {Axis::row, 32, 16}, {Axis::row, panels, panel}};
+  return {panels * panel / 8,
+          {{PlaneRole::scale, ElementType::f16, 0, perRow},
+           {PlaneRole::min, ElementType::f16, 512, perRow},
+           {PlaneRole::code,
+            ElementType::u4,
+            1024,
+            {{Axis::column, 4, 8}, {Axis::column, 4, 1024}, {Axis::column, 2, 4}, {Axis::column, groups, block},
+             {Axis::row, 16, 32}, {Axis::row, 2, 512}, {Axis::row, panels, panel}}}}};
+}
+
+/// A plane of codes, dense, row-major; then one of scales.
+Layout planes(uint64_t rows, uint64_t columns, ElementType codes) {
+  uint64_t bits = elementBits(codes), codeBytes = rows * columns * bits / 8;
+  return {codeBytes + rows * columns / 32 * 4,
+          {{PlaneRole::code, codes, 0, {{Axis::column, columns, bits}, {Axis::row, rows, columns * bits}}},
+           {PlaneRole::scale,
+            ElementType::f32,
+            codeBytes * 8,
+            {{Axis::column, 32, 0}, {Axis::column, columns / 32, 32}, {Axis::row, rows, columns / 32 * 32}}}}};
+}
+
+Layout transposedValues(uint64_t rows, uint64_t columns) {
+  return {rows * columns * 2,
+          {{PlaneRole::value, ElementType::bf16, 0, {{Axis::row, rows, 16}, {Axis::column, columns, rows * 16}}}}};
+}
+
+uint64_t bitsAt(const std::vector<uint8_t> &bytes, uint64_t bit, unsigned count) {
+  uint64_t window = 0;
+  std::memcpy(&window, bytes.data() + bit / 8, std::min<size_t>(8, bytes.size() - bit / 8));
+  return window >> (bit % 8) & ((uint64_t(1) << count) - 1);
+}
+
+float floatOf(ElementType type, uint64_t bits) {
+  uint8_t bytes[8];
+  std::memcpy(bytes, &bits, 8);
+  return floatAt(type, bytes, 0);
+}
+
+/// The value of an element, read through the layout as a kernel would.
+float valueAt(const PackedWeight &weight, const std::vector<uint8_t> &packed, uint64_t row, uint64_t column) {
+  float code = 0, scale = 0, min = 0;
+  for (const Plane &plane : weight.layout.planes) {
+    uint64_t indices[kNumAxes] = {0, row, column, 0, 0, 0};
+    uint64_t bits = bitsAt(packed, bitOffset(plane, indices), elementBits(plane.element));
+    switch (plane.role) {
+    case PlaneRole::value: return floatOf(plane.element, bits);
+    case PlaneRole::scale: scale = floatOf(plane.element, bits); break;
+    case PlaneRole::min: min = floatOf(plane.element, bits); break;
+    case PlaneRole::code:
+      if (plane.element == ElementType::i8)
+        code = float(int8_t(bits));
+      else
+        code = float(int64_t(bits) - weight.form.zero - (weight.form.codes == ElementType::i8 ? 128 : 0));
+    }
+  }
+  float value = scale * code;
+  return weight.form.min ? value + min : value;
+}
+
+std::vector<uint8_t> pack(const PackedWeight &weight, const WeightSource &source) {
+  std::vector<uint8_t> bytes(weight.offsetBytes + weight.layers * weight.strideBytes);
+  std::vector<bool> written(bytes.size());
+  std::mutex mutex;
+  uint64_t done = 0, total = 0;
+  Status status = packWeights(
+      {weight}, source,
+      [&](uint64_t offset, std::span<const uint8_t> run) -> Status {
+        std::lock_guard lock(mutex);
+        REQUIRE(offset >= weight.offsetBytes);
+        REQUIRE(offset + run.size() <= bytes.size());
+        for (uint64_t i = 0; i < run.size(); ++i) {
+          REQUIRE(!written[offset + i]);
+          written[offset + i] = true;
+          bytes[offset + i] = run[i];
+        }
+        return Done{};
+      },
+      [&](uint64_t doneBytes, uint64_t totalBytes) {
+        CHECK(doneBytes >= done);
+        done = doneBytes;
+        total = totalBytes;
+      });
+  REQUIRE_MESSAGE(status, status.message());
+  CHECK(done <= total);
+  return bytes;
+}
+
+/// Packs the family and compares every element with the source's.
+void checkPacked(PackedWeight weight, const RandomWeights &source) {
+  weight.offsetBytes = 64;
+  weight.strideBytes = (weight.layout.sizeBytes + 63) / 64 * 64;
+  std::vector<uint8_t> bytes = pack(weight, source);
+  for (uint64_t layer = 0; layer < weight.layers; ++layer) {
+    auto begin = bytes.begin() + ptrdiff_t(weight.offsetBytes + layer * weight.strideBytes);
+    std::vector<uint8_t> packed(begin, begin + ptrdiff_t(weight.layout.sizeBytes));
+    SourceTensor tensor = *source.find(sourceName(weight.source, layer));
+    WeightRow row(tensor.form, tensor.columns);
+    std::vector<float> expected(tensor.columns);
+    for (uint64_t r = 0; r < weight.rows; ++r) {
+      tensor.unpack(tensor.rowBytes(r).data(), row);
+      dequantise(row, expected.data());
+      for (uint64_t c = 0; c < weight.columns; ++c) {
+        bool rounded = weight.layout.planes.front().element == ElementType::bf16;
+        float value = valueAt(weight, packed, r, c);
+        if (rounded)
+          REQUIRE(value == doctest::Approx(expected[c]).epsilon(1.0 / 256));
+        else
+          REQUIRE(value == expected[c]);
+      }
+    }
+  }
+}
+
+} // namespace
+
+TEST_CASE("panels of quantised rows") {
+  RandomWeights source;
+  for (const char *name : {"blk.0.w", "blk.1.w", "blk.2.w"})
+    source.add(name, 96, 128, kQ4_1, 20, gguf::unpackQ4_1);
+  checkPacked({"blk.{}.w", 3, 96, 128, kQ4_1, panels(96, 128)}, source);
+}
+
+TEST_CASE("rows that fill no panel are padded with zeros") {
+  RandomWeights source;
+  source.add("w", 70, 64, kQ4_1, 20, gguf::unpackQ4_1);
+  PackedWeight weight{"w", 1, 70, 64, kQ4_1, panels(70, 64)};
+  checkPacked(weight, source);
+  weight.strideBytes = weight.layout.sizeBytes;
+  std::vector<uint8_t> bytes = pack(weight, source);
+  for (uint64_t row = 70; row < 96; ++row)
+    for (const Plane &plane : weight.layout.planes) {
+      uint64_t indices[kNumAxes] = {0, row, 33, 0, 0, 0};
+      CHECK(bitsAt(bytes, bitOffset(plane, indices), elementBits(plane.element)) == 0);
+    }
+}
+
+TEST_CASE("panels larger than a tile") {
+  RandomWeights source;
+  source.add("w", 64, 32768, kQ4_1, 20, gguf::unpackQ4_1);
+  checkPacked({"w", 1, 64, 32768, kQ4_1, panels(64, 32768)}, source);
+}
+
+TEST_CASE("planes of dense codes") {
+  RandomWeights source;
+  source.add("five", 48, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  source.add("eight", 48, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u5)}, source);
+  checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u6)}, source);
+  checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u8)}, source);
+  checkPacked({"eight", 1, 48, 64, kQ8_0, planes(48, 64, ElementType::i8)}, source);
+  checkPacked({"eight", 1, 48, 64, kQ8_0, planes(48, 64, ElementType::u8)}, source);
+}
+
+TEST_CASE("values, scattered over the whole weight") {
+  RandomWeights source;
+  source.add("w", 40, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  checkPacked({"w", 1, 40, 64, kQ8_0, transposedValues(40, 64)}, source);
+}
+
+TEST_CASE("a vector of f32 stays as it is") {
+  RandomWeights source;
+  source.add("n", 1, 100, kF32, 4, gguf::unpackFloats);
+  Layout plain{400, {{PlaneRole::value, ElementType::f32, 0, {{Axis::column, 100, 32}}}}};
+  PackedWeight weight{"n", 1, 1, 100, kF32, plain};
+  weight.strideBytes = 400;
+  std::vector<uint8_t> bytes = pack(weight, source);
+  std::span<const uint8_t> expected = source.find("n")->bytes;
+  CHECK(std::equal(bytes.begin(), bytes.end(), expected.begin(), expected.end()));
+}
+
+TEST_CASE("members of different formats are packed in the form that holds them all") {
+  RandomWeights source;
+  source.add("blk.0.w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  source.add("blk.1.w", 32, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  checkPacked({"blk.{}.w", 2, 32, 64, joinForms(kQ5_0, kQ8_0), planes(32, 64, ElementType::u8)}, source);
+}
+
+TEST_CASE("a layout that can't hold its weight is refused") {
+  auto message = [](const WeightForm &form, const Layout &layout) {
+    Status status = checkPacking({"w", 1, 32, 64, form, layout});
+    return status ? "" : status.message();
+  };
+  CHECK(message(kQ4_1, planes(32, 64, ElementType::u4)) ==
+        "the layout of w has no plane of mins; the weight is in u4 in groups of 32, scale f16, min f16");
+  CHECK(message(kQ5_0, planes(32, 64, ElementType::u4)) ==
+        "w: a plane of codes in u4 can't hold weights in u5 in groups of 32, scale f16, zero 16");
+  CHECK(message(kQ5_0, planes(16, 64, ElementType::u5)) == "the layout of w is smaller than the weight");
+  CHECK(message(kF32, panels(32, 64)).find("can't hold weights in f32") != std::string::npos);
+}
+
+TEST_CASE("errors come out of the tasks") {
+  RandomWeights source;
+  source.add("blk.0.w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  source.add("blk.1.w", 16, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  auto ignore = [](uint64_t, uint64_t) {};
+  auto accept = [](uint64_t, std::span<const uint8_t>) -> Status { return Done{}; };
+  auto refuse = [](uint64_t, std::span<const uint8_t>) -> Status { return Failure{"disk full"}; };
+  PackedWeight weight{"blk.{}.w", 1, 32, 64, kQ5_0, planes(32, 64, ElementType::u5)};
+  CHECK(packWeights({weight}, source, accept, ignore));
+  CHECK(packWeights({weight}, source, refuse, ignore).message() == "disk full");
+  weight.layers = 2;
+  CHECK(packWeights({weight}, source, accept, ignore).message() ==
+        "tensor blk.1.w in u5 in groups of 32, scale f16, zero 16 is not what blk.{}.w was declared as");
+  weight.layers = 3;
+  CHECK(fingerprint({weight}, source, "").message() == "there is no blk.2.w");
+}
+
+TEST_CASE("the fingerprint is of sources and configuration, not of layouts") {
+  RandomWeights source, other;
+  source.add("w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  other.add("x", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  other.add("w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  PackedWeight dense{"w", 1, 32, 64, kQ5_0, planes(32, 64, ElementType::u5)};
+  PackedWeight wide{"w", 1, 32, 64, kQ5_0, planes(32, 64, ElementType::u8)};
+  Digest digest = *fingerprint({dense}, source, "c");
+  CHECK(digest == *fingerprint({wide}, source, "c"));
+  CHECK(digest != *fingerprint({dense}, source, "d"));
+  CHECK(digest != *fingerprint({dense}, other, "c"));
+}
