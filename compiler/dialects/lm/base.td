@@ -98,6 +98,6 @@ class Lm_Op<string mnemonic, list<Trait> traits = []> : Op<Lm_Dialect, mnemonic,
 
 /// An op of the arithmetic: no effects, and a decomposition.
 class Lm_MathOp<string mnemonic, list<Trait> traits = []>
-    : Lm_Op<mnemonic, traits # [Pure]>;
+    : Lm_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<Lm_Decomposes>]>;
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "compiler/dialects/lm/dialect.h"
+#include "compiler/dialects/lm/emit.h"
 
 using namespace mlir;
 using namespace kvasir::lm;
@@ -19,4 +19,44 @@ LogicalResult TakeOp::verify() {
       result.getDimSize(1) != input.getDimSize(1)) // C1
     return emitOpError("C1: the result is ") << result << " for rows " << getRows().getType() << " of " << input;
   return success();
+}
+
+namespace {
+/// One row a loop step: `emitRow` is given the number of the result's row, that number in `rows`, and the row's slice.
+template <typename EmitRow>
+Value emitRows(ImplicitLocOpBuilder &builder, Value rows, int64_t columns, EmitRow emitRow) {
+  OpFoldResult count = emitExtent(builder, rows, 0), one = builder.getIndexAttr(1), zero = builder.getIndexAttr(0);
+  Value result = emitEmpty(builder, {count, builder.getIndexAttr(columns)}, builder.getF32Type());
+  auto body = [&](OpBuilder &nested, Location loc, Value i, ValueRange carried) {
+    ImplicitLocOpBuilder inner(loc, nested);
+    Value row = inner.create<arith::IndexCastOp>(inner.getIndexType(), inner.create<tensor::ExtractOp>(rows, i));
+    SmallVector<OpFoldResult> offsets{i, zero}, sizes{one, builder.getIndexAttr(columns)}, strides{one, one};
+    Value slice = inner.create<tensor::ExtractSliceOp>(carried[0], offsets, sizes, strides);
+    Value filled = emitRow(inner, row, slice);
+    inner.create<scf::YieldOp>(
+        inner.create<tensor::InsertSliceOp>(filled, carried[0], offsets, sizes, strides).getResult());
+  };
+  Value end = getValueOrCreateConstantIndexOp(builder, builder.getLoc(), count);
+  return builder.create<scf::ForOp>(emitIndex(builder, 0), end, emitIndex(builder, 1), result, body).getResult(0);
+}
+} // namespace
+
+SmallVector<Value> EmbeddingOp::decompose(OpBuilder &opBuilder) {
+  ImplicitLocOpBuilder builder(getLoc(), opBuilder);
+  return {emitRows(builder, getIds(), getWeight().getType().getNumColumns(),
+                   [&](ImplicitLocOpBuilder &b, Value row, Value slice) {
+                     return b.create<DequantizeOp>(slice.getType(), getWeight(), row, slice).getResult();
+                   })};
+}
+
+SmallVector<Value> TakeOp::decompose(OpBuilder &opBuilder) {
+  ImplicitLocOpBuilder builder(getLoc(), opBuilder);
+  int64_t columns = cast<RankedTensorType>(getType()).getDimSize(1);
+  return {emitRows(builder, getRows(), columns, [&](ImplicitLocOpBuilder &b, Value row, Value slice) -> Value {
+    OpFoldResult one = b.getIndexAttr(1);
+    Value source = b.create<tensor::ExtractSliceOp>(getInput(), SmallVector<OpFoldResult>{row, b.getIndexAttr(0)},
+                                                    SmallVector<OpFoldResult>{one, b.getIndexAttr(columns)},
+                                                    SmallVector<OpFoldResult>{one, one});
+    return b.create<linalg::CopyOp>(source, slice).getResult(0);
+  })};
 }
