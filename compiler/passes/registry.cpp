@@ -3,7 +3,11 @@
 
 #include "compiler/dialects/kv/passes.h"
 #include "compiler/dialects/lm/dialect.h"
+<<<<<<< HEAD
 #include "compiler/passes/codegen/passes.h"
+=======
+#include "compiler/passes/passes.h"
+>>>>>>> d2cca39 (Passes from a proved program to memrefs)
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
@@ -99,6 +103,7 @@ void kvasir::registerDialects(DialectRegistry &registry) {
                   LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect,
                   tosa::TosaDialect, ub::UBDialect, vector::VectorDialect, x86vector::X86VectorDialect>();
   registry.insert<kv::KvDialect, lm::LmDialect>();
+  registerBufferization(registry);
   registerInterfaces(registry);
 }
 
@@ -114,6 +119,7 @@ void kvasir::registerPasses() {
   registerConversionPasses();
   registerLinalgPasses();
   registerSCFPasses();
+  registerTensorPasses();
   registerTransformsPasses();
   tensor::registerTensorPasses();
   tosa::registerTosaOptPasses();

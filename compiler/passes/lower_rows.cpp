@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/passes/call_frame.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/plane_access.h"
+
+#include "plugins/include/kvasir/plugin.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+Value emitIndex(ImplicitLocOpBuilder &builder, int64_t value) { return builder.create<arith::ConstantIndexOp>(value); }
+
+/// for i in 0 .. end: body(i)
+template <typename Body> void emitLoop(ImplicitLocOpBuilder &builder, Value end, Body body) {
+  auto loop = builder.create<scf::ForOp>(emitIndex(builder, 0), end, emitIndex(builder, 1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+AxisIndices indicesOf(std::initializer_list<std::pair<Axis, Value>> pairs) {
+  AxisIndices indices;
+  for (auto [axis, value] : pairs)
+    indices[size_t(axis)] = value;
+  return indices;
+}
+
+/// value = scale * (code - zero) + min, of one row.
+class WeightReader {
+public:
+  /// Fails, with a diagnostic at `op`, where the layout lacks a plane that the type asks for or one can't be read.
+  static FailureOr<WeightReader> make(Operation *op, lm::WeightOp weight, lm::WeightType type, Value base) {
+    WeightReader reader{type};
+    const Layout &layout = weight.getLayout()->getLayout();
+    reader.isGrouped = type.isGrouped() && !findPlane(layout, PlaneRole::value);
+    std::pair<PlaneRole, bool> wanted[] = {{reader.isGrouped ? PlaneRole::code : PlaneRole::value, true},
+                                           {PlaneRole::scale, reader.isGrouped},
+                                           {PlaneRole::min, reader.isGrouped && type.getMin()}};
+    for (auto [role, isWanted] : wanted) {
+      const Plane *plane = findPlane(layout, role);
+      if (isWanted && (!plane || !PlaneAccess::canLoad(*plane)))
+        return op->emitOpError("can't read the ") << roleName(role) << "s of @" << weight.getSymName() << " in its layout";
+      if (isWanted)
+        reader.planes.emplace_back(*plane, base);
+    }
+    bool isBiased = reader.isGrouped && type.getCodes().isSignedInteger(8) &&
+                    findPlane(layout, PlaneRole::code)->element == ElementType::u8;
+    reader.zero = type.getZero() + (isBiased ? 128 : 0);
+    return reader;
+  }
+
+  /// Runs `use(column, value)` for each column.
+  template <typename Use> void emitRow(ImplicitLocOpBuilder &builder, AxisIndices at, Use use) const {
+    int64_t columns = type.getNumColumns(), group = isGrouped ? type.getGroup() : columns;
+    emitLoop(builder, emitIndex(builder, columns / group), [&](Value groupIndex) {
+      Value first = builder.create<arith::MulIOp>(groupIndex, emitIndex(builder, group));
+      at[size_t(Axis::column)] = first;
+      SmallVector<Value> factors; // scale, min
+      for (const PlaneAccess &plane : ArrayRef(planes).drop_front())
+        factors.push_back(plane.emitLoad(builder, at));
+      emitLoop(builder, emitIndex(builder, group), [&](Value lane) {
+        at[size_t(Axis::column)] = builder.create<arith::AddIOp>(first, lane);
+        Value value = planes[0].emitLoad(builder, at);
+        use(at[size_t(Axis::column)], factors.empty() ? value : emitFormula(builder, value, factors));
+      });
+    });
+  }
+
+private:
+  explicit WeightReader(lm::WeightType type) : type(type) {}
+
+  Value emitFormula(ImplicitLocOpBuilder &builder, Value code, ArrayRef<Value> factors) const {
+    Value shift = builder.create<arith::ConstantOp>(builder.getF32FloatAttr(float(zero)));
+    Value centred = zero ? builder.create<arith::SubFOp>(code, shift).getResult() : code;
+    Value scaled = builder.create<arith::MulFOp>(factors[0], centred);
+    return factors.size() == 1 ? scaled : builder.create<arith::AddFOp>(scaled, factors[1]).getResult();
+  }
+
+  lm::WeightType type;
+  bool isGrouped = false; // in the layout: one of values holds what the formula gives
+  int64_t zero = 0;       // of the plane's codes: signed ones lie in planes of u8 with 128 added
+  SmallVector<PlaneAccess, 3> planes;
+};
+
+/// Expands what reaches packed bytes into loops over memory.
+///
+///     lm.dequantize %w rows(%n) outs(%tile : memref<32x64xf32>) : !lm.weight<96x64, codes = f16>
+///  => scf.for %r { scf.for %k { llvm.load; arith.extf; memref.store } }
+///
+/// Likewise kv.load_rows and kv.store_rows. After it no lm.select, lm.dequantize or row op is left. Addresses come from
+/// the call (the entry's first argument) and the digits of the layout. Refuses: ops still on tensors, weights without a
+/// layout, planes that no code here can read.
+struct LowerRows : PassWrapper<LowerRows, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerRows)
+  StringRef getArgument() const override { return "lower-rows"; }
+  StringRef getDescription() const override { return "expand reads and writes of packed rows into loops"; }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registry.insert<arith::ArithDialect, LLVM::LLVMDialect, memref::MemRefDialect, scf::SCFDialect>();
+  }
+  void runOnOperation() override {
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](Operation *op) {
+      if (isa<lm::DequantizeOp, kv::LoadRowsOp, kv::StoreRowsOp>(op))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops)
+      if (failed(lower(op)))
+        return signalPassFailure();
+    getOperation().walk([](lm::SelectOp select) {
+      if (select->use_empty())
+        select.erase();
+    });
+  }
+
+private:
+  LogicalResult lower(Operation *op) {
+    auto isTensor = [](Value value) { return isa<TensorType>(value.getType()); };
+    auto function = op->getParentOfType<func::FuncOp>();
+    if (llvm::any_of(op->getOperands(), isTensor))
+      return op->emitOpError("is still on tensors; bufferize first");
+    if (!function || !function.getNumArguments() || !isa<LLVM::LLVMPointerType>(function.getArgument(0).getType()))
+      return op->emitOpError("is in a function that takes no call");
+    ImplicitLocOpBuilder builder(op->getLoc(), op);
+    CallFrame frame(builder, op->getLoc(), function.getArgument(0));
+    LogicalResult done = failure();
+    if (auto dequantize = dyn_cast<lm::DequantizeOp>(op))
+      done = lowerDequantize(builder, frame, dequantize);
+    else if (auto load = dyn_cast<kv::LoadRowsOp>(op))
+      done = lowerLoad(builder, frame, load);
+    else
+      done = lowerStore(builder, frame, cast<kv::StoreRowsOp>(op));
+    if (succeeded(done))
+      op->erase();
+    return done;
+  }
+
+  LogicalResult lowerDequantize(ImplicitLocOpBuilder &builder, CallFrame &frame, lm::DequantizeOp op) {
+    auto select = op.getWeight().getDefiningOp<lm::SelectOp>();
+    auto weight = select ? getOperation().lookupSymbol<lm::WeightOp>(select.getSymbol()) : lm::WeightOp();
+    if (!weight || !weight.getLayout())
+      return op.emitOpError("reads a weight that has no layout yet; pack it first");
+    Value offset = emitIndex(builder, *weight.getOffset());
+    if (Value layer = select.getLayer(); layer && *weight.getStride()) {
+      Value before = builder.create<arith::MulIOp>(layer, emitIndex(builder, *weight.getStride()));
+      offset = builder.create<arith::AddIOp>(offset, before);
+    }
+    Value base = emitAddress(builder, op.getLoc(), frame.weights(), offset);
+    lm::WeightType type = op.getWeight().getType();
+    FailureOr<WeightReader> reader = WeightReader::make(op, weight, type, base);
+    if (failed(reader))
+      return failure();
+    Value rows = emitIndex(builder, cast<MemRefType>(op.getOuts().getType()).getDimSize(0));
+    Value left = builder.create<arith::SubIOp>(emitIndex(builder, type.getNumRows()), op.getBegin());
+    emitLoop(builder, builder.create<arith::MinSIOp>(rows, left), [&](Value r) {
+      Value row = builder.create<arith::AddIOp>(op.getBegin(), r);
+      AxisIndices at = indicesOf({{Axis::layer, select.getLayer()}, {Axis::row, row}});
+      reader->emitRow(builder, at, [&](Value column, Value value) {
+        builder.create<memref::StoreOp>(value, op.getOuts(), ValueRange{r, column});
+      });
+    });
+    return success();
+  }
+
+  static FailureOr<const Plane *> planeOf(Operation *op, const Layout &layout) {
+    const Plane *plane = findPlane(layout, PlaneRole::value);
+    if (!plane || layout.planes.size() != 1 || !PlaneAccess::canLoad(*plane) || elementBits(plane->element) < 16)
+      return op->emitOpError("can't reach rows whose layout is not one plane of float values");
+    return plane;
+  }
+
+  static LogicalResult lowerLoad(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::LoadRowsOp op) {
+    FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
+    if (failed(plane))
+      return failure();
+    PlaneAccess access(**plane, frame.block(op.getSlot(), op.getSequence(), op.getPartition()));
+    emitLoop(builder, op.getCount(), [&](Value r) {
+      emitLoop(builder, emitIndex(builder, cast<MemRefType>(op.getOuts().getType()).getDimSize(1)), [&](Value d) {
+        AxisIndices at = indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, op.getHead()}, {Axis::token, r}, {Axis::lane, d}});
+        builder.create<memref::StoreOp>(access.emitLoad(builder, at), op.getOuts(), ValueRange{r, d});
+      });
+    });
+    return success();
+  }
+
+  static LogicalResult lowerStore(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::StoreRowsOp op) {
+    FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
+    if (failed(plane))
+      return failure();
+    auto type = cast<MemRefType>(op.getRows().getType());
+    emitLoop(builder, frame.tokens(), [&](Value t) {
+      Value position = frame.position(t), perBlock = emitIndex(builder, KV_BLOCK_TOKENS);
+      Value partition = builder.create<arith::DivUIOp>(position, perBlock);
+      Value token = builder.create<arith::RemUIOp>(position, perBlock);
+      PlaneAccess access(**plane, frame.block(op.getSlot(), frame.tokenSequence(t), partition));
+      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&](Value g) {
+        emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
+          AxisIndices at = indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
+          access.emitStore(builder, at, builder.create<memref::LoadOp>(op.getRows(), ValueRange{t, g, d}));
+        });
+      });
+    });
+    return success();
+  }
+};
+} // namespace
+
+std::unique_ptr<Pass> kvasir::makeLowerRows() { return std::make_unique<LowerRows>(); }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The passes between a verified program and its bufferised form. Each pass's text lies beside its code.
+#ifndef KVASIR_PASSES_PASSES_H
+#define KVASIR_PASSES_PASSES_H
+
+#include "backends/backend.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace kvasir {
+
+/// On an entry that is another one, specialised: the name of that one.
+constexpr llvm::StringLiteral kSpecialisesAttr = "kv.specialises";
+
+/// On a kv.cache: its #lm.layout.
+constexpr llvm::StringLiteral kLayoutAttr = "lm.layout";
+
+std::unique_ptr<mlir::Pass> makeAssignLayouts(const Backend &backend);
+std::unique_ptr<mlir::Pass> makeDecomposeLm();
+std::unique_ptr<mlir::Pass> makeLowerRows();
+std::unique_ptr<mlir::Pass> makeLowerSlots();
+std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);
+std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
+std::unique_ptr<mlir::Pass> makeSpecialise();
+
+/// The passes that need no backend.
+void registerTensorPasses();
+
+/// How lm and kv ops that lower-slots leaves become ops on memrefs; for upstream's one-shot bufferization.
+void registerBufferization(mlir::DialectRegistry &registry);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/passes/pipeline.h"
+
+#include "compiler/dialects/kv/passes.h"
+#include "compiler/passes/passes.h"
+
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend) {
+  pipeline.addPass(createInlinerPass()); // layer functions: groups and slots are matched and lowered in one body
+  pipeline.addPass(createCSEPass());
+  pipeline.addPass(kv::createVerifyState());
+  pipeline.addPass(makeMatchGroups(backend));
+  pipeline.addPass(kv::createVerifyState());
+  pipeline.addPass(makeSpecialise()); // after groups: one body is proved and matched, not two
+  pipeline.addPass(kv::createVerifyState());
+  pipeline.addPass(makeAssignLayouts(backend));
+}
+
+namespace {
+void addBufferization(OpPassManager &pipeline) {
+  pipeline.addNestedPass<func::FuncOp>(bufferization::createEmptyTensorEliminationPass()); // results straight to outputs
+  bufferization::OneShotBufferizationOptions options;
+  options.bufferizeFunctionBoundaries = true;
+  options.setFunctionBoundaryTypeConversion(bufferization::LayoutMapOption::IdentityLayoutMap);
+  pipeline.addPass(bufferization::createOneShotBufferizePass(options));
+}
+} // namespace
+
+void kvasir::addTensorPasses(OpPassManager &pipeline, const Backend &backend, const Variant &variant) {
+  pipeline.addPass(makeOutlineGroups(backend, variant)); // while slots still say what a kernel reaches
+  pipeline.addPass(makeLowerSlots());                    // from here on nobody can prove anything about state
+  pipeline.addPass(createCSEPass());                     // before tensors are made: two results that share one are copied
+  pipeline.addNestedPass<func::FuncOp>(makeDecomposeLm());
+  pipeline.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
+  pipeline.addPass(createCanonicalizerPass());
+  addBufferization(pipeline);
+  pipeline.addPass(makeLowerRows());
+  pipeline.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pipeline.addPass(createCSEPass());
+  pipeline.addPass(createCanonicalizerPass()); // copies whose two ends CSE has shown to be one
+}
+
+void kvasir::registerTensorPasses() {
+  registerPass(makeDecomposeLm);
+  registerPass(makeLowerRows);
+  registerPass(makeLowerSlots);
+  registerPass(makeSpecialise);
+}

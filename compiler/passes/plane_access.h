@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Code that reads and writes single elements of a plane, as its digits say.
+#ifndef KVASIR_PASSES_PLANE_ACCESS_H
+#define KVASIR_PASSES_PLANE_ACCESS_H
+
+#include "plugins/layout.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <array>
+
+namespace kvasir {
+
+/// Index values by axis; null stands for 0.
+using AxisIndices = std::array<mlir::Value, kNumAxes>;
+
+class PlaneAccess {
+public:
+  /// `base` is a !llvm.ptr to the layout's first byte.
+  PlaneAccess(const Plane &plane, mlir::Value base) : plane(&plane), base(base) {}
+
+  /// The element as f32: exact for floats of at most 32 bits and for integer codes.
+  mlir::Value emitLoad(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
+
+  /// Stores an f32, rounded to nearest even. Only for planes of f32, f16, bf16.
+  void emitStore(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices, mlir::Value value) const;
+
+  /// Whether emitLoad can read the plane: integers, or floats that begin at whole bytes.
+  static bool canLoad(const Plane &plane);
+
+private:
+  mlir::Value emitOffset(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices, unsigned unitBits) const;
+  mlir::Value emitAddressOf(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
+  mlir::Value emitBits(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
+
+  const Plane *plane;
+  mlir::Value base;
+};
+
+/// The plane of that role; null if the layout has none.
+const Plane *findPlane(const Layout &layout, PlaneRole role);
+
+} // namespace kvasir
+
+#endif

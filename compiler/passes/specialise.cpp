@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/passes/passes.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+/// Clones each entry for calls of one token, the common step of decoding.
+///
+///     kv.schema @m entries [@forward]            kv.schema @m entries [@forward, @forward.decode]
+///     func @forward(…, %batch: !kv.batch)    =>  func @forward(…, %batch: !kv.batch)
+///                                                func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
+///
+/// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
+/// other: verify-state proves it too. Leaves alone entries whose batch states something already.
+struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Specialise)
+  StringRef getArgument() const override { return "specialise"; }
+  StringRef getDescription() const override { return "clone entries for calls of one token"; }
+  void getDependentDialects(DialectRegistry &registry) const override { registry.insert<kv::KvDialect>(); }
+  void runOnOperation() override {
+    for (auto schema : getOperation().getOps<kv::SchemaOp>()) {
+      SmallVector<Attribute> entries(schema.getEntries().begin(), schema.getEntries().end());
+      for (Attribute entry : schema.getEntries())
+        if (auto function = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr()))
+          if (Attribute clone = specialise(function))
+            entries.push_back(clone);
+      schema.setEntriesAttr(ArrayAttr::get(&getContext(), entries));
+    }
+  }
+
+private:
+  /// The symbol of the clone; null if there is none.
+  static Attribute specialise(func::FuncOp function) {
+    auto *batch = llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
+    if (batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") || kv::knownOf(*batch, "kv.sequences"))
+      return {};
+    OpBuilder builder(function.getContext());
+    builder.setInsertionPointAfter(function);
+    auto clone = cast<func::FuncOp>(builder.clone(*function));
+    clone.setName((function.getName() + ".decode").str());
+    clone->setAttr(kSpecialisesAttr, FlatSymbolRefAttr::get(function));
+    for (StringRef fact : {"kv.sequences", "kv.tokens"})
+      clone.setArgAttr(batch->getArgNumber(), fact, builder.getI64IntegerAttr(1));
+    return FlatSymbolRefAttr::get(clone);
+  }
+};
+} // namespace
+
+std::unique_ptr<Pass> kvasir::makeSpecialise() { return std::make_unique<Specialise>(); }
