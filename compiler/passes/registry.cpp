@@ -3,11 +3,8 @@
 
 #include "compiler/dialects/kv/passes.h"
 #include "compiler/dialects/lm/dialect.h"
-<<<<<<< HEAD
 #include "compiler/passes/codegen/passes.h"
-=======
 #include "compiler/passes/passes.h"
->>>>>>> d2cca39 (Passes from a proved program to memrefs)
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVM.h"
