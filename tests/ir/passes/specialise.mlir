@@ -1,0 +1,19 @@
+// RUN: kvasir-opt %s --specialise --verify-state | FileCheck %s
+// An entry gets a clone for calls of one token, which is an entry too.
+
+// CHECK: kv.schema @m entries [@forward, @forward.decode]
+kv.schema @m entries [@forward] {
+  kv.cache @k layers(1) heads(2) row(8)
+}
+
+// CHECK-LABEL: func.func @forward(
+// CHECK-SAME: %{{[^:]*}}: !kv.batch)
+// CHECK-LABEL: func.func @forward.decode(
+// CHECK-SAME: !kv.batch {kv.sequences = 1 : i64, kv.tokens = 1 : i64})
+// CHECK-SAME: kv.specialises = @forward
+// CHECK: kv.append
+func.func @forward(%rows: tensor<?x2x8xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %layer = arith.constant 0 : index
+  %k1 = kv.append %k[%layer], %rows, %batch : !kv.slot<@k>, tensor<?x2x8xf32>
+  return %k1 : !kv.slot<@k>
+}
