@@ -3,7 +3,10 @@
 #ifndef KVASIR_RUNTIME_API_HANDLES_H
 #define KVASIR_RUNTIME_API_HANDLES_H
 
+#include "runtime/api/model_text.h"
 #include "runtime/model/call.h"
+#include "runtime/text/detokenizer.h"
+#include "runtime/text/sampling.h"
 
 #include "kvasir/kvasir.h"
 
@@ -11,6 +14,9 @@
 
 struct kvasir_model {
   std::shared_ptr<kvasir::runtime::Model> model;
+  std::shared_ptr<kvasir::runtime::ModelText> text;
+  std::string description; ///< JSON
+  uint64_t weightsBytes;
 };
 
 struct kvasir_state {
@@ -24,6 +30,16 @@ struct kvasir_cancel {
 
 struct kvasir_result {
   std::vector<kvasir::runtime::NamedOutput> outputs;
+};
+
+struct kvasir_detokenizer {
+  std::shared_ptr<kvasir::runtime::ModelText> vocabulary; ///< the detokenizer reads its bytes
+  kvasir::Detokenizer detokenizer;
+  std::string text; ///< what the last push or finish returned
+};
+
+struct kvasir_sampler {
+  kvasir::Sampler sampler;
 };
 
 #endif

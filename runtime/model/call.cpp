@@ -58,6 +58,7 @@ Sizes CallRequest::sizes() const {
 void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,
              const std::vector<uint8_t *> &outputs) {
   requireStates(model, request);
+  model.requireWhole();
   const FunctionDescription &function = model.description().functions[request.function];
   const auto chunks = cutBatch(request.counts, request.wanted, function.maxTokens);
   if (chunks.size() > 1)

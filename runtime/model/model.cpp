@@ -17,6 +17,11 @@ Model::Model(Program loaded, const ModelOptions &options)
     : program(std::move(loaded)), allSlots(std::make_shared<const Slots>(program.description.slots)),
       team(options.threads, options.pinning) {}
 
+void Model::requireWhole() const {
+  if (program.requireWhole)
+    program.requireWhole();
+}
+
 size_t Model::findFunction(const std::string &name) const {
   std::string names;
   const auto &functions = description().functions;

@@ -10,18 +10,20 @@
 
 #include "kvasir/plugin.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 
 namespace kvasir::runtime {
 
-/// What a plugin gives: code, its description, weights. `owner` keeps all three alive.
+/// What a plugin gives: code, its description, weights.
 struct Program {
-  const kv_plugin *plugin;
+  const kv_plugin *plugin = nullptr;
   Description description;
-  const uint8_t *weights;
-  std::shared_ptr<const void> owner;
+  const uint8_t *weights = nullptr;
+  std::shared_ptr<const void> owner;        ///< keeps code and weights alive
+  std::function<void()> requireWhole = nullptr; ///< throws if the weights can't be read any more; may be empty
 };
 
 struct ModelOptions {
@@ -43,6 +45,9 @@ public:
   /// The most tokens of one state: the model's context, or where it states none, as many as a position can number.
   uint64_t context() const;
   uint32_t threads() const { return team.size(); }
+
+  /// Throws bad file if the file was cut or grown since it was loaded. Cost: one fstat.
+  void requireWhole() const;
 
   /// Index of the function of this name. Throws bad input that lists the names there are.
   size_t findFunction(const std::string &name) const;

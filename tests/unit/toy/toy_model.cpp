@@ -44,7 +44,7 @@ std::shared_ptr<Model> makeToyModel(uint32_t threads) {
   description.model = {"toy", "toy", TOY_CONTEXT, TOY_VOCABULARY, {}};
   description.slots = makeSlots();
   description.functions = makeFunctions();
-  return std::make_shared<Model>(Program{toy_plugin(), std::move(description), nullptr, nullptr},
+  return std::make_shared<Model>(Program{toy_plugin(), std::move(description), nullptr, nullptr, nullptr},
                                  ModelOptions{threads, Pinning::off});
 }
 

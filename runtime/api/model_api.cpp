@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "plugins/loader.h"
+#include "runtime/api/border.h"
+#include "runtime/api/handles.h"
+
+#include <iterator>
+
+using namespace kvasir;
+using namespace kvasir::runtime;
+
+namespace {
+
+std::shared_ptr<const LoadedPlugin> load(const char *path) {
+  auto loaded = LoadedPlugin::load(path);
+  if (!loaded)
+    throw Error(KV_BAD_FILE, loaded.message());
+  return std::move(*loaded);
+}
+
+Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin) {
+  return {&plugin->table(), plugin->description(), plugin->weights().data(), plugin, [file = &plugin->file()] {
+            if (const Status whole = file->stillWhole(); !whole)
+              throw Error(KV_BAD_FILE, whole.message());
+          }};
+}
+
+ModelOptions modelOptionsFrom(const kvasir_model_options *given) {
+  const auto options = readOptions(given);
+  if (options.pinning > KVASIR_PIN_OFF)
+    throw Error(KV_BAD_INPUT,
+                "pinning is " + std::to_string(options.pinning) + ", which is none of automatic, on, off");
+  return {options.threads, static_cast<Pinning>(options.pinning)};
+}
+
+} // namespace
+
+const char *kvasir_version(void) { return KVASIR_VERSION; }
+
+const char *kvasir_status_name(kv_status status) {
+  static constexpr const char *kNames[] = {"ok",        "failed",        "bad input",   "capacity", "busy",
+                                           "cancelled", "out of memory", "unsupported", "bad file"};
+  return status >= 0 && static_cast<size_t>(status) < std::size(kNames) ? kNames[status] : "unknown";
+}
+
+kv_status kvasir_model_open(const char *path, const kvasir_model_options *options, kvasir_model **model, char *message,
+                            size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(path, "path");
+    requireGiven(model, "model");
+    const ModelOptions modelOptions = modelOptionsFrom(options);
+    const auto plugin = load(path);
+    auto made = std::make_unique<kvasir_model>();
+    made->model = std::make_shared<Model>(programOf(plugin), modelOptions);
+    made->text = std::make_shared<ModelText>(plugin->file(), plugin);
+    made->description = descriptionToJson(plugin->description());
+    made->weightsBytes = plugin->weights().size();
+    *model = made.release();
+  });
+}
+
+void kvasir_model_free(kvasir_model *model) { delete model; }
+
+const char *kvasir_model_description(const kvasir_model *model) { return model->description.c_str(); }
+
+void kvasir_model_get_facts(const kvasir_model *handle, kvasir_model_facts *facts) {
+  const Model &model = *handle->model;
+  kvasir_model_facts known{};
+  known.size = facts->size;
+  known.threads = model.threads();
+  known.vocabulary = model.description().model.vocabularySize;
+  known.context = model.context();
+  known.weights_bytes = handle->weightsBytes;
+  atBorder(nullptr, 0, [&] { known.max_tokens = model.description().functions[model.predictFunction()].maxTokens; });
+  std::memcpy(facts, &known, std::min<size_t>(facts->size, sizeof known));
+}

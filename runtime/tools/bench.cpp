@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/interrupt.h"
+#include "runtime/tools/limits.h"
+#include "runtime/tools/output.h"
+#include "runtime/tools/prompt.h"
+#include "runtime/tools/work.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace kvasir::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+struct BenchOptions {
+  std::string model;
+  std::string promptTokens = "512", decodeTokens = "128", depths = "0", batches = "1", threads;
+  unsigned repetitions = 5;
+  bool printsJson = false;
+};
+
+/// One line of the result, before it is measured.
+struct Test {
+  bool isPrefill;
+  uint64_t tokens, depth, batch;
+};
+
+/// What the machine reaches with one number of threads.
+struct Limits {
+  uint32_t threads = 0;
+  double readBytesPerSecond = 0, opsPerSecond = 0, barrierNs = 0;
+  std::string instructions;
+};
+
+Arithmetic arithmeticFor(const std::string &activations) {
+  return activations == "int8" ? Arithmetic::int8 : activations == "bf16" ? Arithmetic::bf16 : Arithmetic::f32;
+}
+
+Limits measureLimits(const std::string &path, const Work &work, uint32_t threads) {
+  runtime::Team team(threads);
+  const MappedFile weights(path, work.weightsOffset, work.weightsBytes);
+  Limits limits;
+  limits.threads = team.size();
+  if (!weights.bytes().empty())
+    limits.readBytesPerSecond = static_cast<double>(weights.bytes().size()) / readSeconds(team, weights.bytes(), 9);
+  const Peak peak = peakArithmetic(team, arithmeticFor(work.activations));
+  limits.opsPerSecond = peak.opsPerSecond;
+  limits.instructions = peak.instructions;
+  limits.barrierNs = barrierNanoseconds(team);
+  return limits;
+}
+
+/// Tokens/s that no program with these weights and rows can pass: the slower of reading once and computing all.
+double limitOf(const Test &test, const Work &work, const Limits &limits) {
+  const double tokens = static_cast<double>(test.batch * (test.isPrefill ? test.tokens : 1));
+  const double heads = static_cast<double>(test.batch);
+  const double meanDepth = static_cast<double>(test.depth) + (test.isPrefill ? 0 : test.tokens / 2.0);
+  const double bytes =
+      static_cast<double>(work.stepBytes) + static_cast<double>(work.stateBytesPerRow) * meanDepth * heads;
+  const double ops = static_cast<double>(work.tokenOps) * tokens + static_cast<double>(work.headOps) * heads;
+  const double readTime = limits.readBytesPerSecond > 0 ? bytes / limits.readBytesPerSecond : 0;
+  const double computeTime = limits.opsPerSecond > 0 ? ops / limits.opsPerSecond : 0;
+  const double slower = std::max(readTime, computeTime);
+  return slower > 0 ? tokens / slower : 0;
+}
+
+/// Ids without meaning; speed does not depend on them.
+std::vector<int32_t> benchIds(uint64_t count, uint64_t vocabulary) {
+  std::vector<int32_t> ids(count);
+  uint32_t random = 1;
+  for (int32_t &id : ids)
+    id = static_cast<int32_t>((random = random * 1664525 + 1013904223) % vocabulary);
+  return ids;
+}
+
+/// Runs a test once; seconds.
+class Runner {
+public:
+  Runner(const Model &model, uint64_t batch, const Interrupt &interrupt) : model(model), interrupt(interrupt) {
+    for (uint64_t i = 0; i < batch; ++i)
+      states.push_back(model.makeState());
+  }
+
+  double run(const Test &test) {
+    const uint64_t vocabulary = model.facts().vocabulary;
+    for (State &state : states)
+      state.reset();
+    if (test.depth > 0)
+      append(benchIds(test.depth, vocabulary), Wanted::none);
+    const auto ids = benchIds(test.tokens, vocabulary);
+    const auto begin = Clock::now();
+    if (test.isPrefill)
+      append(ids, Wanted::last);
+    else
+      for (const int32_t &id : ids)
+        append({&id, 1}, Wanted::last);
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+
+private:
+  void append(std::span<const int32_t> ids, Wanted wanted) {
+    std::vector<Sequence> sequences;
+    for (State &state : states)
+      sequences.push_back({state, ids});
+    model.predict(sequences, {wanted, &interrupt.cancel()});
+  }
+
+  const Model &model;
+  const Interrupt &interrupt;
+  std::vector<State> states;
+};
+
+Json measure(const Model &model, const Test &test, unsigned repetitions, const Work &work, const Limits &limits,
+             const Interrupt &interrupt) {
+  Runner runner(model, test.batch, interrupt);
+  runner.run({test.isPrefill, std::min<uint64_t>(test.tokens, 16), 0, test.batch}); // pages and caches
+  std::vector<double> times;
+  for (unsigned i = 0; i < repetitions; ++i)
+    times.push_back(runner.run(test));
+  std::ranges::nth_element(times, times.begin() + times.size() / 2);
+  const double speed = static_cast<double>(test.batch * test.tokens) / times[times.size() / 2];
+  const double limit = limitOf(test, work, limits);
+  return {{"test", test.isPrefill ? "prefill" : "decode"},
+          {"tokens", test.tokens},
+          {"depth", test.depth},
+          {"batch", test.batch},
+          {"threads", limits.threads},
+          {"tokens_per_s", speed},
+          {"limit", limit},
+          {"limit_fraction", limit > 0 ? speed / limit : 0},
+          {"barrier_ns", limits.barrierNs}};
+}
+
+std::vector<Test> makeTests(const BenchOptions &options) {
+  std::vector<Test> tests;
+  for (const int64_t batch : parseNumbers(options.batches, "-b", 1, 1024))
+    for (const int64_t depth : parseNumbers(options.depths, "-d", 0, INT32_MAX)) {
+      for (const int64_t tokens : parseNumbers(options.promptTokens, "-p", 0, INT32_MAX))
+        if (tokens > 0)
+          tests.push_back({true, uint64_t(tokens), uint64_t(depth), uint64_t(batch)});
+      for (const int64_t tokens : parseNumbers(options.decodeTokens, "-n", 0, INT32_MAX))
+        if (tokens > 0)
+          tests.push_back({false, uint64_t(tokens), uint64_t(depth), uint64_t(batch)});
+    }
+  return tests;
+}
+
+std::string processorName() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name"))
+      return line.substr(std::min(line.find(": ") + 2, line.size()));
+  return "unknown";
+}
+
+Json limitsJson(const Limits &limits) {
+  return {{"threads", limits.threads},
+          {"read_gb_per_s", limits.readBytesPerSecond / 1e9},
+          {"gops_per_s", limits.opsPerSecond / 1e9},
+          {"arithmetic", limits.instructions},
+          {"barrier_ns", limits.barrierNs}};
+}
+
+void printLimits(const Limits &limits) {
+  printNow(std::to_string(limits.threads) + " threads: read " + fixedText(limits.readBytesPerSecond / 1e9, 1) +
+           " GB/s, " + limits.instructions + " " + fixedText(limits.opsPerSecond / 1e9, 0) + " Gop/s, barrier " +
+           fixedText(limits.barrierNs, 0) + " ns\n" + "  test     tokens  depth  batch   tokens/s      limit  share\n");
+}
+
+void printResult(const Json &result) {
+  char line[128];
+  std::snprintf(line, sizeof line, "  %-8s %6llu %6llu %6llu %10.1f %10.1f   %.2f\n",
+                result["test"].get<std::string>().c_str(), result["tokens"].get<unsigned long long>(),
+                result["depth"].get<unsigned long long>(), result["batch"].get<unsigned long long>(),
+                result["tokens_per_s"].get<double>(), result["limit"].get<double>(),
+                result["limit_fraction"].get<double>());
+  printNow(line);
+}
+
+int bench(const BenchOptions &options) {
+  const Interrupt interrupt;
+  const auto tests = makeTests(options);
+  const Work work = readWork(options.model);
+  auto threads = parseNumbers(options.threads, "-t", 1, 1024);
+  if (threads.empty())
+    threads = {0};
+  Json machine = {{"processor", processorName()}, {"limits", Json::array()}}, results = Json::array();
+  for (const int64_t count : threads) {
+    const Limits limits = measureLimits(options.model, work, static_cast<uint32_t>(count));
+    const Model model(options.model, {limits.threads, Pinning::automatic});
+    machine["limits"].push_back(limitsJson(limits));
+    if (!options.printsJson)
+      printLimits(limits);
+    for (const Test &test : tests) {
+      results.push_back(measure(model, test, options.repetitions, work, limits, interrupt));
+      if (!options.printsJson)
+        printResult(results.back());
+    }
+  }
+  if (options.printsJson)
+    printNow(Json{{"machine", machine}, {"results", results}}.dump(2) + "\n");
+  return kDone;
+}
+
+} // namespace
+
+void addBench(CLI::App &program, int &exitCode) {
+  CLI::App *command =
+      program.add_subcommand("bench", "Speeds beside what this machine can do at most, both measured now");
+  auto options = std::make_shared<BenchOptions>();
+  command->add_option("model", options->model, "a .kvasir file")->required();
+  command->add_option("-p", options->promptTokens, "lengths of prompts; 0: none")->capture_default_str();
+  command->add_option("-n", options->decodeTokens, "numbers of tokens decoded; 0: none")->capture_default_str();
+  command->add_option("-d", options->depths, "tokens that are there before")->capture_default_str();
+  command->add_option("-b", options->batches, "sequences at once")->capture_default_str();
+  command->add_option("-t", options->threads, "numbers of threads; without it one for each core");
+  command->add_option("-r", options->repetitions, "repetitions; the median counts")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_flag("--json", options->printsJson, "print JSON");
+  command->callback([=, &exitCode] { exitCode = bench(*options); });
+}
+
+} // namespace kvasir::tools

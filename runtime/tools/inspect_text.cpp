@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/inspect_text.h"
+
+#include "plugins/cpu_features.h"
+#include "runtime/tools/output.h"
+
+#include <algorithm>
+
+namespace kvasir::tools {
+namespace {
+
+/// "name   rest", the name padded to a column.
+std::string row(std::string name, const std::string &rest, size_t width = 14) {
+  name.resize(std::max(width, name.size() + 1), ' ');
+  return "  " + name + rest + "\n";
+}
+
+std::string shapeText(const TensorDescription &tensor) {
+  std::string text;
+  for (const Dimension &dimension : tensor.shape)
+    text += (dimension.symbol ? std::string(1, dimension.symbol) : std::to_string(dimension.number)) + "x";
+  return text + elementName(tensor.element);
+}
+
+std::string tensorList(const std::vector<TensorDescription> &tensors) {
+  std::string text;
+  for (const TensorDescription &tensor : tensors)
+    text += (text.empty() ? "" : ", ") + tensor.name + ": " + shapeText(tensor);
+  return "(" + text + ")";
+}
+
+/// "bf16", or "i8 + f16 scale".
+std::string storageText(const Layout &layout) {
+  static constexpr const char *kRoles[] = {"", "", " scale", " min"};
+  std::string text;
+  for (const Plane &plane : layout.planes)
+    text +=
+        (text.empty() ? "" : " + ") + std::string(elementName(plane.element)) + kRoles[static_cast<size_t>(plane.role)];
+  return text;
+}
+
+std::string cacheText(const SlotDescription &slot) {
+  std::string text = std::to_string(slot.layers) + " layers x " + std::to_string(slot.heads) + " heads x " +
+                     std::to_string(slot.width) + ", " + storageText(slot.layout);
+  if (slot.rotated != RowRotation::none)
+    text += ", rotated by position";
+  if (!slot.values.empty())
+    text += ", values of " + slot.values;
+  if (slot.windowTokens)
+    text += ", window of " + std::to_string(slot.windowTokens) + " tokens";
+  return text + "; " + std::to_string(slot.layout.sizeBytes / KV_BLOCK_TOKENS) + " bytes a token, a block of " +
+         std::to_string(KV_BLOCK_TOKENS) + " tokens " + bytesText(static_cast<double>(slot.layout.sizeBytes));
+}
+
+std::string registerText(const SlotDescription &slot) {
+  std::string shape;
+  for (const uint64_t extent : slot.shape)
+    shape += std::to_string(extent) + "x";
+  return "register, " + std::to_string(slot.layers) + " layers of " + shape + storageText(slot.layout) + ", " +
+         bytesText(static_cast<double>(slot.layout.sizeBytes)) + " a sequence";
+}
+
+std::string headText(const PluginFile &file) {
+  const kv_manifest &manifest = file.manifest();
+  const Description &description = file.description();
+  std::string text = (description.model.name.empty() ? std::string(manifest.name) : description.model.name) + "\n";
+  text += row("architecture", description.model.architecture);
+  text += row("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
+                             std::to_string(description.model.vocabularySize));
+  for (const auto &[letter, extent] : description.model.extents)
+    text += row(letter, std::to_string(extent));
+  if (file.isSealed())
+    text += row("file", bytesText(static_cast<double>(manifest.file_size)) + ": code " +
+                            bytesText(static_cast<double>(manifest.image_size)) + ", weights " +
+                            bytesText(static_cast<double>(manifest.weights_size)) + "; made by " + manifest.producer);
+  else
+    text += row("file", "not sealed: written by hand, without sections or weights");
+  text += row("backend", description.backend);
+  text += row("state", description.verified ? "proved: every token's rows reach every layer, in every function"
+                                            : "NOT proved by verify-state");
+  text += row("numerics", description.numerics.id + ", activations " + description.numerics.activations +
+                              (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
+                                                              : "; results may depend on chunking, batch or threads"));
+  text += row("fingerprint", toHex(manifest.fingerprint));
+  return text + row("schema", toHex(file.schema()));
+}
+
+std::string variantsText(const Description &description) {
+  std::string text;
+  for (const VariantDescription &variant : description.variants) {
+    std::string missing;
+    for (const std::string &name : variant.features)
+      if (const auto feature = cpuFeatureFromName(name);
+          !feature || missingCpuFeatures(*feature, hostCpuFeatures()) != CpuFeatures{})
+        missing += (missing.empty() ? "" : ", ") + name;
+    text += row(variant.name, missing.empty() ? "runs on this machine" : "this machine lacks " + missing);
+  }
+  return text.empty() ? "" : "variants\n" + text;
+}
+
+std::string functionsText(const Description &description) {
+  std::string text;
+  for (const FunctionDescription &function : description.functions)
+    text += row(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", at most " +
+                                   std::to_string(function.maxTokens) + " tokens at once");
+  for (const WaiverDescription &waiver : description.waivers)
+    text += row(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
+  return "functions\n" + (text.empty() ? "  none: a vocabulary only\n" : text);
+}
+
+std::string slotsText(const Description &description) {
+  std::string text;
+  for (const SlotDescription &slot : description.slots)
+    text += row(slot.name, slot.kind == SlotKind::cache ? cacheText(slot) : registerText(slot));
+  return text.empty() ? "" : "slots\n" + text;
+}
+
+std::string weightsText(const std::vector<WeightTensor> &tensors) {
+  std::string text;
+  size_t width = 0;
+  for (const WeightTensor &tensor : tensors)
+    width = std::max(width, tensor.name.size() + 2);
+  for (const WeightTensor &tensor : tensors)
+    text += row(tensor.name,
+                (tensor.layers > 1 ? std::to_string(tensor.layers) + " x " : "") + tensor.type + ", " +
+                    bytesText(static_cast<double>(tensor.layers * tensor.sizeBytes)),
+                width);
+  return text.empty() ? "" : "weights\n" + text;
+}
+
+} // namespace
+
+std::string describe(const PluginFile &file, const std::vector<WeightTensor> &tensors) {
+  const Description &description = file.description();
+  std::string text = headText(file) + variantsText(description) + functionsText(description) + slotsText(description);
+  std::string sections;
+  for (const kv_section &section : file.sections())
+    sections += row(section.name, bytesText(static_cast<double>(section.size)));
+  return text + weightsText(tensors) + (sections.empty() ? "" : "sections\n" + sections);
+}
+
+} // namespace kvasir::tools

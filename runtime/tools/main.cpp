@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/command.h"
+
+#include "kvasir/kvasir.hpp"
+
+#include <csignal>
+#include <cstdio>
+
+using namespace kvasir::tools;
+
+namespace {
+
+int usageError(const CLI::App &program, const std::string &message) {
+  const auto chosen = program.get_subcommands();
+  std::fprintf(stderr, "kvasir: %s\nrun with --help for the options\n",
+               (chosen.empty() ? message : chosen[0]->get_name() + ": " + message).c_str());
+  return kUsage;
+}
+
+int runProgram(CLI::App &program, int argc, char **argv, const int &exitCode) {
+  try {
+    program.parse(argc, argv);
+    return exitCode;
+  } catch (const CLI::ParseError &error) {
+    return error.get_exit_code() == 0 ? program.exit(error) : usageError(program, error.what());
+  } catch (const Misused &error) {
+    return usageError(program, error.what());
+  } catch (const kvasir::Error &error) {
+    if (error.status() == KV_CANCELLED)
+      return kInterrupted;
+    std::fprintf(stderr, "kvasir: %s\n", error.what());
+  } catch (const std::bad_alloc &) {
+    std::fprintf(stderr, "kvasir: out of memory\n");
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "kvasir: %s\n", error.what());
+  }
+  return kFailed;
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  // A reader that has seen enough ends the program without a word, also where the parent ignores the signal.
+  std::signal(SIGPIPE, SIG_DFL);
+  CLI::App program{"Runs and looks into models that kvasir-compile made"};
+  program.require_subcommand(1);
+  program.set_version_flag("--version", std::string("kvasir ") + kvasir_version());
+  program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+  int exitCode = kDone;
+  addBench(program, exitCode);
+  addInspect(program, exitCode);
+  addLogits(program, exitCode);
+  addRun(program, exitCode);
+  addTokenize(program, exitCode);
+  return runProgram(program, argc, argv, exitCode);
+}

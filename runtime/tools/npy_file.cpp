@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/npy_file.h"
+
+#include "runtime/tools/command.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace kvasir::tools {
+namespace {
+
+/// Version 1.0; the data begins on a multiple of 64. Source: numpy.lib.format.
+std::string npyHeader(uint64_t rows, uint64_t columns) {
+  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                     std::to_string(columns) + "), }";
+  constexpr size_t kPreamble = 10;
+  text.append(63 - (kPreamble + text.size()) % 64, ' ');
+  text += '\n';
+  std::string header("\x93NUMPY\x01\x00", 8);
+  header += static_cast<char>(text.size() & 255);
+  header += static_cast<char>(text.size() >> 8);
+  return header + text;
+}
+
+} // namespace
+
+NpyFile::NpyFile(const std::string &path, uint64_t rows, uint64_t columns)
+    : path(path), partPath(path + ".part"), file(std::fopen(partPath.c_str(), "wb")) {
+  require(file);
+  const std::string header = npyHeader(rows, columns);
+  if (std::fwrite(header.data(), 1, header.size(), file) != header.size()) {
+    std::fclose(file);
+    std::remove(partPath.c_str());
+    require(false);
+  }
+}
+
+NpyFile::~NpyFile() {
+  if (!file)
+    return;
+  std::fclose(file);
+  std::remove(partPath.c_str());
+}
+
+void NpyFile::append(std::span<const float> values) {
+  require(std::fwrite(values.data(), sizeof(float), values.size(), file) == values.size());
+}
+
+void NpyFile::finish() {
+  require(std::fflush(file) == 0);
+  require(std::rename(partPath.c_str(), path.c_str()) == 0);
+  std::fclose(file);
+  file = nullptr;
+}
+
+void NpyFile::require(bool worked) const {
+  if (!worked)
+    throw Failed("can't write '" + path + "': " + std::strerror(errno));
+}
+
+} // namespace kvasir::tools

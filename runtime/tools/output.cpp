@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/output.h"
+
+#include "runtime/tools/command.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace kvasir::tools {
+namespace {
+
+[[noreturn]] void failToWrite() { throw Failed(std::string("can't write the output: ") + std::strerror(errno)); }
+
+} // namespace
+
+void print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size())
+    failToWrite();
+}
+
+void printNow(std::string_view text) {
+  print(text);
+  if (std::fflush(stdout) != 0)
+    failToWrite();
+}
+
+std::string bytesText(double bytes) {
+  static constexpr const char *kUnits[] = {"bytes", "KB", "MB", "GB", "TB"};
+  int unit = 0;
+  for (; bytes >= 1000 && unit < 4; ++unit)
+    bytes /= 1000;
+  return fixedText(bytes, unit == 0 || bytes >= 100 ? 0 : 1) + " " + kUnits[unit];
+}
+
+std::string fixedText(double number, int digits) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", digits, number);
+  return text;
+}
+
+} // namespace kvasir::tools

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/prompt.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace kvasir::tools {
+
+void addPromptOptions(CLI::App &command, PromptOptions &options) {
+  options.textGiven = command.add_option("-p,--prompt", options.text, "the text to go on from");
+  options.fileGiven = command.add_option("-f,--file", options.file, "a file with the text; - for standard input");
+  options.idsGiven = command.add_option("--ids", options.ids, "token ids instead of text: 1,2,3");
+  command.add_flag("--special", options.parsesSpecial, "spellings of control tokens in the text mean the tokens");
+}
+
+std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options) {
+  if (options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count() != 1)
+    throw Misused("give one of -p TEXT, -f FILE, --ids 1,2,3");
+  std::vector<int32_t> ids;
+  if (options.idsGiven->count()) {
+    for (const int64_t id : parseNumbers(options.ids, "--ids", 0, INT32_MAX))
+      ids.push_back(static_cast<int32_t>(id));
+  } else {
+    const std::string text = options.fileGiven->count() ? readText(options.file) : options.text;
+    ids = model.tokenize(text, TextEnds::added, options.parsesSpecial ? Special::parsed : Special::asText);
+  }
+  if (ids.empty())
+    throw Failed("the prompt is empty, and this model has no token that begins a text");
+  return ids;
+}
+
+std::string readText(const std::string &path) {
+  const auto close = [](std::FILE *file) { file != stdin ? std::fclose(file) : 0; };
+  const std::unique_ptr<std::FILE, decltype(close)> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"), close);
+  if (!file)
+    throw Failed("can't read '" + path + "': " + std::strerror(errno));
+  std::string text;
+  char piece[65536];
+  while (const size_t size = std::fread(piece, 1, sizeof piece, file.get()))
+    text.append(piece, size);
+  if (std::ferror(file.get()))
+    throw Failed("can't read '" + path + "': " + std::strerror(errno));
+  return text;
+}
+
+std::vector<int64_t> parseNumbers(const std::string &text, const std::string &option, int64_t min, int64_t max) {
+  std::vector<int64_t> numbers;
+  const char *at = text.data(), *end = at + text.size();
+  while (true) {
+    while (at != end && std::strchr(", \t\r\n", *at))
+      ++at;
+    if (at == end)
+      return numbers;
+    int64_t number;
+    const auto [next, error] = std::from_chars(at, end, number);
+    const bool isWhole = next == end || std::strchr(", \t\r\n", *next);
+    if (error != std::errc() || !isWhole || number < min || number > max)
+      throw Misused(option + " takes whole numbers from " + std::to_string(min) + " to " + std::to_string(max) +
+                    ", separated by commas; found '" + std::string(at, std::find(at, end, ',')) + "'");
+    numbers.push_back(number);
+    at = next;
+  }
+}
+
+} // namespace kvasir::tools

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/interrupt.h"
+#include "runtime/tools/limits.h"
+#include "runtime/tools/output.h"
+#include "runtime/tools/prompt.h"
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+namespace kvasir::tools {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct RunOptions {
+  std::string model;
+  PromptOptions prompt;
+  uint64_t maxTokens = 128;
+  SamplerOptions sampler;
+  uint32_t threads = 0;
+  std::string printed = "text";
+  bool showsStatistics = false, ignoresEnd = false;
+};
+
+/// Prints tokens as they come.
+class Printer {
+public:
+  Printer(const Model &model, const RunOptions &options) {
+    if (options.printed == "text")
+      detokenizer.emplace(model, KVASIR_CONTINUES);
+  }
+
+  void push(int32_t id) {
+    printNow(detokenizer ? std::string(detokenizer->push(id)) : (isFirst ? "" : ",") + std::to_string(id));
+    isFirst = false;
+  }
+
+  void finish() { printNow(detokenizer ? std::string(detokenizer->finish()) + "\n" : "\n"); }
+
+private:
+  std::optional<Detokenizer> detokenizer;
+  bool isFirst = true;
+};
+
+/// Times and counts of one run.
+struct Statistics {
+  Clock::time_point begin = Clock::now(), firstToken, end;
+  double prefillSeconds = 0;
+  uint64_t promptTokens = 0, steps = 0; ///< steps: decode calls, one token each
+};
+
+double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+/// The prompt's last logits. Throws what predict throws.
+Logits prefill(const Model &model, State &state, const std::vector<int32_t> &ids, const Interrupt &interrupt,
+               Statistics &statistics) {
+  const auto begin = Clock::now();
+  Logits logits = model.predict(state, ids, {Wanted::last, &interrupt.cancel()});
+  statistics.prefillSeconds = seconds(Clock::now() - begin);
+  statistics.promptTokens = ids.size();
+  statistics.firstToken = statistics.end = Clock::now();
+  return logits;
+}
+
+/// Goes on until an end token, the number of tokens asked for, or an interrupt.
+void generate(const Model &model, const RunOptions &options, const std::vector<int32_t> &ids,
+              const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
+  State state = model.makeState();
+  Sampler sampler(options.sampler);
+  for (const int32_t id : ids)
+    sampler.accept(id);
+  Logits logits = prefill(model, state, ids, interrupt, statistics);
+  for (uint64_t count = 1; count <= options.maxTokens && !interrupt.wasRequested(); ++count) {
+    const int32_t id = sampler.sample(logits.last());
+    if (model.isEnd(id) && !options.ignoresEnd)
+      break;
+    printer.push(id);
+    if (count == options.maxTokens)
+      break;
+    sampler.accept(id);
+    logits = model.predict(state, {id}, {Wanted::last, &interrupt.cancel()});
+    ++statistics.steps;
+    statistics.end = Clock::now();
+  }
+}
+
+void printStatistics(const RunOptions &options, uint32_t threads, const Statistics &statistics) {
+  const double decodeSeconds = seconds(statistics.end - statistics.firstToken);
+  std::fprintf(stderr,
+               "prefill %llu tokens at %.0f tokens/s, decode %llu tokens at %.0f tokens/s, first token after %.0f ms; "
+               "%u threads, which read the model at %.1f GB/s\n",
+               static_cast<unsigned long long>(statistics.promptTokens),
+               static_cast<double>(statistics.promptTokens) / statistics.prefillSeconds,
+               static_cast<unsigned long long>(statistics.steps),
+               decodeSeconds > 0 ? static_cast<double>(statistics.steps) / decodeSeconds : 0.0,
+               1e3 * seconds(statistics.firstToken - statistics.begin), threads, fileReadGBs(options.model, threads));
+}
+
+/// Loads, generates, prints; returns the number of threads that did it.
+uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, Statistics &statistics) {
+  const Model model(options.model, {options.threads, Pinning::automatic});
+  const auto ids = promptIds(model, options.prompt);
+  Printer printer(model, options);
+  try {
+    generate(model, options, ids, interrupt, printer, statistics);
+  } catch (const Error &) {
+    // What was printed ends with its line, whatever stopped it.
+    if (statistics.promptTokens != 0)
+      printer.finish();
+    throw;
+  }
+  printer.finish();
+  return model.facts().threads;
+}
+
+int run(const RunOptions &options) {
+  const Interrupt interrupt;
+  Statistics statistics;
+  const uint32_t threads = continuePrompt(options, interrupt, statistics);
+  // After the model is gone, so that its weights are not in memory twice.
+  if (options.showsStatistics)
+    printStatistics(options, threads, statistics);
+  return interrupt.wasRequested() ? kInterrupted : kDone;
+}
+
+void addSamplerOptions(CLI::App &command, SamplerOptions &sampler) {
+  sampler = {.topK = 40, .topP = 0.95f, .minP = 0.05f};
+  command.add_option("--temp", sampler.temperature, "0: always the likeliest token, and the next four do nothing")
+      ->capture_default_str();
+  command.add_option("--top-k", sampler.topK, "only the k likeliest; 0: all")->capture_default_str();
+  command.add_option("--top-p", sampler.topP, "only the likeliest with this probability together; 1: all")
+      ->capture_default_str();
+  command.add_option("--min-p", sampler.minP, "only those at least this likely beside the likeliest; 0: all")
+      ->capture_default_str();
+  command.add_option("--seed", sampler.seed, "equal seeds give equal texts")->capture_default_str();
+  command.add_option("--repeat-penalty", sampler.repeatPenalty, "of recent tokens; 1: none")->capture_default_str();
+  command.add_option("--presence-penalty", sampler.presencePenalty, "of recent tokens; 0: none")->capture_default_str();
+  command.add_option("--frequency-penalty", sampler.frequencyPenalty, "of recent tokens, each time; 0: none")
+      ->capture_default_str();
+  command.add_option("--penalty-tokens", sampler.penaltyTokens, "how many tokens are recent")->capture_default_str();
+}
+
+} // namespace
+
+void addRun(CLI::App &program, int &exitCode) {
+  CLI::App *command = program.add_subcommand("run", "Goes on from a prompt, until the model ends the text");
+  auto options = std::make_shared<RunOptions>();
+  command->add_option("model", options->model, "a .kvasir file")->required();
+  addPromptOptions(*command, options->prompt);
+  command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")->capture_default_str();
+  addSamplerOptions(*command, options->sampler);
+  command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
+  command->add_option("--print", options->printed, "what is printed: text or ids")
+      ->check(CLI::IsMember({"text", "ids"}))
+      ->capture_default_str();
+  command->add_flag("--ignore-end", options->ignoresEnd, "go on after an end token");
+  command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
+  command->callback([=, &exitCode] { exitCode = run(*options); });
+}
+
+} // namespace kvasir::tools

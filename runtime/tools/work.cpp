@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/work.h"
+
+#include "runtime/tools/command.h"
+
+#include <algorithm>
+
+namespace kvasir::tools {
+namespace {
+
+// Names of GGUF. The embedding is a look-up of rows, and the head as well where there is no other.
+constexpr std::string_view kEmbedding = "token_embd.weight", kHead = "output.weight";
+
+/// Elements of one layer of a matrix; 0 for a vector. Padding counts: it is read and multiplied like the rest.
+uint64_t matrixElements(const WeightTensor &tensor) {
+  uint64_t rows = 1, columns = 1;
+  for (const Plane &plane : tensor.layout.planes) {
+    if (plane.role != PlaneRole::value && plane.role != PlaneRole::code)
+      continue;
+    for (const Digit &digit : plane.digits) {
+      rows *= digit.axis == Axis::row ? digit.extent : 1;
+      columns *= digit.axis == Axis::column ? digit.extent : 1;
+    }
+    break;
+  }
+  return rows > 1 && columns > 1 ? rows * columns : 0;
+}
+
+} // namespace
+
+Work readWork(const std::string &path) {
+  const auto file = PluginFile::open(path);
+  if (!file)
+    throw Failed("cannot read '" + path + "': " + file.message());
+  const auto tensors = file->tensors();
+  if (!tensors)
+    throw Failed("cannot read '" + path + "': " + tensors.message());
+  Work work;
+  work.weightsOffset = file->manifest().weights_offset;
+  work.weightsBytes = file->manifest().weights_size;
+  work.activations = file->description().numerics.activations;
+  const bool hasHead = std::ranges::any_of(*tensors, [](const WeightTensor &tensor) { return tensor.name == kHead; });
+  for (const WeightTensor &tensor : *tensors) {
+    const bool isLookedUp = hasHead && tensor.name == kEmbedding;
+    const bool isHead = tensor.name == kHead || (!hasHead && tensor.name == kEmbedding);
+    work.stepBytes += isLookedUp ? 0 : tensor.layers * tensor.sizeBytes;
+    const uint64_t ops = 2 * tensor.layers * matrixElements(tensor);
+    (isHead ? work.headOps : work.tokenOps) += isLookedUp ? 0 : ops;
+  }
+  for (const SlotDescription &slot : file->description().slots)
+    if (slot.kind == SlotKind::cache)
+      work.stateBytesPerRow += slot.layout.sizeBytes / KV_BLOCK_TOKENS;
+  return work;
+}
+
+} // namespace kvasir::tools
