@@ -113,7 +113,7 @@ struct Sequence {
   std::span<const int32_t> ids;
 };
 
-/// Logits [W, V] of the wanted tokens.
+/// Logits [W, V] of the wanted tokens. Its rows are valid as long as it is.
 class Logits {
 public:
   Logits(uint64_t rows, uint64_t vocabulary) : width(vocabulary), values(rows * vocabulary) {}

@@ -2,49 +2,15 @@
 #include "tests/unit/toy/toy_model.h"
 
 #include <random>
+#include <stdexcept>
 
 namespace kvasir::runtime {
-namespace {
-
-SlotDescription makeCache(const char *name, uint64_t width, Layout layout) {
-  SlotDescription slot;
-  slot.name = name;
-  slot.layers = 2;
-  slot.width = width;
-  slot.layout = std::move(layout);
-  return slot;
-}
-
-std::vector<SlotDescription> makeSlots() {
-  Layout k{
-      2 * 128 * 2 * 4,
-      {{PlaneRole::value, ElementType::f32, 0, {{Axis::lane, 2, 32}, {Axis::token, 128, 64}, {Axis::layer, 2, 8192}}}}};
-  Layout v{2 * 128 * 2, {{PlaneRole::value, ElementType::bf16, 0, {{Axis::layer, 2, 16}, {Axis::token, 128, 32}}}}};
-  SlotDescription sum;
-  sum.name = "sum";
-  sum.kind = SlotKind::reg;
-  sum.shape = {1};
-  sum.layout = {4, {{PlaneRole::value, ElementType::f32, 0, {{Axis::lane, 1, 32}}}}};
-  return {makeCache("k", 2, std::move(k)), makeCache("v", 1, std::move(v)), std::move(sum)};
-}
-
-std::vector<FunctionDescription> makeFunctions() {
-  const TensorDescription ids{"ids", ElementType::i32, {{'T', 0}}, TensorRole::ids};
-  const TensorDescription logits{"logits", ElementType::f32, {{'W', 0}, {0, TOY_VOCABULARY}}, TensorRole::logits};
-  const TensorDescription sum{"sum", ElementType::f32, {{0, 1}}, TensorRole::other};
-  return {{"forward", TOY_MAX_TOKENS, {ids}, {logits}},
-          {"declares_less", TOY_MAX_TOKENS, {ids}, {logits}},
-          {"read", TOY_MAX_TOKENS, {}, {sum}}};
-}
-
-} // namespace
-
 std::shared_ptr<Model> makeToyModel(uint32_t threads) {
-  Description description;
-  description.model = {"toy", "toy", TOY_CONTEXT, TOY_VOCABULARY, {}};
-  description.slots = makeSlots();
-  description.functions = makeFunctions();
-  return std::make_shared<Model>(Program{toy_plugin(), std::move(description), nullptr, nullptr, nullptr},
+  const auto description = descriptionFromJson(TOY_DESCRIPTION);
+  if (!description)
+    throw std::runtime_error(description.message());
+  static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
+  return std::make_shared<Model>(Program{kvasir_plugin(&kHost), *description, nullptr, nullptr, nullptr},
                                  ModelOptions{threads, Pinning::off});
 }
 
@@ -54,7 +20,9 @@ std::vector<float> toyLogits(const std::vector<int32_t> &ids) {
     sum += (ids[row] + 1) * (row + 1);
   std::vector<float> logits;
   for (uint64_t v = 0; v < TOY_VOCABULARY; ++v)
-    logits.push_back(static_cast<float>(sum * (v + 3) % 8191));
+    logits.push_back(v < TOY_FAILS ? static_cast<float>(sum * (v + 3) % 8191) : -1.0f);
+  if (!ids.empty() && ids.back() == TOY_ENDS)
+    logits[TOY_END] = 10000.0f;
   return logits;
 }
 

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * A plugin small enough to be checked by hand, with everything the border has: two caches, a register, a batch, wanted
- * rows, a team. Row of k: (id, position), in f32; row of v: the id, in bf16; the register counts calls' tokens.
- * Logit v of a token is the sum over all rows up to it of (id + 1) * (row + 1) * (v + 3), modulo 8191.
+ * rows, a team. Row of k: (id, position), in f32; row of v: the id, in bf16; the register counts tokens.
+ * Logit v of a token is the sum over all rows up to it of (id + 1) * (row + 1) * (v + 3), modulo 8191; ids that are
+ * special have -1, but the end after TOY_ENDS.
+ *
+ * Linked into tests it can be built with sanitizers; the same source is also a file of its own, lib/toy_plugin.kvasir.
  */
 #include "toy_plugin.h"
 
-#include <string.h>
+#include "kvasir/manifest.h"
+
+KV_PLUGIN_NOTE(TOY_DESCRIPTION, "toy");
 
 enum { LAYERS = 2, SLOTS = 3, K = 0, V = 1, SUM = 2 };
 
@@ -25,7 +30,7 @@ static const kv_view *view_of(const kv_call *call, uint64_t slot, uint64_t seque
 
 static uint16_t bf16_of(float value) {
   uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
+  __builtin_memcpy(&bits, &value, sizeof bits);
   return (uint16_t)(bits >> 16);
 }
 
@@ -71,7 +76,9 @@ static void write_logits(const kv_call *call, uint64_t wanted) {
   for (int64_t row = 0; row <= call->positions[t]; ++row)
     sum += (uint64_t)(k_row(k, (uint64_t)row, 1)[0] + 1) * (uint64_t)(row + 1);
   for (uint64_t v = 0; v < TOY_VOCABULARY; ++v)
-    logits[v] = (float)(sum * (v + 3) % 8191);
+    logits[v] = v < TOY_FAILS ? (float)(sum * (v + 3) % 8191) : -1.0f;
+  if (k_row(k, (uint64_t)call->positions[t], 1)[0] == TOY_ENDS)
+    logits[TOY_END] = 10000.0f;
 }
 
 /* What some ids make the plugin do. All members come to the same answer. */
@@ -79,7 +86,7 @@ static kv_status obey(const kv_call *call, const int32_t *ids, uint32_t member) 
   for (uint64_t t = 0; t < call->num_tokens; ++t) {
     if (ids[t] == TOY_FAILS) {
       if (member == 0 && call->message_bytes > 8)
-        memcpy(call->message, "no more", 8);
+        __builtin_memcpy(call->message, "no more", 8);
       return KV_FAILED;
     }
     while (ids[t] == TOY_WAITS) {
@@ -100,7 +107,8 @@ static kv_status execute(const kv_plugin *plugin, const kv_call *call, uint32_t 
     return KV_OK;
   }
   const int32_t *ids = call->inputs[0].bytes;
-  memset(call->scratch + member * 64, 0xab, 64);
+  for (int i = 0; i < 64; ++i)
+    ((volatile uint8_t *)call->scratch)[member * 64 + i] = 0xab;
   for (uint64_t layer = member; layer < LAYERS; layer += members)
     write_layer(call, ids, layer);
   if (member == 0)
@@ -117,4 +125,6 @@ static kv_status execute(const kv_plugin *plugin, const kv_call *call, uint32_t 
 
 static const kv_plugin table = {sizeof table, KV_ABI, prepare, execute};
 
-const kv_plugin *toy_plugin(void) { return &table; }
+__attribute__((visibility("default"))) const kv_plugin *kvasir_plugin(const kv_host *host) {
+  return host->abi == KV_ABI ? &table : 0;
+}
