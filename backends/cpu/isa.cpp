@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/isa.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+
+static int64_t lanesOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
+
+/// vpdpbusd said in generic IR.
+static Value emulatedDot(Code &code, Value sum, Value codes, Value activations) {
+  for (int64_t byte = 0; byte < 4; ++byte) {
+    Value u = code.andI(code.shr(codes, 8 * byte), code.splat(lanesOf(codes), code.i32, 255));
+    Value s = code.sar(code.shl(activations, 24 - 8 * byte), 24);
+    sum = code.addI(sum, code.builder().create<arith::MulIOp>(u, s));
+  }
+  return sum;
+}
+
+Value Isa::dot(Code &code, Value sum, Value codes, Value activations) const {
+  if (!hasVnni) {
+    Type bytes = code.vec(4 * lanes, code.i8);
+    Value products = code.intrinsic("llvm.x86.avx2.pmadd.ub.sw", code.vec(2 * lanes, code.i16),
+                                    {code.bitcast(codes, bytes), code.bitcast(activations, bytes)});
+    return sum ? code.addI(sum, products) : products;
+  }
+  Type words = code.vec(lanes, code.i32);
+  if (!sum)
+    sum = code.zero(words);
+  if (isEmulated)
+    return emulatedDot(code, sum, codes, activations);
+  return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", words, {sum, codes, activations});
+}
+
+Value Isa::dotTotal(Code &code, Value sum) const {
+  if (hasVnni)
+    return sum;
+  return code.intrinsic("llvm.x86.avx2.pmadd.wd", code.vec(lanes, code.i32), {sum, code.splat(2 * lanes, code.i16, 1)});
+}
+
+Value Isa::dotPairs(Code &code, Value sum, Value a, Value b) const {
+  if (hasBf16 && !isEmulated) {
+    Type pairs = code.vec(2 * lanes, code.bf16);
+    return code.intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", sum.getType(),
+                          {sum, code.bitcast(a, pairs), code.bitcast(b, pairs)});
+  }
+  sum = code.fma(highBf16(code, a), highBf16(code, b), sum);
+  return code.fma(lowBf16(code, a), lowBf16(code, b), sum);
+}
+
+Value Isa::toBf16(Code &code, Value floats) const {
+  int64_t n = lanesOf(floats);
+  if (hasBf16 && !isEmulated && n == 16) {
+    Value rounded = code.intrinsic("llvm.x86.avx512bf16.cvtneps2bf16.512", code.vec(n, code.bf16), {floats});
+    return code.bitcast(rounded, code.vec(n, code.i16));
+  }
+  // Adds half of the last place that stays, and one more where that place is odd.
+  Value bits = code.bitcast(floats, code.vec(n, code.i32));
+  Value odd = code.andI(code.shr(bits, 16), code.splat(n, code.i32, 1));
+  bits = code.addI(bits, code.addI(odd, code.splat(n, code.i32, 0x7fff)));
+  return code.truncI(code.shr(bits, 16), code.i16);
+}
+
+Value roundToBf16(Code &code, const Isa &isa, Value floats) {
+  int64_t n = lanesOf(floats);
+  Value bits = code.builder().create<arith::ExtUIOp>(code.vec(n, code.i32), isa.toBf16(code, floats));
+  return code.bitcast(code.shl(bits, 16), code.vec(n, code.f32));
+}
+
+Value lowBf16(Code &code, Value pairs) { return code.bitcast(code.shl(pairs, 16), code.vec(lanesOf(pairs), code.f32)); }
+
+Value highBf16(Code &code, Value pairs) {
+  Value high = code.andI(pairs, code.splat(lanesOf(pairs), code.i32, int64_t(int32_t(0xffff0000))));
+  return code.bitcast(high, code.vec(lanesOf(pairs), code.f32));
+}
+
+} // namespace kvasir::cpu

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// What differs between the variants of the cpu backend: the width of a register, and the steps of dot products.
+#ifndef KVASIR_BACKENDS_CPU_ISA_H
+#define KVASIR_BACKENDS_CPU_ISA_H
+
+#include "backends/cpu/code.h"
+
+namespace kvasir::cpu {
+
+/// The instructions that kernels are made of. Everything an Isa computes is the same, bit by bit, on every Isa.
+struct Isa {
+  std::string name;         ///< "avx2", "avx512-vnni", "avx512-bf16"
+  int64_t lanes;            ///< f32 lanes of a register
+  bool hasVnni = false;     ///< vpdpbusd
+  bool hasBf16 = false;     ///< vdpbf16ps, vcvtneps2bf16
+  bool isEmulated = false;  ///< generic IR in place of AVX-512's own instructions, for machines without them
+
+  /// Bits that a code may have in `dot`.
+  int64_t codeBits() const { return hasVnni ? 8 : 4; }
+
+  /// Adds four products a lane, unsigned codes times signed activations, both four bytes in an i32 lane. A null sum
+  /// is zero. At most 8 steps on one sum: 8 * 2 * 15 * 127 fits the 16 bits that AVX2 adds in.
+  Value dot(Code &code, Value sum, Value codes, Value activations) const;
+
+  /// What `dot` has summed, as i32 lanes.
+  Value dotTotal(Code &code, Value sum) const;
+
+  /// sum + a.odd * b.odd, + a.even * b.even: pairs of bf16 in i32 lanes, each product added with one rounding.
+  Value dotPairs(Code &code, Value sum, Value a, Value b) const;
+
+  /// f32 lanes rounded to bf16 (nearest, halves to even), as i16 lanes.
+  Value toBf16(Code &code, Value floats) const;
+};
+
+/// f32 lanes rounded to bf16 and back.
+Value roundToBf16(Code &code, const Isa &isa, Value floats);
+
+/// The even (low) and odd (high) bf16 of i32 lanes, as f32.
+Value lowBf16(Code &code, Value pairs);
+Value highBf16(Code &code, Value pairs);
+
+} // namespace kvasir::cpu
+
+#endif
