@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/activations.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+
+int64_t ActivationFormat::zerosAt(int64_t zero) const {
+  return scalesAt() + 4 + 4 * subgroups * (llvm::find(zeros, zero) - zeros.begin());
+}
+
+int64_t ActivationFormat::sumsAt() const {
+  return isInt() ? scalesAt() + 4 + 4 * subgroups * int64_t(zeros.size()) : groupBytes();
+}
+
+int64_t ActivationFormat::bytesPerGroup() const { return sumsAt() + (hasSums ? 4 * subgroups : 0); }
+
+std::string ActivationFormat::name() const {
+  std::string word = isInt() ? "int8" : rounding == Rounding::bf16 ? "bf16" : "f32";
+  for (int64_t zero : zeros)
+    word += "_z" + std::to_string(zero);
+  if (hasSums)
+    word += "_sums";
+  return subgroups > 1 ? word + "_by" + std::to_string(subgroups) : word;
+}
+
+/// The zero of stored codes: signed ones are read with their sign bit turned.
+static int64_t storedZero(const WeightFormat &weight) {
+  return weight.zero + (weight.codes == ElementType::i8 ? 128 : 0);
+}
+
+ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
+  ActivationFormat format;
+  format.rounding = rounding;
+  format.subgroups = std::max<int64_t>(1, weight.subgroups());
+  format.hasSums = weight.min.has_value();
+  if (rounding == Rounding::int8 && storedZero(weight) != 0)
+    format.zeros.push_back(storedZero(weight));
+  return format;
+}
+
+std::optional<ActivationFormat> merged(const ActivationFormat &a, const ActivationFormat &b) {
+  bool asksA = a.hasSums || !a.zeros.empty(), asksB = b.hasSums || !b.zeros.empty();
+  if (a.rounding != b.rounding || (asksA && asksB && a.subgroups != b.subgroups))
+    return std::nullopt;
+  ActivationFormat both = asksA ? a : b;
+  both.hasSums = a.hasSums || b.hasSums;
+  for (int64_t zero : asksA ? b.zeros : a.zeros)
+    if (!llvm::is_contained(both.zeros, zero))
+      both.zeros.push_back(zero);
+  return both;
+}
+
+namespace {
+/// Where a group of a row lies in one of the arrays [K/32 * parts][M].
+Value slotOf(Code &code, Value base, int64_t arrayAt, Value groups, Value rows, Value index, int64_t bytes) {
+  Value array = code.at(base, code.mul(code.mul(groups, rows), arrayAt));
+  return code.at(array, code.mul(index, bytes));
+}
+
+struct RowWriter {
+  Code &code;
+  const Isa &isa;
+  const ActivationFormat &format;
+  Value destination, groups, row, rows;
+
+  Value slot(int64_t arrayAt, Value group, int64_t part, int64_t bytes) {
+    int64_t parts = arrayAt > format.scalesAt() || (!format.isInt() && arrayAt) ? format.subgroups : 1;
+    Value line = code.add(code.mul(group, parts), part);
+    return slotOf(code, destination, arrayAt, groups, rows, code.add(code.mul(line, rows), row), bytes);
+  }
+
+  /// The sums of one part of the group of 16-lane halves.
+  SmallVector<Value> parts(Value low, Value high) {
+    if (format.subgroups == 2)
+      return {code.reduceAdd(low), code.reduceAdd(high)};
+    bool isFloat = isa_float(low);
+    return {code.reduceAdd(isFloat ? code.addF(low, high) : code.addI(low, high))};
+  }
+
+  static bool isa_float(Value vector) { return isa_and_present<FloatType>(cast<VectorType>(vector.getType()).getElementType()); }
+
+  void writeInt(Value group, Value low, Value high) {
+    Value largest = code.reduceMax(code.maxF(code.absF(low), code.absF(high)));
+    Value scale = code.mulF(largest, scalar(1.0f / 127.0f));
+    Value positive = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, largest, scalar(0.0f));
+    Value inverse = code.select(positive, code.divF(scalar(127.0f), largest), scalar(0.0f));
+    Value inverses = code.splat(16, inverse);
+    Value a = code.toInt(code.mulF(low, inverses)), b = code.toInt(code.mulF(high, inverses));
+    Value bytes = slot(0, group, 0, format.groupBytes());
+    code.store(code.truncI(a, code.i8), bytes, 1);
+    code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
+    code.store(scale, slot(format.scalesAt(), group, 0, 4));
+    if (format.zeros.empty() && !format.hasSums)
+      return;
+    for (auto [part, sum] : llvm::enumerate(parts(a, b))) {
+      for (int64_t zero : format.zeros)
+        code.store(code.builder().create<arith::MulIOp>(sum, integer(-zero)),
+                   slot(format.zerosAt(zero), group, part, 4));
+      if (format.hasSums)
+        code.store(code.mulF(scale, code.toFloat(sum)), slot(format.sumsAt(), group, part, 4));
+    }
+  }
+
+  void writeFloat(Value group, Value low, Value high) {
+    if (format.rounding == Rounding::bf16)
+      low = roundToBf16(code, isa, low), high = roundToBf16(code, isa, high);
+    Value floats = slot(0, group, 0, format.groupBytes());
+    code.store(low, floats);
+    code.store(high, code.at(floats, 64));
+    if (format.hasSums)
+      for (auto [part, sum] : llvm::enumerate(parts(low, high)))
+        code.store(sum, slot(format.sumsAt(), group, part, 4));
+  }
+
+  Value scalar(float value) { return code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(value)); }
+  Value integer(int64_t value) { return code.builder().create<arith::ConstantOp>(code.builder().getI32IntegerAttr(value)); }
+};
+
+/// 1 / sqrt(mean of squares + epsilon): two chains of 16 lanes over the row, then a tree.
+Value inverseNorm(Code &code, Value source, Value groups, Value epsilon) {
+  Type sixteen = code.vec(16, code.f32);
+  Values sums = code.loop(code.num(0), groups, 1, Values{code.zero(sixteen), code.zero(sixteen)},
+                          [&](Value group, ValueRange carried) {
+                            Value at = code.at(source, code.mul(group, 128));
+                            Value low = code.load(sixteen, at), high = code.load(sixteen, code.at(at, 64));
+                            return Values{code.fma(low, low, carried[0]), code.fma(high, high, carried[1])};
+                          });
+  auto &b = code.builder();
+  Value columns = b.create<arith::SIToFPOp>(code.f32, code.mul(groups, kBlockColumns));
+  Value mean = code.divF(code.reduceAdd(code.addF(sums[0], sums[1])), columns);
+  Value one = b.create<arith::ConstantOp>(b.getF32FloatAttr(1.0f));
+  return code.divF(one, code.sqrtF(code.addF(mean, epsilon)));
+}
+} // namespace
+
+void emitActivationRow(Code &code, ModuleOp module, const Isa &isa, const ActivationFormat &format, int64_t columns,
+                       const ActivationRow &row, Value norm, double epsilon) {
+  std::string name = "cpu_row_" + format.name() + (norm ? "_norm_" : "_") + isa.name;
+  // source, norm, destination, groups, row, rows, epsilon
+  Type types[] = {code.ptr, code.ptr, code.ptr, code.i64, code.i64, code.i64, code.f32};
+  auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
+    Type sixteen = body.vec(16, body.f32);
+    RowWriter writer{body, isa, format, args[2], args[3], args[4], args[5]};
+    Value factor = norm ? body.splat(16, inverseNorm(body, args[0], args[3], args[6])) : Value();
+    body.loop(body.num(0), args[3], 1, [&](Value group) {
+      Value halves[2];
+      for (int64_t half = 0; half < 2; ++half) {
+        Value offset = body.add(body.mul(group, 128), 64 * half);
+        halves[half] = body.load(sixteen, body.at(args[0], offset));
+        if (norm)
+          halves[half] = body.mulF(body.mulF(halves[half], factor), body.load(sixteen, body.at(args[1], offset)));
+      }
+      if (format.isInt())
+        writer.writeInt(group, halves[0], halves[1]);
+      else
+        writer.writeFloat(group, halves[0], halves[1]);
+    });
+  });
+  auto &b = code.builder();
+  Value eps = b.create<arith::ConstantOp>(b.getF32FloatAttr(epsilon));
+  b.create<func::CallOp>(function, ValueRange{row.source, norm ? norm : row.source, row.destination,
+                                              code.num(columns / kBlockColumns), row.row, row.rows, eps});
+}
+
+} // namespace kvasir::cpu

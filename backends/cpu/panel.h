@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// The micro-kernels of a linear: one panel of 32 rows of a weight times one or many rows of activations.
+#ifndef KVASIR_BACKENDS_CPU_PANEL_H
+#define KVASIR_BACKENDS_CPU_PANEL_H
+
+#include "backends/cpu/activations.h"
+
+namespace kvasir::cpu {
+
+/// Bytes of a member's scratch that a panel of many rows unpacks a block into.
+constexpr int64_t kUnpackedBytes = 4096;
+
+/// A panel, and the activations of M rows of which `count` from `firstRow` on are taken.
+struct PanelCall {
+  Value weight;                 ///< the panel's first block
+  Value groups;                 ///< K / 32
+  Value activations, firstRow, rows, count;
+  Value result;                 ///< [count][32] f32
+  Value unpacked;               ///< kUnpackedBytes of scratch; unused for one row
+};
+
+/// Emits calls of the shared functions that compute a panel. Every output is one sequence over the groups of K, the
+/// same for one row and for many: y = fma(dot, weight scale * activation scale, y), then fma(min, sum, y).
+void emitPanelOfOneRow(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,
+                       const ActivationFormat &activations, const PanelCall &call);
+void emitPanelOfRows(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,
+                     const ActivationFormat &activations, const PanelCall &call);
+
+} // namespace kvasir::cpu
+
+#endif

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// What the integer and the float panels share.
+#ifndef KVASIR_BACKENDS_CPU_PANEL_BODY_H
+#define KVASIR_BACKENDS_CPU_PANEL_BODY_H
+
+#include "backends/cpu/panel.h"
+
+namespace kvasir::cpu {
+
+/// The arguments of a panel's function. The arrays of activations begin at the first row that is taken.
+struct PanelBody {
+  Code &code;
+  const Isa &isa;
+  const WeightFormat &weight;
+  Value blocks, groups, columns, scales, zeros, sums, rows, count, result, unpacked;
+
+  int64_t vectors() const { return kPanelRows / isa.lanes; }
+  Type floats() const { return code.vec(isa.lanes, code.f32); }
+  Type words() const { return code.vec(isa.lanes, code.i32); }
+
+  /// The scales (or mins) of a register of rows, as f32.
+  Value factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const;
+  /// Fetches the block `distance` blocks ahead.
+  void prefetchAhead(Value block, int64_t distance) const;
+};
+
+/// Emit the bodies.
+void emitIntPanelOfOneRow(const PanelBody &panel);
+void emitIntPanelOfRows(const PanelBody &panel);
+void emitFloatPanelOfOneRow(const PanelBody &panel);
+void emitFloatPanelOfRows(const PanelBody &panel);
+
+} // namespace kvasir::cpu
+
+#endif

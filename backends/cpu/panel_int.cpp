@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// Panels whose dots are exact integers: unsigned codes of up to 8 bits times int8 activations.
+#include "backends/cpu/panel_body.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+/// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs 10 % (SPEED.md).
+constexpr int64_t kPrefetchBlocks = 8;
+constexpr int64_t kRowTile = 4;
+
+/// One step of a dot: four unsigned codes a lane against one quad (4 bytes) of activations. Codes wider than the
+/// machine's dot takes are two steps, on two sums: `high` counts 16 times.
+struct Step {
+  int64_t quad;
+  bool isHigh;
+};
+
+struct IntPanel : PanelBody {
+  explicit IntPanel(const PanelBody &body) : PanelBody(body) {}
+
+  bool isU4() const { return weight.codes == ElementType::u4; }
+  int64_t zero() const { return weight.zero + (weight.codes == ElementType::i8 ? 128 : 0); }
+  bool splitsCodes() const { return !isU4() && isa.codeBits() < 8; }
+  int64_t sums() const { return splitsCodes() ? 2 : 1; }
+  int64_t loads() const { return isU4() ? 4 : 8; }
+  int64_t subgroupOf(int64_t quad) const { return quad * 4 / weight.group; }
+  int64_t numSteps() const { return splitsCodes() ? 16 : 8; }
+
+  /// The steps that the codes of load `j` give.
+  SmallVector<Step> stepsOf(int64_t j) const {
+    if (isU4())
+      return {{j, false}, {4 + j, false}};
+    if (splitsCodes())
+      return {{j, false}, {j, true}};
+    return {{j, false}};
+  }
+
+  /// The codes of load `j` for one register of rows, one vector a step.
+  Values codesOf(Value block, int64_t j, int64_t vector) const {
+    Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
+    if (weight.codes == ElementType::i8)
+      word = flipSigns(word);
+    if (!isU4() && !splitsCodes())
+      return {word};
+    Value nibbles = code.splat(isa.lanes, code.i32, 0x0f0f0f0f);
+    return {code.andI(word, nibbles), code.andI(code.shr(word, 4), nibbles)};
+  }
+
+  Value flipSigns(Value word) const {
+    Value signs = code.splat(isa.lanes, code.i32, int32_t(0x80808080));
+    return code.builder().create<arith::XOrIOp>(word, signs);
+  }
+
+  Value quadOf(Value columnsOfRow, int64_t quad) const {
+    return code.loadSplat(isa.lanes, code.i32, code.at(columnsOfRow, quad * 4));
+  }
+
+  /// Sums of one row and one register of weight rows: [subgroup][low, high].
+  struct Sums {
+    SmallVector<Value, 4> values;
+  };
+  Sums noSums() const { return {SmallVector<Value, 4>(weight.subgroups() * sums())}; }
+
+  void step(Sums &sum, Step step, Value codes, Value quad) const {
+    Value &slot = sum.values[subgroupOf(step.quad) * sums() + step.isHigh];
+    slot = isa.dot(code, slot, codes, quad);
+  }
+
+  Value total(const Sums &sum, int64_t subgroup) const {
+    Value low = isa.dotTotal(code, sum.values[subgroup * sums()]);
+    if (!splitsCodes())
+      return low;
+    return code.addI(low, code.shl(isa.dotTotal(code, sum.values[subgroup * sums() + 1]), 4));
+  }
+
+  /// What the row's group multiplies with: one splat an array and subgroup.
+  struct RowFactors {
+    Value scale;
+    Values zeros, sums;
+  };
+
+  RowFactors rowFactors(Value group, Value row) const {
+    RowFactors of;
+    auto at = [&](Value array, Type type, int64_t subgroup, int64_t parts) {
+      Value line = code.add(code.mul(group, parts), subgroup);
+      return code.loadSplat(isa.lanes, type, code.at(array, code.mul(code.add(code.mul(line, rows), row), 4)));
+    };
+    of.scale = at(scales, code.f32, 0, 1);
+    for (int64_t s = 0; s < weight.subgroups(); ++s) {
+      if (zero())
+        of.zeros.push_back(at(zeros, code.i32, s, weight.subgroups()));
+      if (weight.min)
+        of.sums.push_back(at(PanelBody::sums, code.f32, s, weight.subgroups()));
+    }
+    return of;
+  }
+
+  struct Factors {
+    Values scales, mins;
+  };
+
+  Factors factorsOf(Value block, int64_t vector) const {
+    Factors of;
+    for (int64_t s = 0; s < weight.subgroups(); ++s) {
+      of.scales.push_back(factors(block, weight.scale, weight.scaleAt(s), vector));
+      if (weight.min)
+        of.mins.push_back(factors(block, *weight.min, weight.minAt(s), vector));
+    }
+    return of;
+  }
+
+  Value finish(Value y, const Sums &sum, const Factors &factors, const RowFactors &row) const {
+    for (int64_t s = 0; s < weight.subgroups(); ++s) {
+      Value dot = total(sum, s);
+      if (zero())
+        dot = code.addI(dot, row.zeros[s]);
+      y = code.fma(code.toFloat(dot), code.mulF(factors.scales[s], row.scale), y);
+      if (weight.min)
+        y = code.fma(factors.mins[s], row.sums[s], y);
+    }
+    return y;
+  }
+
+  Value columnsAt(Value group, Value row) const {
+    return code.at(columns, code.mul(code.add(code.mul(group, rows), row), kBlockColumns));
+  }
+
+  void emitOneRow() const;
+  void emitRows() const;
+  void emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
+                ArrayRef<Factors> factors, ArrayRef<Values> codes) const;
+  /// Registers of weight rows that a tile of `kRowTile` rows takes: 8 sums in all.
+  int64_t tileVectors() const { return std::max<int64_t>(1, 2 / (sums() * weight.subgroups())); }
+};
+
+void IntPanel::emitOneRow() const {
+  Values y = code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
+    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+    prefetchAhead(block, kPrefetchBlocks);
+    Value columnsOfRow = columnsAt(group, code.num(0));
+    SmallVector<Sums> sum(vectors(), noSums());
+    for (int64_t j = 0; j < loads(); ++j) {
+      SmallVector<Step> steps = stepsOf(j);
+      Values quads;
+      for (Step step : steps)
+        quads.push_back(quadOf(columnsOfRow, step.quad));
+      for (int64_t v = 0; v < vectors(); ++v) {
+        Values codes = codesOf(block, j, v);
+        for (size_t s = 0; s < steps.size(); ++s)
+          step(sum[v], steps[s], codes[s], quads[s]);
+      }
+    }
+    RowFactors row = rowFactors(group, code.num(0));
+    Values next;
+    for (int64_t v = 0; v < vectors(); ++v)
+      next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
+    return next;
+  });
+  for (int64_t v = 0; v < vectors(); ++v)
+    code.store(y[v], code.at(result, v * isa.lanes * 4));
+}
+
+/// `codes` [step][vector of the tile], or empty where they were unpacked to memory.
+void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
+                        ArrayRef<Factors> factors, ArrayRef<Values> codes) const {
+  SmallVector<SmallVector<Sums>> sum(numRows, SmallVector<Sums>(numVectors, noSums()));
+  Value columnsOfRow = columnsAt(group, row);
+  int64_t index = 0;
+  for (int64_t j = 0; j < loads(); ++j)
+    for (Step s : stepsOf(j)) {
+      Values word;
+      for (int64_t v = 0; v < numVectors; ++v)
+        word.push_back(codes.empty()
+                           ? code.load(words(), code.at(unpacked, (index * kPanelRows + (first + v) * isa.lanes) * 4))
+                           : codes[index][v]);
+      for (int64_t r = 0; r < numRows; ++r) {
+        Value quad = quadOf(code.at(columnsOfRow, r * kBlockColumns), s.quad);
+        for (int64_t v = 0; v < numVectors; ++v)
+          step(sum[r][v], s, word[v], quad);
+      }
+      ++index;
+    }
+  for (int64_t r = 0; r < numRows; ++r) {
+    RowFactors of = rowFactors(group, code.add(row, r));
+    for (int64_t v = 0; v < numVectors; ++v) {
+      Value address = code.at(code.at(result, code.mul(code.add(row, r), kPanelRows * 4)), (first + v) * isa.lanes * 4);
+      code.store(finish(code.load(floats(), address), sum[r][v], factors[v], of), address);
+    }
+  }
+}
+
+void IntPanel::emitRows() const {
+  code.loop(code.num(0), code.mul(count, vectors()), 1, [&](Value line) {
+    code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4)));
+  });
+  code.loop(code.num(0), groups, 1, [&](Value group) {
+    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+    prefetchAhead(block, kPrefetchBlocks);
+    // Where registers hold all codes of a block they stay there; else they are unpacked once to the first-level cache.
+    bool keeps = isa.lanes == 16;
+    SmallVector<Values> codes(keeps ? numSteps() : 0);
+    for (int64_t v = 0; v < vectors(); ++v)
+      for (int64_t j = 0, index = 0; j < loads(); ++j)
+        for (Value word : codesOf(block, j, v)) {
+          if (keeps)
+            codes[index].push_back(word);
+          else
+            code.store(word, code.at(unpacked, (index * kPanelRows + v * isa.lanes) * 4));
+          ++index;
+        }
+    int64_t numVectors = keeps ? vectors() : tileVectors();
+    Value whole = code.mul(code.div(count, kRowTile), kRowTile);
+    for (int64_t first = 0; first < vectors(); first += numVectors) {
+      SmallVector<Factors> factors;
+      for (int64_t v = 0; v < numVectors; ++v)
+        factors.push_back(factorsOf(block, first + v));
+      code.loop(code.num(0), whole, kRowTile,
+                [&](Value row) { emitTile(block, group, row, kRowTile, first, numVectors, factors, codes); });
+      code.loop(whole, count, 1, [&](Value row) { emitTile(block, group, row, 1, first, numVectors, factors, codes); });
+    }
+  });
+}
+
+} // namespace
+
+void emitIntPanelOfOneRow(const PanelBody &panel) { IntPanel(panel).emitOneRow(); }
+void emitIntPanelOfRows(const PanelBody &panel) { IntPanel(panel).emitRows(); }
+
+} // namespace kvasir::cpu

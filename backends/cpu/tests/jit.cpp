@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/tests/jit.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/ExecutionEngine/OptUtils.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+/// Tests have no way on after this.
+[[noreturn]] void fail(const Twine &message) {
+  llvm::errs() << message << "\n";
+  exit(1);
+}
+
+std::unique_ptr<llvm::TargetMachine> targetMachine(StringRef cpu) {
+  std::string error, triple = "x86_64-unknown-linux-gnu";
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
+      triple, cpu, "", {}, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+void lower(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.addPass(memref::createExpandStridedMetadataPass());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  passes.addPass(createConvertSCFToCFPass());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createFinalizeMemRefToLLVMConversionPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertIndexToLLVMPass());
+  passes.addPass(createConvertFuncToLLVMPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  passes.addPass(createReconcileUnrealizedCastsPass());
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+  if (failed(passes.run(module)))
+    fail("the kernels do not lower");
+}
+
+} // namespace
+
+KernelModule::KernelModule() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  context.appendDialectRegistry(registry);
+  context.loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect, memref::MemRefDialect, scf::SCFDialect,
+                      vector::VectorDialect>();
+  op = ModuleOp::create(UnknownLoc::get(&context));
+}
+
+void KernelModule::add(StringRef name, ArrayRef<char> arguments, const std::function<void(Code &, ValueRange)> &write) {
+  ImplicitLocOpBuilder builder(UnknownLoc::get(&context), &context);
+  builder.setInsertionPointToEnd(op->getBody());
+  Code code(builder);
+  SmallVector<Type> types;
+  for (char kind : arguments)
+    types.push_back(kind == 'p' ? code.ptr : code.i64);
+  auto function = builder.create<func::FuncOp>(name, builder.getFunctionType(types, {}));
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  write(code, function.getArguments());
+  builder.create<func::ReturnOp>();
+}
+
+void KernelModule::compile() {
+  if (failed(op->verify()))
+    fail("the kernels do not verify");
+  lower(*op);
+  auto machine = targetMachine("x86-64-v3");
+  ExecutionEngineOptions options;
+  auto optimize = makeOptimizingTransformer(3, 0, machine.get());
+  options.transformer = optimize;
+  options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Aggressive;
+  auto created = ExecutionEngine::create(*op, options, targetMachine("x86-64-v3"));
+  if (!created)
+    fail(toString(created.takeError()));
+  engine = std::move(*created);
+}
+
+std::string KernelModule::assembly(StringRef cpu) {
+  lower(*op);
+  llvm::LLVMContext llvmContext;
+  auto machine = targetMachine(cpu);
+  auto llvmModule = translateModuleToLLVMIR(*op, llvmContext);
+  if (!llvmModule)
+    fail("the kernels do not translate");
+  llvmModule->setTargetTriple("x86_64-unknown-linux-gnu");
+  llvmModule->setDataLayout(machine->createDataLayout());
+  if (auto error = makeOptimizingTransformer(3, 0, machine.get())(llvmModule.get()))
+    fail(toString(std::move(error)));
+  SmallVector<char> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    fail("the target writes no assembly");
+  passes.run(*llvmModule);
+  return std::string(text.begin(), text.end());
+}
+
+void *KernelModule::lookup(StringRef name) {
+  auto found = engine->lookup(name);
+  if (!found)
+    fail(toString(found.takeError()));
+  return *found;
+}
+
+} // namespace kvasir::cpu

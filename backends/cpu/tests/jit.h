@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Compiles kernels in this process and runs them.
+#ifndef KVASIR_BACKENDS_CPU_TESTS_JIT_H
+#define KVASIR_BACKENDS_CPU_TESTS_JIT_H
+
+#include "backends/cpu/code.h"
+
+#include "mlir/ExecutionEngine/ExecutionEngine.h"
+
+#include <memory>
+#include <string>
+
+namespace kvasir::cpu {
+
+/// A module under construction, in a context that has every dialect kernels use.
+class KernelModule {
+public:
+  KernelModule();
+
+  mlir::ModuleOp module() { return *op; }
+
+  /// Adds a public function of these arguments.
+  void add(llvm::StringRef name, llvm::ArrayRef<char> arguments, const std::function<void(Code &, ValueRange)> &write);
+
+  /// Lowers the module and compiles it for `cpu` ("" for this machine, AVX2 at most where `onlyAvx2`).
+  void compile();
+
+  /// The assembly for another machine.
+  std::string assembly(llvm::StringRef cpu);
+
+  void *lookup(llvm::StringRef name);
+
+private:
+  mlir::MLIRContext context;
+  mlir::OwningOpRef<mlir::ModuleOp> op;
+  std::unique_ptr<mlir::ExecutionEngine> engine;
+};
+
+} // namespace kvasir::cpu
+
+#endif

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// What the kernels compute, one number at a time.
+#ifndef KVASIR_BACKENDS_CPU_TESTS_REFERENCE_H
+#define KVASIR_BACKENDS_CPU_TESTS_REFERENCE_H
+
+#include "backends/cpu/activations.h"
+
+#include <random>
+#include <vector>
+
+namespace kvasir::cpu {
+
+/// A random matrix, unpacked and packed.
+struct Matrix {
+  WeightFormat format;
+  int64_t rows, columns;
+  std::vector<float> values;          ///< plain weights [rows][columns]
+  std::vector<int32_t> codes;         ///< [rows][columns]
+  std::vector<float> scales, mins;    ///< [rows][columns / group]
+  std::vector<uint8_t> packed;        ///< 64-byte aligned from `packedAt` on
+  size_t packedAt = 0;
+
+  Matrix(const WeightFormat &format, int64_t rows, int64_t columns, std::mt19937 &random);
+  const uint8_t *bytes() const { return packed.data() + packedAt; }
+
+private:
+  void put(const Plane &plane, int64_t row, int64_t column, double value);
+};
+
+float halfToFloat(uint16_t half);
+uint16_t floatToHalf(float value);
+uint16_t floatToBf16(float value);
+float bf16ToFloat(uint16_t value);
+
+/// y [n] of one row of activations, in the order of operations that SPEED asks of every kernel.
+std::vector<float> linearOfRow(const Matrix &matrix, const float *row, Rounding rounding);
+
+/// The largest difference to a product in double precision that rounding explains, as a share of the row's norm.
+std::vector<double> exactLinearOfRow(const Matrix &matrix, const float *row);
+
+} // namespace kvasir::cpu
+
+#endif
