@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/attention.h"
+
+#include "backends/cpu/attention_partition.h"
+#include "backends/cpu/cache_layout.h"
+#include "compiler/passes/call_frame.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+/// Queries of a tile: enough to use a partition of the cache often, few enough for scores in the second-level cache.
+constexpr int64_t kTileQueries = 48;
+/// Partitions of one token's heads that are computed between two barriers.
+constexpr int64_t kRoundPartitions = 64;
+
+int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+int64_t tileTokens(int64_t groupSize) { return std::max<int64_t>(1, std::min<int64_t>(16, kTileQueries / groupSize)); }
+
+int64_t queryTile(int64_t groupSize, bool isAlone) { return isAlone ? std::min(groupSize, kQueryTile) : kQueryTile; }
+
+struct Scratch {
+  int64_t queries, scores, states, running, end; ///< where each begins
+};
+
+/// A member's own scratch, for `numQueries` queries.
+Scratch ownScratch(int64_t numQueries, int64_t width) {
+  Scratch at;
+  at.queries = 0;
+  at.scores = at.queries + numQueries * width * 4;
+  at.states = at.scores + numQueries * kPartition * 4;
+  at.running = at.states + numQueries * attentionStateBytes(width);
+  at.end = roundUp(at.running + numQueries * attentionStateBytes(width), 64);
+  return at;
+}
+
+struct Emitter {
+  const Kernel &kernel;
+  const Attention &attention;
+  Code &code = kernel.code;
+
+  bool isAlone() const { return kernel.rows == 1; }
+  int64_t groupSize() const { return attention.groupSize(); }
+  int64_t stateBytes() const { return attentionStateBytes(attention.width); }
+  int64_t numQueries() const {
+    int64_t tokens = isAlone() ? 1 : tileTokens(groupSize());
+    return roundUp(tokens * groupSize(), queryTile(groupSize(), isAlone()));
+  }
+  Scratch own() const { return ownScratch(numQueries(), attention.width); }
+  CallFrame frame() const { return {code.builder(), code.builder().getLoc(), kernel.call}; }
+
+  /// The address of one head of this layer in a block.
+  Value cacheOf(unsigned slot, Value sequence, Value partition, Value head) const {
+    Value base = frame().block(slot, code.toIndex(sequence), code.toIndex(partition));
+    Value number = code.add(code.mul(attention.layer, attention.heads), head);
+    return code.at(base, code.mul(number, cacheHeadBytes(attention.width)));
+  }
+
+  Value rowOf(Value base, Value token, Value head) const {
+    Value line = code.add(code.mul(token, attention.queryHeads), head);
+    return code.at(base, code.mul(line, attention.width * 4));
+  }
+
+  /// Rounds the queries of `tokens` tokens from `token` on, of one group of heads.
+  void emitQueries(Value token, Value tokens, Value head, Value to) const {
+    constexpr float kLog2E = 1.4426950408889634f;
+    Value factor = code.splat(16, attention.scale * kLog2E);
+    code.loop(code.num(0), tokens, 1, [&](Value t) {
+      Value from = rowOf(attention.query, code.add(token, t), code.mul(head, groupSize()));
+      int64_t bytes = groupSize() * attention.width * 4;
+      Value into = code.at(to, code.mul(t, bytes));
+      code.loop(code.num(0), code.num(bytes), 64, [&](Value at) {
+        Value query = code.mulF(code.load(code.vec(16, code.f32), code.at(from, at)), factor);
+        code.store(roundToBf16(code, kernel.isa, query), code.at(into, at));
+      });
+    });
+  }
+
+  void emitPartitionOf(Value scratch, Value sequence, Value partition, Value head, Value tokens, Value position,
+                       Value states) const {
+    PartitionShape shape{attention.width, groupSize(), queryTile(groupSize(), isAlone()), isAlone()};
+    PartitionCall call;
+    call.queries = code.at(scratch, own().queries);
+    call.numQueries = code.mul(tokens, groupSize());
+    call.keys = cacheOf(attention.keySlot, sequence, partition, head);
+    call.values = cacheOf(attention.valueSlot, sequence, partition, head);
+    call.limit = code.sub(code.add(position, 1), code.mul(partition, kPartition));
+    call.scores = code.at(scratch, own().scores);
+    call.states = states;
+    emitPartition(kernel, shape, call);
+  }
+
+  /// result = lanes / sum
+  void emitResult(Value state, Value to) const {
+    Value sums = code.loadSplat(16, code.f32, code.at(state, 4));
+    code.loop(code.num(0), code.num(attention.width * 4), 64, [&](Value at) {
+      Value lanes = code.load(code.vec(16, code.f32), code.at(code.at(state, 64), at));
+      code.store(code.divF(lanes, sums), code.at(to, at));
+    });
+  }
+
+  /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
+  void emitAlone() const {
+    Value zero = code.num(0);
+    Value shared = kernel.scratch;
+    Value running = code.at(shared, kRoundPartitions * attention.queryHeads * stateBytes());
+    Value scratch = code.at(code.at(running, attention.queryHeads * stateBytes()), code.mul(kernel.member, own().end));
+    Value position = code.fromIndex(frame().position(code.toIndex(zero)));
+    Value partitions = code.add(code.div(position, kPartition), 1);
+    Value firstHead = code.div(code.mul(kernel.member, attention.queryHeads), kernel.members);
+    Value lastHead = code.div(code.mul(code.add(kernel.member, 1), attention.queryHeads), kernel.members);
+    auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
+    code.loop(firstHead, lastHead, 1, [&](Value head) { emitEmptyState(code, attention.width, runningOf(head)); });
+    code.loop(zero, partitions, kRoundPartitions, [&](Value round) {
+      Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
+      Value tasks = code.mul(count, attention.heads);
+      Value begin = code.div(code.mul(tasks, kernel.member), kernel.members);
+      Value end = code.div(code.mul(tasks, code.add(kernel.member, 1)), kernel.members);
+      code.loop(begin, end, 1, [&](Value task) {
+        Value head = code.div(task, count), partition = code.sub(task, code.mul(head, count));
+        emitQueries(zero, code.num(1), head, code.at(scratch, own().queries));
+        Value states = code.at(scratch, own().states);
+        emitPartitionOf(scratch, zero, code.add(round, partition), head, code.num(1), position, states);
+        // Queries are rounded up to a tile; only those that are there go to the shared states.
+        Value to = code.at(shared, code.mul(task, groupSize() * stateBytes()));
+        code.loop(zero, code.num(groupSize() * stateBytes()), 64, [&](Value at) {
+          code.store(code.load(code.vec(16, code.f32), code.at(states, at)), code.at(to, at));
+        });
+      });
+      kernel.barrier();
+      code.loop(firstHead, lastHead, 1, [&](Value head) {
+        Value group = code.div(head, groupSize()), within = code.rem(head, groupSize());
+        code.loop(zero, count, 1, [&](Value partition) {
+          Value task = code.add(code.mul(group, count), partition);
+          Value line = code.add(code.mul(task, groupSize()), within);
+          emitMerge(kernel, attention.width, runningOf(head), code.at(shared, code.mul(line, stateBytes())));
+        });
+      });
+      // The next round overwrites the states that others may still be merging.
+      code.when(code.less(code.add(round, kRoundPartitions), partitions), [&] { kernel.barrier(); });
+    });
+    code.loop(firstHead, lastHead, 1,
+              [&](Value head) { emitResult(runningOf(head), rowOf(attention.result, zero, head)); });
+  }
+
+  void emitTile(Value scratch, Value sequence, Value token, Value tokens, Value position, Value head) const {
+    Value zero = code.num(0), queries = code.mul(tokens, groupSize());
+    Value running = code.at(scratch, own().running), states = code.at(scratch, own().states);
+    emitQueries(token, tokens, head, code.at(scratch, own().queries));
+    code.loop(zero, queries, 1,
+              [&](Value query) { emitEmptyState(code, attention.width, code.at(running, code.mul(query, stateBytes()))); });
+    Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
+    code.loop(zero, partitions, 1, [&](Value partition) {
+      emitPartitionOf(scratch, sequence, partition, head, tokens, position, states);
+      code.loop(zero, queries, 1, [&](Value query) {
+        Value at = code.mul(query, stateBytes());
+        emitMerge(kernel, attention.width, code.at(running, at), code.at(states, at));
+      });
+    });
+    code.loop(zero, queries, 1, [&](Value query) {
+      Value row = code.add(token, code.div(query, groupSize()));
+      Value queryHead = code.add(code.mul(head, groupSize()), code.rem(query, groupSize()));
+      emitResult(code.at(running, code.mul(query, stateBytes())), rowOf(attention.result, row, queryHead));
+    });
+  }
+
+  /// Many tokens: tiles of tokens of one sequence and one key head, dealt out in turn.
+  void emitTiles() const {
+    Value zero = code.num(0), scratch = code.at(kernel.scratch, code.mul(kernel.member, own().end));
+    int64_t size = tileTokens(groupSize());
+    CallFrame call = frame();
+    Value sequences = code.fromIndex(call.sequences());
+    code.loop(zero, sequences, 1, ValueRange{zero}, [&](Value sequence, ValueRange carried) {
+      Value b = code.toIndex(sequence);
+      Value count = code.fromIndex(call.count(b)), first = code.fromIndex(call.first(b)), start = code.fromIndex(call.start(b));
+      Value done = code.loop(zero, count, size, carried, [&](Value offset, ValueRange tasks) {
+        Value tokens = code.min(code.sub(count, offset), code.num(size));
+        code.loop(zero, code.num(attention.heads), 1, [&](Value head) {
+          Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), kernel.members);
+          Value isMine = code.builder().create<arith::CmpIOp>(arith::CmpIPredicate::eq, turn, kernel.member);
+          code.when(isMine, [&] {
+            emitTile(scratch, sequence, code.add(first, offset), tokens, code.add(start, offset), head);
+          });
+        });
+        return Values{code.add(tasks[0], attention.heads)};
+      })[0];
+      return Values{done};
+    });
+  }
+};
+
+} // namespace
+
+LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width, std::optional<int64_t> rows) {
+  int64_t groupSize = queryHeads / heads;
+  bool isAlone = rows == 1;
+  int64_t tokens = isAlone ? 1 : tileTokens(groupSize);
+  int64_t own = ownScratch(roundUp(tokens * groupSize, queryTile(groupSize, isAlone)), width).end;
+  int64_t shared = isAlone ? (kRoundPartitions + 1) * queryHeads * attentionStateBytes(width) : 0;
+  return {shared, 0, own};
+}
+
+void emitAttention(const Kernel &kernel, const Attention &attention) {
+  Emitter emitter{kernel, attention};
+  if (kernel.rows == 1)
+    emitter.emitAlone();
+  else
+    emitter.emitTiles();
+}
+
+} // namespace kvasir::cpu

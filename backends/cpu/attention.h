@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// softmax(q k) v over the rows of a cache, in partitions of 128 keys that are merged in order: every query does the
+// same arithmetic, whether it comes alone, in a chunk, or is shared out over a team.
+#ifndef KVASIR_BACKENDS_CPU_ATTENTION_H
+#define KVASIR_BACKENDS_CPU_ATTENTION_H
+
+#include "backends/cpu/linears.h"
+
+namespace kvasir::cpu {
+
+/// One attend. D is a multiple of 16.
+struct Attention {
+  int64_t queryHeads, heads, width; ///< H, G, D
+  float scale;
+  unsigned keySlot, valueSlot;
+  Value layer;                      ///< i64
+  Value query, result;              ///< [T][H][D] f32
+  Value rows;                       ///< T
+
+  int64_t groupSize() const { return queryHeads / heads; }
+};
+
+LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width, std::optional<int64_t> rows);
+
+void emitAttention(const Kernel &kernel, const Attention &attention);
+
+} // namespace kvasir::cpu
+
+#endif

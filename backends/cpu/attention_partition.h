@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// One partition of attention, and what joins two.
+#ifndef KVASIR_BACKENDS_CPU_ATTENTION_PARTITION_H
+#define KVASIR_BACKENDS_CPU_ATTENTION_PARTITION_H
+
+#include "backends/cpu/linears.h"
+
+namespace kvasir::cpu {
+
+constexpr int64_t kPartition = 128;
+
+/// Bytes of what is known of a query after some partitions: the largest score, the sum of powers, D lanes.
+constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
+
+/// Queries side by side in a register tile.
+constexpr int64_t kQueryTile = 4;
+
+struct PartitionShape {
+  int64_t width;      ///< D
+  int64_t groupSize;  ///< queries of one token, H / G
+  int64_t queryTile;  ///< queries in registers; numbers of queries are rounded up to it
+  bool isAlone;       ///< one tile of queries only: the cache is fetched ahead
+};
+
+struct PartitionCall {
+  Value queries;    ///< [n][D] f32, rounded to bf16 and scaled by log2(e) / sqrt(D)
+  Value numQueries; ///< n
+  Value keys, values;
+  Value limit;      ///< keys that the first token sees, from this partition's first on; each next token sees one more
+  Value scores;     ///< [n][128] f32
+  Value states;     ///< [n] states; a query that sees no key here gets -infinity
+};
+
+/// Emit calls of shared functions.
+void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call);
+/// state := state joined with `next`, which comes after it.
+void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next);
+void emitEmptyState(Code &code, int64_t width, Value state);
+
+} // namespace kvasir::cpu
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What becomes of 32 columns of a linear's row.
+#ifndef KVASIR_BACKENDS_CPU_EPILOGUES_H
+#define KVASIR_BACKENDS_CPU_EPILOGUES_H
+
+#include "backends/cpu/linears.h"
+
+namespace kvasir::cpu {
+
+/// A matrix [M][N] f32 that rows go to.
+struct Destination {
+  Value base;
+  int64_t columns;
+};
+
+/// Turns pairs of adjacent lanes by the angles [M][R / 2][2] of a row. R and D are multiples of 16.
+struct Rotation {
+  Value angles;
+  int64_t lanes; ///< R
+};
+
+/// One layer of a cache that rows are appended to.
+struct CacheRows {
+  unsigned slot;
+  Value layer;          ///< i64
+  int64_t heads, width; ///< G, D
+  bool isKeys;          ///< else values: the two are laid out differently
+};
+
+/// result = y + bias
+void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Value tile);
+
+/// result = addend + (y + bias). The addend may be the destination.
+void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
+                  Value column, Value tile);
+
+/// result = silu(gate) * up
+void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Value gate, Value up);
+
+/// Rotated rows of heads of `width` lanes; a null `to.base` when rows go to the cache.
+void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
+                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Value tile);
+void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
+                const std::optional<Rotation> &rotation, Value row, Value column, Value tile);
+
+/// 2^x of each lane, x <= 127; below -126 it is the smallest normal number.
+Value emitExp2(Code &code, Value x);
+
+} // namespace kvasir::cpu
+
+#endif

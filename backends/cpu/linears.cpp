@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/linears.h"
+
+#include "compiler/passes/call_frame.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+/// Rows of a tile of results: 16 KiB, half of a first-level cache.
+constexpr int64_t kRowBlock = 128;
+/// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
+constexpr int64_t kOwnRows = 4;
+
+int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+int64_t rowBytes(const ActivationFormat &format, int64_t columns) {
+  return columns / kBlockColumns * format.bytesPerGroup();
+}
+
+struct Linears {
+  const Kernel &kernel;
+  const ActivationFormat &format;
+  const LinearInput &input;
+  ArrayRef<PanelSet> sets;
+  Code &code = kernel.code;
+
+  Value groups() const { return code.num(input.columns / kBlockColumns); }
+
+  int64_t tiles() const {
+    size_t most = 0;
+    for (const PanelSet &set : sets)
+      most = std::max(most, set.linears.size());
+    return most;
+  }
+
+  /// Scratch: the shared activations, then each member's own rows, tiles, unpacked block.
+  Value memberScratch() const {
+    LinearScratch sizes = linearScratch(format, input.columns, tiles());
+    Value shared = code.mul(input.rows, sizes.bytesPerRow);
+    shared = code.andI(code.add(shared, 63), code.num(-64));
+    return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
+  }
+  Value tile(Value own, int64_t index) const {
+    return code.at(own, aligned(kOwnRows * rowBytes(format, input.columns)) + index * kRowBlock * kPanelRows * 4);
+  }
+  Value unpacked(Value own) const { return tile(own, tiles()); }
+
+  void roundRow(Value row, Value destination) const {
+    Value source = code.at(input.source, code.mul(row, input.columns * 4));
+    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, row, input.rows, destination},
+                      input.norm, input.epsilon);
+  }
+
+  /// A member's even share [begin, end) of `total`.
+  std::pair<Value, Value> share(Value total) const {
+    Value begin = code.div(code.mul(total, kernel.member), kernel.members);
+    Value end = code.div(code.mul(total, code.add(kernel.member, 1)), kernel.members);
+    return {begin, end};
+  }
+
+  Value roundRows(Value own) const {
+    Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
+    Value activations = code.select(isFew, own, kernel.scratch);
+    auto [begin, end] = share(input.rows);
+    begin = code.select(isFew, code.num(0), begin);
+    end = code.select(isFew, input.rows, end);
+    code.loop(begin, end, 1, [&](Value row) { roundRow(row, activations); });
+    code.when(isFew, [] {}, [&] { kernel.barrier(); });
+    return activations;
+  }
+
+  /// Runs `body` on this member's panels: the set and the panel's number in it.
+  void panels(const std::function<void(const PanelSet &, Value)> &body) const {
+    int64_t total = 0;
+    for (const PanelSet &set : sets)
+      total += numPanels(set);
+    auto [begin, end] = share(code.num(total));
+    int64_t before = 0;
+    for (const PanelSet &set : sets) {
+      Value most = code.num(numPanels(set)), zero = code.num(0);
+      Value first = code.min(code.max(code.sub(begin, code.num(before)), zero), most);
+      Value last = code.min(code.max(code.sub(end, code.num(before)), zero), most);
+      code.loop(first, last, 1, [&](Value panel) { body(set, panel); });
+      before += numPanels(set);
+    }
+  }
+
+  static int64_t numPanels(const PanelSet &set) { return (set.linears.front().rows + kPanelRows - 1) / kPanelRows; }
+
+  PanelCall panelCall(const Linear &linear, Value panel) const {
+    int64_t panelBytes = input.columns / kBlockColumns * linear.format.blockBytes();
+    PanelCall call;
+    call.weight = code.at(linear.blocks, code.mul(panel, panelBytes));
+    call.groups = groups();
+    return call;
+  }
+
+  void emitOneRow() const {
+    Value own = memberScratch();
+    roundRow(code.num(0), own);
+    panels([&](const PanelSet &set, Value panel) {
+      Values tiles;
+      for (auto [index, linear] : llvm::enumerate(set.linears)) {
+        PanelCall call = panelCall(linear, panel);
+        call.activations = own;
+        call.firstRow = code.num(0);
+        call.rows = call.count = code.num(1);
+        tiles.push_back(call.result = tile(own, index));
+        call.unpacked = unpacked(own);
+        emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
+      }
+      set.epilogue(code.num(0), code.mul(panel, kPanelRows), tiles);
+    });
+  }
+
+  void emitRows() const {
+    Value own = memberScratch();
+    Value activations = roundRows(own);
+    code.loop(code.num(0), input.rows, kRowBlock, [&](Value firstRow) {
+      Value count = code.min(code.sub(input.rows, firstRow), code.num(kRowBlock));
+      panels([&](const PanelSet &set, Value panel) {
+        for (auto [index, linear] : llvm::enumerate(set.linears)) {
+          PanelCall call = panelCall(linear, panel);
+          call.activations = activations;
+          call.firstRow = firstRow;
+          call.rows = input.rows;
+          call.count = count;
+          call.result = tile(own, index);
+          call.unpacked = unpacked(own);
+          emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
+        }
+        code.loop(code.num(0), count, 1, [&](Value row) {
+          Values tiles;
+          for (size_t index = 0; index < set.linears.size(); ++index)
+            tiles.push_back(code.at(tile(own, index), code.mul(row, kPanelRows * 4)));
+          set.epilogue(code.add(firstRow, row), code.mul(panel, kPanelRows), tiles);
+        });
+      });
+    });
+  }
+};
+
+} // namespace
+
+void Kernel::barrier() const {
+  emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member));
+}
+
+LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles) {
+  int64_t row = rowBytes(format, columns);
+  int64_t own = aligned(kOwnRows * row) + tiles * kRowBlock * kPanelRows * 4 + kUnpackedBytes;
+  return {64, row, own};
+}
+
+void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
+                 ArrayRef<PanelSet> sets) {
+  Linears linears{kernel, format, input, sets};
+  Code &code = kernel.code;
+  if (kernel.rows == 1)
+    return linears.emitOneRow();
+  code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, [&] { linears.emitRows(); });
+}
+
+} // namespace kvasir::cpu

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// The linears of one kernel: a prologue that rounds activations, panels shared out over the team, an epilogue.
+#ifndef KVASIR_BACKENDS_CPU_LINEARS_H
+#define KVASIR_BACKENDS_CPU_LINEARS_H
+
+#include "backends/cpu/panel.h"
+
+namespace kvasir::cpu {
+
+/// What a kernel's body is written with.
+struct Kernel {
+  Code &code;
+  mlir::ModuleOp module;
+  const Isa &isa;
+  Value call;                       ///< !llvm.ptr to kv_call
+  Value member, members;            ///< i64
+  Value scratch;                    ///< 64-byte aligned
+  std::optional<int64_t> rows;      ///< T, where it is known
+
+  /// Waits for the team. What a cancelled call computes is dropped, so the result is not looked at.
+  void barrier() const;
+};
+
+/// The rows that the linears of a kernel share.
+struct LinearInput {
+  Value source;       ///< [M][K] f32
+  Value rows;         ///< M
+  int64_t columns;    ///< K
+  Value norm;         ///< K f32, or null: rows are scaled to unit root mean square first
+  double epsilon = 0;
+};
+
+struct Linear {
+  WeightFormat format;
+  int64_t rows;       ///< N
+  Value blocks;       ///< the layer's first block
+  Value bias;         ///< N f32, or null
+};
+
+/// Linears of equal N whose panels are computed together, and what becomes of them.
+struct PanelSet {
+  SmallVector<Linear> linears;
+  /// Takes 32 columns from `column` on of row `row`; `tiles` has the addresses of 32 f32 for each linear.
+  std::function<void(Value row, Value column, ValueRange tiles)> epilogue;
+};
+
+/// Bytes of scratch that emitLinears needs.
+struct LinearScratch {
+  int64_t fixedBytes, bytesPerRow, bytesPerMember;
+};
+LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles);
+
+void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
+                 llvm::ArrayRef<PanelSet> sets);
+
+} // namespace kvasir::cpu
+
+#endif
