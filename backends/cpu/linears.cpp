@@ -158,8 +158,9 @@ void emitLinears(const Kernel &kernel, const ActivationFormat &format, const Lin
                  ArrayRef<PanelSet> sets) {
   Linears linears{kernel, format, input, sets};
   Code &code = kernel.code;
+  // The head of a call of one token may have no row at all.
   if (kernel.rows == 1)
-    return linears.emitOneRow();
+    return code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); });
   code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, [&] { linears.emitRows(); });
 }
 

@@ -62,11 +62,26 @@ Layout WeightFormat::layout(int64_t rows, int64_t columns) const {
   return layout;
 }
 
-Layout vectorLayout(ElementType element, int64_t columns) {
-  uint64_t bits = elementBits(element);
+Layout rowMajorLayout(const WeightFormat &format, int64_t rows, int64_t columns) {
   Layout layout;
-  layout.sizeBytes = (columns * bits + 7) / 8;
-  layout.planes.push_back({PlaneRole::value, element, 0, {{Axis::column, uint64_t(columns), bits}}});
+  auto add = [&](PlaneRole role, ElementType element, uint64_t step) {
+    uint64_t bits = elementBits(element), length = columns / step;
+    std::vector<Digit> digits;
+    if (step > 1)
+      digits.push_back({Axis::column, step, 0});
+    digits.push_back({Axis::column, length, bits});
+    digits.push_back({Axis::row, uint64_t(rows), length * bits});
+    layout.planes.push_back({role, element, layout.sizeBytes * 8, std::move(digits)});
+    layout.sizeBytes = (layout.sizeBytes + rows * length * bits / 8 + 63) / 64 * 64;
+  };
+  if (!format.isGrouped()) {
+    add(PlaneRole::value, format.codes, 1);
+    return layout;
+  }
+  add(PlaneRole::code, format.codes == ElementType::u4 ? ElementType::u8 : format.codes, 1);
+  add(PlaneRole::scale, format.scale, format.group);
+  if (format.min)
+    add(PlaneRole::min, *format.min, format.group);
   return layout;
 }
 

@@ -40,8 +40,8 @@ struct WeightFormat {
   bool operator==(const WeightFormat &) const = default;
 };
 
-/// A plain vector of elements.
-Layout vectorLayout(ElementType element, int64_t columns);
+/// What kernels don't read: rows one behind the other, plane by plane. Codes of fewer than eight bits take a byte.
+Layout rowMajorLayout(const WeightFormat &format, int64_t rows, int64_t columns);
 
 } // namespace kvasir::cpu
 

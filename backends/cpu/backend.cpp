@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The cpu backend: kernels for x86-64 from AVX2 on.
+#include "backends/backend.h"
+
+#include "backends/cpu/cache_layout.h"
+#include "backends/cpu/group_match.h"
+#include "backends/cpu/kernels.h"
+
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace kvasir {
+namespace {
+
+using namespace cpu;
+
+llvm::Error failure(const llvm::Twine &message) {
+  return llvm::createStringError(llvm::inconvertibleErrorCode(), message);
+}
+
+class CpuBackend : public Backend {
+public:
+  StringRef name() const override { return "cpu"; }
+
+  llvm::Expected<std::vector<Variant>> configure(const BackendOptions &options) override {
+    switch (options.activations) {
+    case Activations::automatic:
+    case Activations::int8: wanted = Rounding::int8; break;
+    case Activations::bf16: wanted = Rounding::bf16; break;
+    case Activations::exact: wanted = Rounding::none; break;
+    }
+    std::vector<Variant> known = variants(), chosen;
+    if (options.targets.empty() || options.targets == std::vector<std::string>{"native"}) {
+      llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+      for (const Variant &variant : known)
+        if (llvm::all_of(variant.features, [&](const std::string &feature) { return host.lookup(feature); }))
+          return std::vector<Variant>{variant};
+      return failure("this machine has no AVX2; name a target");
+    }
+    for (const Variant &variant : known) // best first, as they are listed
+      if (llvm::is_contained(options.targets, variant.name))
+        chosen.push_back(variant);
+    for (const std::string &target : options.targets)
+      if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
+        return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2, native");
+    return chosen;
+  }
+
+  Numerics numerics() const override {
+    return {wanted == Rounding::int8 ? "cpu-int8g32" : wanted == Rounding::bf16 ? "cpu-bf16" : "cpu-f32", true};
+  }
+
+  std::optional<std::string> declines(Operation *op) const override {
+    if (auto linear = dyn_cast<lm::LinearOp>(op))
+      return whyNot(linear);
+    if (auto attend = dyn_cast<kv::AttendOp>(op))
+      return whyNot(attend);
+    return "has a kernel only as part of a group";
+  }
+
+  Layout weightLayout(lm::WeightOp weight, ArrayRef<Operation *>) const override {
+    return cpu::weightLayout(cast<lm::WeightType>(weight.getType()));
+  }
+
+  Layout slotLayout(kv::CacheOp cache) const override {
+    return cacheLayout(cache.getLayers(), cache.getHeads(), cache.getWidth(), /*isKeys=*/!cache.getValues());
+  }
+
+  void matchGroups(func::FuncOp function) const override { cpu::matchGroups(function, wanted); }
+
+  llvm::Expected<KernelSignature> signature(kv::GroupOp group) const override {
+    return kernelSignature(group, wanted);
+  }
+
+  LogicalResult emit(const KernelRequest &request) const override { return emitKernel(request, wanted); }
+
+private:
+  /// Best first.
+  static std::vector<Variant> variants() {
+    return {{"avx512-bf16", "x86-64-v4", {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512bf16"}},
+            {"avx512-vnni", "x86-64-v4", {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni"}},
+            {"avx2", "x86-64-v3", {"avx2", "fma", "f16c"}}};
+  }
+
+  Rounding wanted = Rounding::int8;
+};
+
+} // namespace
+} // namespace kvasir
+
+#pragma clang diagnostic ignored "-Wreturn-type-c-linkage" // the border is between C++ of one build
+/// Found by the driver under the name KVASIR_BACKEND_SYMBOL.
+extern "C" __attribute__((visibility("default"))) std::unique_ptr<kvasir::Backend> kvasir_make_backend() {
+  return std::make_unique<kvasir::CpuBackend>();
+}

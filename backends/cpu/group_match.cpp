@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/group_match.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+std::optional<ElementType> elementOf(Type type) {
+  if (type.isF32())
+    return ElementType::f32;
+  if (type.isF16())
+    return ElementType::f16;
+  if (type.isBF16())
+    return ElementType::bf16;
+  if (type.isSignedInteger(8))
+    return ElementType::i8;
+  if (type.isUnsignedInteger(4))
+    return ElementType::u4;
+  return type.isUnsignedInteger(5) || type.isUnsignedInteger(6) ? std::optional(ElementType::u8) : std::nullopt;
+}
+
+bool isPlainVector(Value weight) {
+  auto type = cast<lm::WeightType>(weight.getType());
+  return type.isVector() && type.getCodes().isF32();
+}
+
+/// Ops that will be one group. Refuses what would change the order of definitions and uses.
+class Grouping {
+public:
+  Grouping(StringRef kernel, ArrayRef<Operation *> members) : kernel(kernel) {
+    for (Operation *op : members)
+      if (op)
+        ops.insert(op);
+  }
+
+  /// Whether all ops stand in one block and can move down to the last of them.
+  bool isLegal() {
+    Block *block = (*ops.begin())->getBlock();
+    for (Operation *op : ops)
+      if (op->getBlock() != block)
+        return false;
+    SmallVector<Operation *> ordered(ops.begin(), ops.end());
+    llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+    last = ordered.back();
+    for (Operation *op : ordered)
+      for (Operation *user : op->getUsers()) {
+        Operation *above = block->findAncestorOpInBlock(*user);
+        if (!ops.contains(user) && (!above || !last->isBeforeInBlock(above)))
+          return false;
+      }
+    ops.clear();
+    ops.insert(ordered.begin(), ordered.end());
+    return true;
+  }
+
+  void wrap() {
+    ImplicitLocOpBuilder builder(last->getLoc(), last);
+    SmallVector<Value> yielded;
+    for (Operation *op : ops)
+      for (Value result : op->getResults())
+        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
+          yielded.push_back(result);
+    auto group = builder.create<kv::GroupOp>(ValueRange(yielded).getTypes(), builder.getStringAttr(kernel));
+    Block *body = group.getBody().empty() ? &group.getBody().emplaceBlock() : &group.getBody().front();
+    if (!body->empty())
+      body->back().erase();
+    for (Operation *op : ops)
+      op->moveBefore(body, body->end());
+    for (auto [value, result] : llvm::zip_equal(yielded, group.getResults()))
+      value.replaceUsesWithIf(result, [&](OpOperand &use) { return !group->isProperAncestor(use.getOwner()); });
+    builder.setInsertionPointToEnd(body);
+    builder.create<kv::YieldOp>(yielded);
+    sinkWeights(group);
+  }
+
+private:
+  /// Kernels find weights by their symbols.
+  static void sinkWeights(kv::GroupOp group) {
+    OpBuilder builder = OpBuilder::atBlockBegin(&group.getBody().front());
+    SetVector<Value> captured;
+    getUsedValuesDefinedAbove(group.getBody(), captured);
+    for (Value value : captured)
+      if (auto select = value.getDefiningOp<lm::SelectOp>()) {
+        replaceAllUsesInRegionWith(value, builder.clone(*select)->getResult(0), group.getBody());
+        if (select->use_empty())
+          select->erase();
+      }
+  }
+
+  StringRef kernel;
+  SetVector<Operation *> ops;
+  Operation *last = nullptr;
+};
+
+bool tryWrap(StringRef kernel, ArrayRef<Operation *> members) {
+  Grouping grouping(kernel, members);
+  if (!grouping.isLegal())
+    return false;
+  grouping.wrap();
+  return true;
+}
+
+bool isGrouped(Operation *op) { return op->getParentOfType<kv::GroupOp>() != nullptr; }
+
+/// The norm that feeds exactly these linears and nothing else.
+lm::RmsNormOp normOf(ArrayRef<lm::LinearOp> linears) {
+  auto norm = lm::LinearOp(linears.front()).getInput().getDefiningOp<lm::RmsNormOp>();
+  if (!norm || isGrouped(norm) || !isPlainVector(norm.getWeight()))
+    return {};
+  for (Operation *user : norm->getUsers())
+    if (llvm::none_of(linears, [&](lm::LinearOp linear) { return linear.getOperation() == user; }))
+      return {};
+  return norm;
+}
+
+/// Reads the chain that ends in `rows` back to its linear.
+std::optional<HeadRows> headRows(Value rows) {
+  HeadRows heads;
+  heads.rope = rows.getDefiningOp<lm::RopeOp>();
+  if (heads.rope)
+    rows = heads.rope.getInput();
+  auto expand = rows.getDefiningOp<tensor::ExpandShapeOp>();
+  heads.linear = expand ? expand.getSrc().getDefiningOp<lm::LinearOp>() : lm::LinearOp();
+  heads.expand = expand;
+  if (!heads.linear || !heads.linear->hasOneUse() || (heads.rope && !expand->hasOneUse()))
+    return std::nullopt;
+  int64_t width = cast<RankedTensorType>(expand.getType()).getShape().back();
+  bool isWhole = width % 16 == 0 && cast<RankedTensorType>(heads.linear.getType()).getDimSize(1) % kPanelRows == 0;
+  if (heads.rope) {
+    int64_t lanes = 2 * cast<RankedTensorType>(heads.rope.getAngles().getType()).getDimSize(1);
+    isWhole &= lanes % 16 == 0 && heads.rope.getLanes() == lm::LaneOrder::adjacent;
+  }
+  return isWhole ? std::optional(heads) : std::nullopt;
+}
+
+void matchQkv(kv::AttendOp attend, Rounding wanted) {
+  auto keys = attend.getKeys().getDefiningOp<kv::AppendOp>(), values = attend.getValues().getDefiningOp<kv::AppendOp>();
+  if (!keys || !values || keys == values)
+    return;
+  std::optional<HeadRows> q = headRows(attend.getQuery()), k = headRows(keys.getRows()), v = headRows(values.getRows());
+  if (!q || !k || !v || !q->rows().hasOneUse() || !k->rows().hasOneUse() || !v->rows().hasOneUse())
+    return;
+  k->append = keys;
+  v->append = values;
+  lm::LinearOp linears[] = {q->linear, k->linear, v->linear};
+  if (k->linear.getInput() != q->linear.getInput() || v->linear.getInput() != q->linear.getInput() ||
+      !commonActivations(linears, wanted))
+    return;
+  lm::RmsNormOp norm = normOf(linears);
+  SmallVector<Operation *> members{norm};
+  for (const HeadRows &heads : {*q, *k, *v})
+    members.append({heads.linear, heads.expand, heads.rope, heads.append});
+  tryWrap(kQkv, members);
+}
+
+void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
+  auto gate = swiglu.getGate().getDefiningOp<lm::LinearOp>(), up = swiglu.getUp().getDefiningOp<lm::LinearOp>();
+  if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
+      gate.getBias() || up.getBias() || cast<RankedTensorType>(gate.getType()).getDimSize(1) % kPanelRows != 0)
+    return;
+  lm::LinearOp linears[] = {gate, up};
+  if (commonActivations(linears, wanted))
+    tryWrap(kGateUp, {normOf(linears), gate, up, swiglu});
+}
+
+void matchLinear(lm::LinearOp linear, Rounding wanted) {
+  if (isGrouped(linear) || !commonActivations(linear, wanted))
+    return;
+  if (linear->hasOneUse())
+    if (auto sum = dyn_cast<arith::AddFOp>(*linear->user_begin()))
+      if (!isGrouped(sum) && sum.getLhs() != sum.getRhs() && tryWrap(kLinearAdd, {normOf(linear), linear, sum}))
+        return;
+  tryWrap(kLinear, {normOf(linear), linear});
+}
+
+} // namespace
+
+static WeightFormat formatOf(lm::WeightType type) {
+  WeightFormat format;
+  format.codes = *elementOf(type.getCodes());
+  if (!type.isGrouped())
+    return format;
+  format.group = type.getGroup();
+  format.zero = type.getZero();
+  format.scale = *elementOf(type.getScale());
+  if (type.getMin())
+    format.min = *elementOf(type.getMin());
+  return format;
+}
+
+std::optional<WeightFormat> weightFormat(lm::WeightType type) {
+  WeightFormat format = formatOf(type);
+  bool isReadable = !type.isVector() && type.getNumColumns() % kBlockColumns == 0 &&
+                    (!format.isGrouped() || format.group == 16 || format.group == 32);
+  return isReadable ? std::optional(format) : std::nullopt;
+}
+
+Layout weightLayout(lm::WeightType type) {
+  std::optional<WeightFormat> readable = weightFormat(type);
+  return readable ? readable->layout(type.getNumRows(), type.getNumColumns())
+                  : rowMajorLayout(formatOf(type), type.getNumRows(), type.getNumColumns());
+}
+
+Rounding roundingFor(const WeightFormat &weight, Rounding wanted) {
+  if (wanted == Rounding::none || weight.isGrouped())
+    return wanted;
+  return weight.codes == ElementType::bf16 ? Rounding::bf16 : Rounding::none;
+}
+
+std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears, Rounding wanted) {
+  std::optional<ActivationFormat> common;
+  for (lm::LinearOp linear : linears) {
+    if (whyNot(linear))
+      return std::nullopt;
+    WeightFormat weight = *weightFormat(linear.getWeight().getType());
+    ActivationFormat own = activationsFor(weight, roundingFor(weight, wanted));
+    common = common ? merged(*common, own) : own;
+    if (!common)
+      return std::nullopt;
+  }
+  return common;
+}
+
+std::optional<std::string> whyNot(lm::LinearOp linear) {
+  if (!weightFormat(linear.getWeight().getType()))
+    return "K is no multiple of 32, or groups are not of 16 or 32 columns";
+  if (!linear.getWeight().getDefiningOp<lm::SelectOp>())
+    return "the weight is not selected from a family";
+  if (linear.getBias() && !isPlainVector(linear.getBias()))
+    return "the bias is not f32";
+  return std::nullopt;
+}
+
+std::optional<std::string> whyNot(kv::AttendOp attend) {
+  int64_t width = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(2);
+  if (attend.getSoftcap() || attend.getWindow() || attend.getMask() != kv::Mask::causal)
+    return "softcap, windows and masks other than causal have no kernel";
+  if (width % 16 != 0 || width != cast<RankedTensorType>(attend.getType()).getDimSize(2))
+    return "heads are not a multiple of 16 lanes wide, the same for keys and values";
+  if (!isa<kv::SlotType>(attend.getKeys().getType()) || !isa<kv::SlotType>(attend.getValues().getType()) ||
+      attend.getKeyLayer() != attend.getValueLayer() || attend.getKeys().getType() == attend.getValues().getType())
+    return "keys and values are not the same layer of two slots";
+  return std::nullopt;
+}
+
+Value GroupOps::input() const {
+  if (norm)
+    return lm::RmsNormOp(norm).getInput();
+  return lm::LinearOp(linears.front()).getInput();
+}
+
+void matchGroups(func::FuncOp function, Rounding wanted) {
+  SmallVector<kv::AttendOp> attends;
+  SmallVector<lm::SwigluOp> gates;
+  SmallVector<lm::LinearOp> linears;
+  function.walk([&](Operation *op) {
+    if (auto attend = dyn_cast<kv::AttendOp>(op))
+      attends.push_back(attend);
+    if (auto gate = dyn_cast<lm::SwigluOp>(op))
+      gates.push_back(gate);
+    if (auto linear = dyn_cast<lm::LinearOp>(op))
+      linears.push_back(linear);
+  });
+  for (kv::AttendOp attend : attends)
+    if (!whyNot(attend)) {
+      matchQkv(attend, wanted);
+      tryWrap(kAttend, {attend});
+    }
+  for (lm::SwigluOp gate : gates)
+    matchGateUp(gate, wanted);
+  for (lm::LinearOp linear : linears)
+    matchLinear(linear, wanted);
+}
+
+GroupOps readGroup(kv::GroupOp group) {
+  GroupOps ops;
+  for (Operation &op : group.getBody().front()) {
+    if (auto norm = dyn_cast<lm::RmsNormOp>(op))
+      ops.norm = norm;
+    else if (auto linear = dyn_cast<lm::LinearOp>(op))
+      ops.linears.push_back(linear);
+    else if (auto gate = dyn_cast<lm::SwigluOp>(op))
+      ops.gate = gate;
+    else if (isa<arith::AddFOp>(op))
+      ops.sum = &op;
+    else if (auto attend = dyn_cast<kv::AttendOp>(op))
+      ops.attend = attend;
+  }
+  if (ops.gate)
+    ops.linears = {ops.gate.getGate().getDefiningOp<lm::LinearOp>(), ops.gate.getUp().getDefiningOp<lm::LinearOp>()};
+  if (group.getKernel() != kQkv)
+    return ops;
+  for (Value yielded : group.getBody().front().getTerminator()->getOperands())
+    if (isa<RankedTensorType>(yielded.getType()))
+      ops.heads.push_back(*headRows(yielded));
+  for (auto append : group.getBody().front().getOps<kv::AppendOp>()) {
+    HeadRows heads = *headRows(append.getRows());
+    heads.append = append;
+    ops.heads.push_back(heads);
+  }
+  return ops;
+}
+
+SmallVector<Value> groupOperands(kv::GroupOp group) {
+  SetVector<Value> captured;
+  getUsedValuesDefinedAbove(group.getBody(), captured);
+  SmallVector<Value> operands;
+  for (Value value : captured)
+    if (isa<RankedTensorType, IndexType>(value.getType()))
+      operands.push_back(value);
+  return operands;
+}
+
+} // namespace kvasir::cpu

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Which ops of a model one kernel does, and the same ops read back from the group that holds them.
+#ifndef KVASIR_BACKENDS_CPU_GROUP_MATCH_H
+#define KVASIR_BACKENDS_CPU_GROUP_MATCH_H
+
+#include "backends/cpu/activations.h"
+#include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/lm/dialect.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace kvasir::cpu {
+
+inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", kLinear = "cpu.linear",
+                                     kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up";
+
+/// How the weight's type is packed; nothing if the kernels can't read it.
+std::optional<WeightFormat> weightFormat(lm::WeightType type);
+
+/// The layout of any weight: in panels where kernels can read it.
+Layout weightLayout(lm::WeightType type);
+
+/// The rounding of the activations that meet this weight, in a model whose activations are rounded to `wanted`.
+Rounding roundingFor(const WeightFormat &weight, Rounding wanted);
+
+/// The activations that serve all of these linears; nothing if there are none or a weight can't be read.
+std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<lm::LinearOp> linears, Rounding wanted);
+
+/// Why there is no kernel for the op; nothing if there is one.
+std::optional<std::string> whyNot(lm::LinearOp linear);
+std::optional<std::string> whyNot(kv::AttendOp attend);
+
+/// Rows of a cache as a linear makes them: expand_shape, maybe rope, append.
+struct HeadRows {
+  lm::LinearOp linear;
+  mlir::Operation *expand = nullptr;
+  lm::RopeOp rope;        ///< may be null
+  kv::AppendOp append;    ///< null for queries
+  Value rows() const { return rope ? rope->getResult(0) : expand->getResult(0); }
+};
+
+/// The ops of a group, each kernel's its own. Members that a kernel has not are null.
+struct GroupOps {
+  lm::RmsNormOp norm;
+  SmallVector<lm::LinearOp> linears;
+  SmallVector<HeadRows> heads; ///< cpu.qkv: query, keys, values
+  lm::SwigluOp gate;           ///< cpu.gate_up: of linears 0 and 1
+  mlir::Operation *sum = nullptr;
+  kv::AttendOp attend;
+  /// The value that the linears take, before the norm.
+  Value input() const;
+};
+
+/// Wraps what the kernels do. `wanted` is the rounding of the model's activations.
+void matchGroups(mlir::func::FuncOp function, Rounding wanted);
+
+/// The ops of a group that matchGroups made.
+GroupOps readGroup(kv::GroupOp group);
+
+/// Values from outside that become the kernel's operands, in their order.
+SmallVector<Value> groupOperands(kv::GroupOp group);
+
+} // namespace kvasir::cpu
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/kernels.h"
+
+#include "backends/cpu/attention.h"
+#include "backends/cpu/epilogues.h"
+#include "backends/cpu/group_match.h"
+#include "compiler/passes/call_frame.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/Error.h"
+
+using namespace mlir;
+
+namespace kvasir::cpu {
+namespace {
+
+int64_t lastExtent(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getShape().back(); }
+
+/// T of the function that the group stands in, where it is specialised for it.
+std::optional<int64_t> rowsOf(kv::GroupOp group) {
+  for (BlockArgument argument : group->getParentOfType<func::FuncOp>().getArguments())
+    if (isa<kv::BatchType>(argument.getType()))
+      return kv::knownOf(argument, "kv.tokens");
+  return std::nullopt;
+}
+
+/// The number of a slot, in the schema's order.
+unsigned slotNumber(Operation *from, kv::SlotType slot) {
+  unsigned number = 0, found = 0;
+  from->getParentOfType<ModuleOp>().walk([&](kv::SchemaOp schema) {
+    for (Operation &op : schema.getBody().front()) {
+      if (SymbolTable::getSymbolName(&op) == slot.getSymbol().getLeafReference())
+        found = number;
+      ++number;
+    }
+  });
+  return found;
+}
+
+kv::CacheOp cacheOfSlot(Operation *from, Value slot) {
+  kv::CacheOp found;
+  StringAttr name = cast<kv::SlotType>(slot.getType()).getSymbol().getLeafReference();
+  from->getParentOfType<ModuleOp>().walk([&](kv::CacheOp cache) {
+    if (cache.getSymNameAttr() == name)
+      found = cache;
+  });
+  return found;
+}
+
+/// A kernel in the making: the group's ops, and where their values are.
+class KernelWriter {
+public:
+  KernelWriter(const KernelRequest &request, Rounding wanted, Code &code)
+      : group(request.group), function(request.function), operands(request.operands), wanted(wanted), code(code),
+        isa(isaOf(request.variant)), ops(readGroup(group)),
+        kernel{code,
+               function->getParentOfType<ModuleOp>(),
+               isa,
+               function.getArgument(0),
+               code.fromIndex(function.getArgument(1)),
+               code.fromIndex(function.getArgument(2)),
+               code.addressOf(function.getArguments().back()),
+               request.rows} {}
+
+  void write() {
+    StringRef name = group.getKernel();
+    if (name == kAttend)
+      return writeAttend();
+    ActivationFormat format = *commonActivations(ops.linears, wanted);
+    SmallVector<PanelSet> sets = name == kQkv ? headSets() : name == kGateUp ? gateSets() : linearSets();
+    emitLinears(kernel, format, input(), sets);
+  }
+
+private:
+  /// The kernel's argument that stands for a value from outside.
+  Value argumentOf(Value value) {
+    const auto *at = llvm::find(operands, value);
+    assert(at != operands.end() && "the value is not an operand of the group");
+    return function.getArgument(3 + (at - operands.begin()));
+  }
+
+  /// The kernel's `index`-th tensor result.
+  Value resultAt(unsigned index) { return function.getArgument(3 + operands.size() + index); }
+
+  Value layerOf(Value index) {
+    if (auto constant = index.getDefiningOp<arith::ConstantIndexOp>())
+      return code.num(constant.value());
+    return code.fromIndex(argumentOf(index));
+  }
+
+  /// Where a weight begins.
+  Value weightAddress(Value weight) {
+    auto select = weight.getDefiningOp<lm::SelectOp>();
+    auto op = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(group, select.getSymbolAttr());
+    Value at = code.num(*op.getOffset());
+    if (select.getLayer())
+      at = code.add(at, code.mul(layerOf(select.getLayer()), int64_t(*op.getStride())));
+    return code.at(CallFrame(code.builder(), code.builder().getLoc(), kernel.call).weights(), at);
+  }
+
+  Linear linear(lm::LinearOp op) {
+    Linear linear;
+    linear.format = *weightFormat(op.getWeight().getType());
+    linear.rows = op.getWeight().getType().getNumRows();
+    linear.blocks = weightAddress(op.getWeight());
+    if (op.getBias())
+      linear.bias = weightAddress(op.getBias());
+    return linear;
+  }
+
+  LinearInput input() {
+    LinearInput input;
+    Value source = argumentOf(ops.input());
+    input.source = code.addressOf(source);
+    input.rows = code.fromIndex(code.builder().create<memref::DimOp>(source, 0));
+    input.columns = lastExtent(ops.input());
+    if (ops.norm) {
+      input.norm = weightAddress(ops.norm.getWeight());
+      input.epsilon = ops.norm.getEpsilon().convertToDouble();
+    }
+    return input;
+  }
+
+  SmallVector<PanelSet> linearSets() {
+    lm::LinearOp op = ops.linears.front();
+    Linear of = linear(op);
+    Destination to{code.addressOf(resultAt(0)), lastExtent(op.getResult())};
+    Value addend;
+    if (ops.sum) {
+      bool isLeft = ops.sum->getOperand(0) == op.getResult();
+      addend = code.addressOf(argumentOf(ops.sum->getOperand(isLeft ? 1 : 0)));
+    }
+    return {{{of}, [=, this](Value row, Value column, ValueRange tiles) {
+               emitStoreSum(kernel, of, to, addend, row, column, tiles[0]);
+             }}};
+  }
+
+  SmallVector<PanelSet> gateSets() {
+    Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
+    return {{{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ValueRange tiles) {
+               emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
+             }}};
+  }
+
+  std::optional<Rotation> rotationOf(const HeadRows &heads) {
+    if (!heads.rope)
+      return std::nullopt;
+    Value angles = lm::RopeOp(heads.rope).getAngles();
+    return Rotation{code.addressOf(argumentOf(angles)), 2 * cast<RankedTensorType>(angles.getType()).getDimSize(1)};
+  }
+
+  SmallVector<PanelSet> headSets() {
+    SmallVector<PanelSet> sets;
+    for (HeadRows &heads : ops.heads) {
+      Linear of = linear(heads.linear);
+      std::optional<Rotation> rotation = rotationOf(heads);
+      int64_t width = lastExtent(heads.rows());
+      if (!heads.append) {
+        Destination to{code.addressOf(resultAt(0)), of.rows};
+        sets.push_back({{of}, [=, this](Value row, Value column, ValueRange tiles) {
+                          emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles[0]);
+                        }});
+        continue;
+      }
+      CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());
+      sets.push_back({{of}, [=, this](Value row, Value column, ValueRange tiles) {
+                        emitAppend(kernel, of, cache, rotation, row, column, tiles[0]);
+                      }});
+    }
+    return sets;
+  }
+
+  /// Of the two appends the one to the cache that is no other's values.
+  kv::AppendOp keysAppend() {
+    for (const HeadRows &heads : ops.heads)
+      if (heads.append && !cacheOp(kv::AppendOp(heads.append).getSlot()).getValues())
+        return heads.append;
+    return {};
+  }
+
+  kv::CacheOp cacheOp(Value slot) {
+    return cacheOfSlot(group, slot);
+  }
+
+  CacheRows cacheOf(kv::AppendOp append, int64_t width, bool isKeys) {
+    auto slot = cast<kv::SlotType>(append.getSlot().getType());
+    int64_t heads = cast<RankedTensorType>(append.getRows().getType()).getDimSize(1);
+    return {slotNumber(append, slot), layerOf(append.getLayer()), heads, width, isKeys};
+  }
+
+  void writeAttend() {
+    kv::AttendOp attend = ops.attend;
+    auto query = cast<RankedTensorType>(attend.getQuery().getType());
+    Attention attention;
+    attention.queryHeads = query.getDimSize(1);
+    attention.width = query.getDimSize(2);
+    attention.heads = cacheOp(attend.getKeys()).getHeads();
+    attention.scale = attend.getScale().convertToFloat();
+    attention.keySlot = slotNumber(attend, cast<kv::SlotType>(attend.getKeys().getType()));
+    attention.valueSlot = slotNumber(attend, cast<kv::SlotType>(attend.getValues().getType()));
+    attention.layer = layerOf(attend.getKeyLayer());
+    attention.query = code.addressOf(argumentOf(attend.getQuery()));
+    attention.result = code.addressOf(resultAt(0));
+    emitAttention(kernel, attention);
+  }
+
+  kv::GroupOp group;
+  func::FuncOp function;
+  ArrayRef<Value> operands;
+  Rounding wanted;
+  Code &code;
+  Isa isa;
+  GroupOps ops;
+  Kernel kernel;
+};
+
+} // namespace
+
+Isa isaOf(const Variant &variant) {
+  Isa isa{variant.name, variant.name == "avx2" ? 8 : 16};
+  isa.hasVnni = variant.name != "avx2";
+  isa.hasBf16 = variant.name == "avx512-bf16";
+  return isa;
+}
+
+llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted) {
+  GroupOps ops = readGroup(group);
+  KernelSignature signature;
+  LinearScratch scratch;
+  if (ops.attend) {
+    auto query = cast<RankedTensorType>(ops.attend.getQuery().getType());
+    int64_t heads = cacheOfSlot(group, ops.attend.getKeys()).getHeads();
+    scratch = attentionScratch(query.getDimSize(1), heads, query.getDimSize(2), rowsOf(group));
+  } else {
+    std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
+    if (!format)
+      return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");
+    scratch = linearScratch(*format, lastExtent(ops.input()), group.getKernel() == kGateUp ? 2 : 1);
+  }
+  signature.scratch = {scratch.fixedBytes, scratch.bytesPerRow, scratch.bytesPerMember};
+  signature.inPlace.assign(group.getNumResults(), -1);
+  if (ops.sum) {
+    bool isLeft = ops.sum->getOperand(0) == Value(lm::LinearOp(ops.linears.front()).getResult());
+    SmallVector<Value> operands = groupOperands(group);
+    signature.inPlace[0] = llvm::find(operands, ops.sum->getOperand(isLeft ? 1 : 0)) - operands.begin();
+  }
+  return signature;
+}
+
+LogicalResult emitKernel(const KernelRequest &request, Rounding wanted) {
+  func::FuncOp function = request.function;
+  ImplicitLocOpBuilder builder(function.getLoc(), function.getContext());
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  Code code(builder);
+  KernelWriter(request, wanted, code).write();
+  builder.create<func::ReturnOp>();
+  return success();
+}
+
+} // namespace kvasir::cpu

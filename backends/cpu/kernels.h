@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// From a group to its kernel.
+#ifndef KVASIR_BACKENDS_CPU_KERNELS_H
+#define KVASIR_BACKENDS_CPU_KERNELS_H
+
+#include "backends/backend.h"
+#include "backends/cpu/activations.h"
+
+#include "llvm/Support/Error.h"
+
+namespace kvasir::cpu {
+
+/// How the kernel of a group that matchGroups made is called.
+llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted);
+
+/// Writes the body of the kernel.
+llvm::LogicalResult emitKernel(const KernelRequest &request, Rounding wanted);
+
+/// What code for a variant is made of.
+Isa isaOf(const Variant &variant);
+
+} // namespace kvasir::cpu
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "backends/cpu/attention.h"
+#include "backends/cpu/cache_layout.h"
+#include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/reference.h"
+#include "backends/cpu/tests/team.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+
+using namespace kvasir;
+using namespace kvasir::cpu;
+
+namespace {
+using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const float *query,
+                      float *result, int64_t rows);
+
+struct Shape {
+  int64_t queryHeads, heads, width;
+};
+
+constexpr int64_t kLayers = 2, kLayer = 1;
+
+/// Caches of some sequences, full of random rows: what lies behind a sequence's end is what an earlier one left.
+struct Caches {
+  Shape shape;
+  Layout layouts[2];
+  std::vector<std::vector<std::vector<uint8_t>>> blocks; ///< [slot * B + b][block]
+  std::vector<std::vector<uint8_t *>> tables;
+  std::vector<kv_view> views;
+  size_t numSequences;
+
+  Caches(const Shape &shape, size_t sequences, int64_t rows, std::mt19937 &random) : shape(shape), numSequences(sequences) {
+    std::normal_distribution<float> normal;
+    for (int slot = 0; slot < 2; ++slot) {
+      layouts[slot] = cacheLayout(kLayers, shape.heads, shape.width, slot == 0);
+      for (size_t b = 0; b < sequences; ++b) {
+        auto &own = blocks.emplace_back((rows + 127) / 128);
+        for (auto &block : own) {
+          block.resize(layouts[slot].sizeBytes);
+          for (size_t i = 0; i < block.size(); i += 2) {
+            uint16_t value = floatToBf16(normal(random));
+            std::memcpy(&block[i], &value, 2);
+          }
+        }
+      }
+    }
+    for (auto &own : blocks) {
+      auto &table = tables.emplace_back();
+      for (auto &block : own)
+        table.push_back(block.data());
+    }
+    for (auto &table : tables)
+      views.push_back({table.data(), table.size(), nullptr, nullptr});
+  }
+
+  float at(int slot, size_t sequence, int64_t row, int64_t head, int64_t lane) const {
+    uint64_t indices[6] = {kLayer, 0, 0, uint64_t(head), uint64_t(row % 128), uint64_t(lane)};
+    uint16_t value;
+    const auto &block = blocks[slot * numSequences + sequence][row / 128];
+    std::memcpy(&value, &block[bitOffset(layouts[slot].planes[0], indices) / 8], 2);
+    return bf16ToFloat(value);
+  }
+};
+
+struct Batch {
+  std::vector<uint64_t> starts, counts, firsts;
+  std::vector<uint32_t> sequenceOf;
+  std::vector<int64_t> positions;
+
+  Batch(std::vector<uint64_t> from, std::vector<uint64_t> numbers) : starts(from), counts(numbers) {
+    for (size_t b = 0; b < counts.size(); ++b) {
+      firsts.push_back(positions.size());
+      for (uint64_t t = 0; t < counts[b]; ++t)
+        sequenceOf.push_back(uint32_t(b)), positions.push_back(int64_t(starts[b] + t));
+    }
+  }
+
+  kv_call call(const kv_view *views) const {
+    kv_call call{};
+    call.size = sizeof call;
+    call.num_sequences = counts.size();
+    call.num_tokens = positions.size();
+    call.starts = starts.data(), call.counts = counts.data(), call.firsts = firsts.data();
+    call.token_sequence = sequenceOf.data(), call.positions = positions.data();
+    call.views = views;
+    return call;
+  }
+};
+
+std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const Shape &shape, uint32_t members) {
+  std::vector<float> result(call.num_tokens * shape.queryHeads * shape.width);
+  std::vector<uint8_t> bytes((16 << 20) + 64);
+  uint8_t *scratch = bytes.data() + (-uintptr_t(bytes.data()) & 63);
+  runTeam(members, [&](const kv_team *team, uint32_t member) {
+    kv_call own = call;
+    own.team = team;
+    attend(&own, member, members, scratch, query, result.data(), int64_t(call.num_tokens));
+  });
+  return result;
+}
+
+double errorOf(const Caches &caches, const Batch &batch, const float *query, const std::vector<float> &result) {
+  const Shape &s = caches.shape;
+  double worst = 0;
+  for (size_t t = 0; t < batch.positions.size(); ++t)
+    for (int64_t h = 0; h < s.queryHeads; ++h) {
+      int64_t head = h / (s.queryHeads / s.heads), seen = batch.positions[t] + 1;
+      const float *q = query + (t * s.queryHeads + h) * s.width;
+      std::vector<double> weights(seen), lanes(s.width);
+      double most = -1e30, sum = 0;
+      for (int64_t r = 0; r < seen; ++r) {
+        for (int64_t d = 0; d < s.width; ++d)
+          weights[r] += double(q[d]) * caches.at(0, batch.sequenceOf[t], r, head, d) / std::sqrt(double(s.width));
+        most = std::max(most, weights[r]);
+      }
+      for (int64_t r = 0; r < seen; ++r) {
+        sum += weights[r] = std::exp(weights[r] - most);
+        for (int64_t d = 0; d < s.width; ++d)
+          lanes[d] += weights[r] * caches.at(1, batch.sequenceOf[t], r, head, d);
+      }
+      for (int64_t d = 0; d < s.width; ++d)
+        worst = std::max(worst, std::fabs(lanes[d] / sum - result[(t * s.queryHeads + h) * s.width + d]));
+    }
+  return worst;
+}
+
+void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
+  for (bool isAlone : {true, false})
+    module.add(isAlone ? "alone" : "chunk", {'p', 'i', 'i', 'p', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
+      Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
+      if (isAlone)
+        kernel.rows = 1;
+      Attention attention{shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))),
+                          0,                1,           code.num(kLayer), args[4], args[5], args[6]};
+      emitAttention(kernel, attention);
+    });
+}
+
+void check(const Isa &isa, const Shape &shape) {
+  CAPTURE(isa.name);
+  CAPTURE(shape.width);
+  CAPTURE(shape.queryHeads);
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  KernelModule module;
+  addAttend(module, isa, shape);
+  module.compile();
+  auto *alone = reinterpret_cast<AttendFn *>(module.lookup("alone"));
+  auto *chunk = reinterpret_cast<AttendFn *>(module.lookup("chunk"));
+  Caches caches(shape, 3, 300, random);
+  Batch batch({0, 250, 127}, {37, 1, 20});
+  size_t rowFloats = shape.queryHeads * shape.width;
+  std::vector<float> query(batch.positions.size() * rowFloats);
+  for (float &value : query)
+    value = 2 * normal(random);
+  std::vector<float> together = run(chunk, batch.call(caches.views.data()), query.data(), shape, 1);
+  CHECK(errorOf(caches, batch, query.data(), together) < 0.03);
+  std::vector<float> byTwo = run(chunk, batch.call(caches.views.data()), query.data(), shape, 2);
+  CHECK(std::memcmp(together.data(), byTwo.data(), together.size() * 4) == 0);
+  for (size_t t = 0; t < batch.positions.size(); ++t) {
+    uint32_t b = batch.sequenceOf[t];
+    kv_view views[2] = {caches.views[b], caches.views[caches.numSequences + b]};
+    Batch one({uint64_t(batch.positions[t])}, {1});
+    for (uint32_t members : {1, 2, 3}) {
+      std::vector<float> single = run(alone, one.call(views), query.data() + t * rowFloats, shape, members);
+      CHECK(std::memcmp(single.data(), together.data() + t * rowFloats, rowFloats * 4) == 0);
+      if (t % 7)
+        break;
+    }
+  }
+}
+} // namespace
+
+TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
+  const Isa isas[] = {{"avx2", 8}, {"avx512-bf16", 16, true, true, true}};
+  for (const Isa &isa : isas)
+    for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256}})
+      check(isa, shape);
+}

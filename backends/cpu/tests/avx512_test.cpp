@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What code for machines with AVX-512 looks like; the bits that it computes are in the other tests, in generic IR.
+#include "backends/cpu/attention_partition.h"
+#include "backends/cpu/panel.h"
+#include "backends/cpu/tests/jit.h"
+
+#include <doctest/doctest.h>
+
+#include <regex>
+#include <sstream>
+
+using namespace kvasir;
+using namespace kvasir::cpu;
+
+namespace {
+using E = ElementType;
+
+/// Lines of `assembly` that match.
+int count(const std::string &assembly, const std::string &pattern) {
+  std::regex expression(pattern);
+  std::istringstream lines(assembly);
+  int found = 0;
+  for (std::string line; std::getline(lines, line);)
+    found += std::regex_search(line, expression);
+  return found;
+}
+
+std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding, llvm::StringRef cpu) {
+  KernelModule module;
+  module.add("panel", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
+    PanelCall call{args[0], args[1], args[2], code.num(0), args[3], args[3], args[4], args[4]};
+    ActivationFormat format = activationsFor(weight, rounding);
+    emitPanelOfOneRow(code, module.module(), isa, weight, format, call);
+    emitPanelOfRows(code, module.module(), isa, weight, format, call);
+  });
+  return module.assembly(cpu);
+}
+} // namespace
+
+TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
+  const Isa isa{"avx512-vnni", 16, true};
+  for (const char *cpu : {"icelake-server", "sapphirerapids", "znver4", "znver5"})
+    for (const WeightFormat &weight : {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
+                                       WeightFormat{E::i8, 0, 32, E::f16, {}}}) {
+      CAPTURE(cpu);
+      CAPTURE(weight.name());
+      std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
+      CHECK(count(assembly, "vpdpbusd.*%zmm") >= 8 * (2 + 8 + 2));
+      CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
+    }
+}
+
+TEST_CASE("attention is vdpbf16ps where the machine has it") {
+  const Isa isa{"avx512-bf16", 16, true, true};
+  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"}) {
+    CAPTURE(cpu);
+    KernelModule module;
+    module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p'}, [&](Code &code, ValueRange args) {
+      Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
+      emitPartition(kernel, {64, 3, 4, false}, {args[0], args[1], args[2], args[3], args[4], args[5], args[6]});
+    });
+    std::string assembly = module.assembly(cpu);
+    CHECK(count(assembly, "vdpbf16ps") >= 16);
+    CHECK(count(assembly, "vcvtneps2bf16") >= 1);
+    CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
+  }
+}

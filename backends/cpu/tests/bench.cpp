@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// How fast the panels are: one row as a share of a read loop over the same bytes, many rows in operations a second.
+#include "backends/cpu/panel.h"
+#include "backends/cpu/tests/jit.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <immintrin.h>
+#include <thread>
+#include <vector>
+
+using namespace kvasir;
+using namespace kvasir::cpu;
+
+namespace {
+using E = ElementType;
+using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *activations, int64_t rows, uint8_t *scratch);
+
+constexpr int64_t kColumns = 1536, kRows = 128;
+
+double seconds(const std::function<void()> &body) {
+  auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void onThreads(int threads, const std::function<void(int)> &body) {
+  std::vector<std::thread> others;
+  for (int t = 1; t < threads; ++t)
+    others.emplace_back(body, t);
+  body(0);
+  for (std::thread &thread : others)
+    thread.join();
+}
+
+[[gnu::target("avx2")]] uint64_t readAll(const uint8_t *bytes, size_t size) {
+  __m256i sums[8] = {};
+  for (size_t i = 0; i + 256 <= size; i += 256)
+    for (int k = 0; k < 8; ++k)
+      sums[k] = _mm256_xor_si256(sums[k], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(bytes + i + 32 * k)));
+  for (int k = 1; k < 8; ++k)
+    sums[0] = _mm256_xor_si256(sums[0], sums[k]);
+  return uint64_t(_mm256_extract_epi64(sums[0], 0));
+}
+
+void addPanels(KernelModule &module, const WeightFormat &weight, Rounding rounding) {
+  static const Isa isa{"avx2", 8};
+  for (bool isOneRow : {true, false})
+    module.add(isOneRow ? "one" : "many", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
+      ActivationFormat format = activationsFor(weight, rounding);
+      code.loop(code.num(0), args[1], 1, [&](Value panel) {
+        PanelCall call;
+        call.weight = code.at(args[0], code.mul(panel, kColumns / 32 * weight.blockBytes()));
+        call.groups = code.num(kColumns / 32);
+        call.activations = args[2];
+        call.firstRow = code.num(0);
+        call.rows = call.count = args[3];
+        call.result = args[4];
+        call.unpacked = code.at(args[4], 1 << 16);
+        (isOneRow ? emitPanelOfOneRow : emitPanelOfRows)(code, module.module(), isa, weight, format, call);
+      });
+    });
+}
+
+void bench(const char *name, const WeightFormat &weight, Rounding rounding, int threads) {
+  KernelModule module;
+  addPanels(module, weight, rounding);
+  module.compile();
+  auto *one = reinterpret_cast<PanelsFn *>(module.lookup("one"));
+  auto *many = reinterpret_cast<PanelsFn *>(module.lookup("many"));
+  int64_t panelBytes = kColumns / 32 * weight.blockBytes(), panels = (160 << 20) / panelBytes / threads;
+  size_t size = size_t(panels) * panelBytes;
+  auto *bytes = static_cast<uint8_t *>(std::aligned_alloc(4096, (size * threads + 4095) / 4096 * 4096));
+  std::fill_n(bytes, size * threads, uint8_t(0x11));
+  std::vector<double> reads, kernels;
+  std::vector<uint8_t> activations(8 << 20), scratch((1 << 18) * size_t(threads));
+  volatile uint64_t sink = 0;
+  for (int i = 0; i < 9; ++i) {
+    reads.push_back(seconds([&] { onThreads(threads, [&](int t) { sink = sink + readAll(bytes + size * t, size); }); }));
+    kernels.push_back(seconds([&] {
+      onThreads(threads, [&](int t) { one(bytes + size * t, panels, activations.data(), 1, scratch.data() + (t << 18)); });
+    }));
+  }
+  auto median = [](std::vector<double> v) { std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end()); return v[v.size() / 2]; };
+  auto best = [](const std::vector<double> &v) { return *std::min_element(v.begin(), v.end()); };
+  double gigabytes = size * threads / 1e9;
+  std::printf("%-12s %d threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
+              gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels), best(reads) / best(kernels));
+  int64_t few = std::max<int64_t>(1, (4 << 20) / panelBytes);
+  for (int64_t rows : {4, 16, kRows}) {
+    std::vector<double> times;
+    for (int i = 0; i < 5; ++i)
+      times.push_back(seconds([&] {
+        onThreads(threads, [&](int t) { many(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
+      }));
+    std::printf(", %ld rows %.0f Gop/s", long(rows), 2e-9 * few * 32 * kColumns * rows * threads / best(times));
+  }
+  std::printf("\n");
+  std::free(bytes);
+}
+} // namespace
+
+int main() {
+  for (int threads : {1, 2}) {
+    bench("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8, threads);
+    bench("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8, threads);
+    bench("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8, threads);
+    bench("Q6_K", {E::u8, 32, 16, E::f32, {}}, Rounding::int8, threads);
+    bench("BF16", {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16, threads);
+    bench("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16, threads);
+  }
+}
