@@ -112,6 +112,9 @@ struct IntPanel : PanelBody {
     return of;
   }
 
+  /// Mins that a tile has no registers left for are read again for each row.
+  bool keepsMins() const { return isa.lanes < 16; }
+
   Value finish(Value y, const Sums &sum, const Factors &factors, const RowFactors &row) const {
     for (int64_t s = 0; s < weight.subgroups(); ++s) {
       Value dot = total(sum, s);
@@ -187,7 +190,8 @@ void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, in
     RowFactors of = rowFactors(group, code.add(row, r));
     for (int64_t v = 0; v < numVectors; ++v) {
       Value address = code.at(code.at(result, code.mul(code.add(row, r), kPanelRows * 4)), (first + v) * isa.lanes * 4);
-      code.store(finish(code.load(floats(), address), sum[r][v], factors[v], of), address);
+      Factors ofVector = keepsMins() ? factors[v] : factorsOf(block, first + v);
+      code.store(finish(code.load(floats(), address), sum[r][v], ofVector, of), address);
     }
   }
 }
