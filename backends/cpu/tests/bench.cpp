@@ -90,7 +90,7 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
   std::printf("%-12s %d threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
               gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels), best(reads) / best(kernels));
   int64_t few = std::max<int64_t>(1, (4 << 20) / panelBytes);
-  for (int64_t rows : {4, 16, kRows}) {
+  for (int64_t rows : {int64_t(4), int64_t(16), kRows}) {
     std::vector<double> times;
     for (int i = 0; i < 5; ++i)
       times.push_back(seconds([&] {
