@@ -31,12 +31,11 @@ void addBufferization(OpPassManager &pipeline) {
   options.setFunctionBoundaryTypeConversion(bufferization::LayoutMapOption::IdentityLayoutMap);
   pipeline.addPass(bufferization::createOneShotBufferizePass(options));
 }
-} // namespace
 
-void kvasir::addTensorPasses(OpPassManager &pipeline, const Backend &backend, const Variant &variant) {
-  pipeline.addPass(makeOutlineGroups(backend, variant)); // while slots still say what a kernel reaches
-  pipeline.addPass(makeLowerSlots());                    // from here on nobody can prove anything about state
-  pipeline.addPass(createCSEPass());                     // before tensors are made: two results that share one are copied
+/// All that needs no backend.
+void addCommonPasses(OpPassManager &pipeline) {
+  pipeline.addPass(makeLowerSlots()); // from here on nobody can prove anything about state
+  pipeline.addPass(createCSEPass());  // before tensors are made: two results that share one are copied
   pipeline.addNestedPass<func::FuncOp>(makeDecomposeLm());
   pipeline.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pipeline.addPass(createCanonicalizerPass());
@@ -46,10 +45,17 @@ void kvasir::addTensorPasses(OpPassManager &pipeline, const Backend &backend, co
   pipeline.addPass(createCSEPass());
   pipeline.addPass(createCanonicalizerPass()); // copies whose two ends CSE has shown to be one
 }
+} // namespace
+
+void kvasir::addTensorPasses(OpPassManager &pipeline, const Backend &backend, const Variant &variant) {
+  pipeline.addPass(makeOutlineGroups(backend, variant)); // while slots still say what a kernel reaches
+  addCommonPasses(pipeline);
+}
 
 void kvasir::registerTensorPasses() {
   registerPass(makeDecomposeLm);
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
   registerPass(makeSpecialise);
+  PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs", addCommonPasses);
 }

@@ -1,0 +1,89 @@
+// RUN: kvasir-opt %s --lower-rows --split-input-file --verify-diagnostics | FileCheck %s
+// Packed bytes are reached by the digits of their layouts.
+
+lm.weight @w family(2) source("w{}")
+  layout(<192 bytes, code u4 at 0 [column 32 : 4, row 8 : 128], scale f16 at 1024 [column 32 : 0, row 8 : 16]>)
+  offset(4096) stride(192) : !lm.weight<6x32, codes = ui4, group = 32, scale = f16, zero = 8>
+
+// No row beyond the sixth is read. The scale is read once a group; a code is the low or the high half of a byte.
+// CHECK-LABEL: func.func @nibbles
+// CHECK: arith.constant 4096 : index
+// CHECK: %[[LEFT:.*]] = arith.subi %{{.*}}, %arg2 : index
+// CHECK: %[[END:.*]] = arith.minsi %{{.*}}, %[[LEFT]] : index
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[END]]
+// CHECK:   scf.for
+// CHECK:     llvm.load %{{.*}} {alignment = 1 : i64} : !llvm.ptr -> f16
+// CHECK:     %[[SCALE:.*]] = arith.extf
+// CHECK:     scf.for
+// CHECK:       llvm.load %{{.*}} : !llvm.ptr -> i8
+// CHECK:       arith.shrui
+// CHECK:       %[[MASK:.*]] = arith.constant 15 : i32
+// CHECK:       arith.andi %{{.*}}, %[[MASK]] : i32
+// CHECK:       %[[CENTRED:.*]] = arith.subf
+// CHECK:       arith.mulf %[[SCALE]], %[[CENTRED]] : f32
+// CHECK:       memref.store
+// CHECK-NOT: lm.select
+func.func @nibbles(%call: !llvm.ptr, %layer: index, %begin: index, %tile: memref<4x32xf32>) {
+  %w = lm.select @w[%layer] : !lm.weight<6x32, codes = ui4, group = 32, scale = f16, zero = 8>
+  lm.dequantize %w rows(%begin) outs(%tile : memref<4x32xf32>) : !lm.weight<6x32, codes = ui4, group = 32, scale = f16, zero = 8>
+  return
+}
+
+// -----
+
+lm.weight @w source("w") layout(<20 bytes, code u5 at 0 [column 32 : 5], scale f32 at 0 [column 32 : 0]>) offset(0) stride(0)
+  : !lm.weight<32, codes = ui5, group = 32, scale = f32>
+
+// Five bits may begin in one byte and end in the next.
+// CHECK-LABEL: func.func @five_bits
+// CHECK: llvm.load %{{.*}} : !llvm.ptr -> i8
+// CHECK: llvm.load %{{.*}} : !llvm.ptr -> i8
+// CHECK: arith.shli
+// CHECK: arith.ori
+// CHECK: arith.constant 31 : i32
+func.func @five_bits(%call: !llvm.ptr, %begin: index, %tile: memref<1x32xf32>) {
+  %w = lm.select @w : !lm.weight<32, codes = ui5, group = 32, scale = f32>
+  lm.dequantize %w rows(%begin) outs(%tile : memref<1x32xf32>) : !lm.weight<32, codes = ui5, group = 32, scale = f32>
+  return
+}
+
+// -----
+
+// bf16 is rounded by hand, to nearest even.
+// CHECK-LABEL: func.func @store
+// CHECK: arith.divui
+// CHECK: arith.remui
+// CHECK: arith.bitcast %{{.*}} : f32 to i32
+// CHECK: arith.cmpf uno
+// CHECK: llvm.store %{{.*}}, %{{.*}} {alignment = 1 : i64} : i16, !llvm.ptr
+func.func @store(%call: !llvm.ptr, %layer: index, %rows: memref<?x2x8xf32>) {
+  kv.store_rows %rows into @k slot(0) layout(#lm.layout<8192 bytes, value bf16 at 0 [lane 8 : 16, token 128 : 128, head 2 : 16384, layer 2 : 32768]>) [%layer] : memref<?x2x8xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @load
+// CHECK: scf.for %{{.*}} = %{{.*}} to %arg5
+// CHECK: llvm.load %{{.*}} {alignment = 1 : i64} : !llvm.ptr -> bf16
+// CHECK: arith.extf
+func.func @load(%call: !llvm.ptr, %layer: index, %b: index, %g: index, %p: index, %count: index, %tile: memref<128x8xf32>) {
+  kv.load_rows @k slot(0) layout(#lm.layout<8192 bytes, value bf16 at 0 [lane 8 : 16, token 128 : 128, head 2 : 16384, layer 2 : 32768]>) [%layer, %b, %g] partition(%p) rows(%count) outs(%tile : memref<128x8xf32>)
+  return
+}
+
+// -----
+
+func.func @no_call(%layer: index, %rows: memref<?x2x8xf32>) {
+  // expected-error @below {{is in a function that takes no call}}
+  kv.store_rows %rows into @k slot(0) layout(#lm.layout<8192 bytes, value bf16 at 0 [lane 8 : 16, token 128 : 128, head 2 : 16384, layer 2 : 32768]>) [%layer] : memref<?x2x8xf32>
+  return
+}
+
+// -----
+
+lm.weight @w source("w") : !lm.weight<32, codes = f32>
+func.func @not_packed(%call: !llvm.ptr, %begin: index, %tile: memref<1x32xf32>) {
+  %w = lm.select @w : !lm.weight<32, codes = f32>
+  // expected-error @below {{reads a weight that has no layout yet; pack it first}}
+  lm.dequantize %w rows(%begin) outs(%tile : memref<1x32xf32>) : !lm.weight<32, codes = f32>
+  return
+}
