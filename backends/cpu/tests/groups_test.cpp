@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "backends/backend.h"
+#include "compiler/packing/plan_weights.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/passes/registry.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <doctest/doctest.h>
+
+#include <map>
+
+using namespace mlir;
+using namespace kvasir;
+
+#pragma clang diagnostic ignored "-Wreturn-type-c-linkage"
+extern "C" std::unique_ptr<Backend> kvasir_make_backend();
+
+namespace {
+
+/// A llama of two layers: E 64, H 4, G 2, D 16, F 96, V 70; the output is tied to the embedding.
+const char *kLlama = R"mlir(
+module attributes {lm.model = {name = "tiny", architecture = "llama", context = 256 : i64, vocabulary = 70 : i64}} {
+  kv.schema @llama entries [@forward] {
+    kv.cache @k layers(2) heads(2) row(16) rotated(adjacent)
+    kv.cache @v layers(2) heads(2) row(16) values(@k)
+  }
+  lm.weight @embedding source("token_embd.weight") : !lm.weight<70x64, codes = si8, group = 32, scale = f16>
+  lm.weight @an family(2) source("blk.{}.attn_norm.weight") : !lm.weight<64, codes = f32>
+  lm.weight @q family(2) source("blk.{}.attn_q.weight") : !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16>
+  lm.weight @k_ family(2) source("blk.{}.attn_k.weight") : !lm.weight<32x64, codes = ui4, group = 32, scale = f16, min = f16>
+  lm.weight @v_ family(2) source("blk.{}.attn_v.weight") : !lm.weight<32x64, codes = ui6, group = 16, scale = f32, zero = 32>
+  lm.weight @vb family(2) source("blk.{}.attn_v.bias") : !lm.weight<32, codes = f32>
+  lm.weight @o family(2) source("blk.{}.attn_output.weight") : !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16>
+  lm.weight @fn family(2) source("blk.{}.ffn_norm.weight") : !lm.weight<64, codes = f32>
+  lm.weight @gate family(2) source("blk.{}.ffn_gate.weight") : !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8>
+  lm.weight @up family(2) source("blk.{}.ffn_up.weight") : !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8>
+  lm.weight @down family(2) source("blk.{}.ffn_down.weight") : !lm.weight<64x96, codes = bf16>
+  lm.weight @on source("output_norm.weight") : !lm.weight<64, codes = f32>
+  func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch)
+      -> (tensor<?x70xf32> {kv.name = "logits", kv.role = "logits"}, !kv.slot<@k>, !kv.slot<@v>) {
+    %t = kv.tokens %batch
+    %positions = kv.positions %batch : tensor<?xi64>
+    %angles = lm.rope_angles %positions {frequencies = dense<0.5> : tensor<8xf64>, magnitude = 1.0 : f32} : tensor<?xi64> -> tensor<?x8x2xf32>
+    %e = lm.select @embedding : !lm.weight<70x64, codes = si8, group = 32, scale = f16>
+    %x0 = lm.embedding %ids, %e : tensor<?xi32>, !lm.weight<70x64, codes = si8, group = 32, scale = f16> -> tensor<?x64xf32>
+    %x, %k9, %v9 = kv.loop %layer = 0 to 2 carry(%h = %x0, %ki = %k, %vi = %v) : tensor<?x64xf32>, !kv.slot<@k>, !kv.slot<@v> {
+      %an = lm.select @an[%layer] : !lm.weight<64, codes = f32>
+      %n = lm.rms_norm %h, %an {epsilon = 1.0e-05 : f32} : tensor<?x64xf32>, !lm.weight<64, codes = f32>
+      %wq = lm.select @q[%layer] : !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16>
+      %q = lm.linear %n, %wq : tensor<?x64xf32>, !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16> -> tensor<?x64xf32>
+      %qh = tensor.expand_shape %q [[0], [1, 2]] output_shape [%t, 4, 16] : tensor<?x64xf32> into tensor<?x4x16xf32>
+      %wk = lm.select @k_[%layer] : !lm.weight<32x64, codes = ui4, group = 32, scale = f16, min = f16>
+      %kr = lm.linear %n, %wk : tensor<?x64xf32>, !lm.weight<32x64, codes = ui4, group = 32, scale = f16, min = f16> -> tensor<?x32xf32>
+      %kh = tensor.expand_shape %kr [[0], [1, 2]] output_shape [%t, 2, 16] : tensor<?x32xf32> into tensor<?x2x16xf32>
+      %wv = lm.select @v_[%layer] : !lm.weight<32x64, codes = ui6, group = 16, scale = f32, zero = 32>
+      %bv = lm.select @vb[%layer] : !lm.weight<32, codes = f32>
+      %vr = lm.linear %n, %wv bias %bv : tensor<?x64xf32>, !lm.weight<32x64, codes = ui6, group = 16, scale = f32, zero = 32>, !lm.weight<32, codes = f32> -> tensor<?x32xf32>
+      %vh = tensor.expand_shape %vr [[0], [1, 2]] output_shape [%t, 2, 16] : tensor<?x32xf32> into tensor<?x2x16xf32>
+      %qt = lm.rope %qh, %angles lanes(adjacent) : tensor<?x4x16xf32>, tensor<?x8x2xf32>
+      %kt = lm.rope %kh, %angles lanes(adjacent) : tensor<?x2x16xf32>, tensor<?x8x2xf32>
+      %k1 = kv.append %ki[%layer], %kt, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+      %v1 = kv.append %vi[%layer], %vh, %batch : !kv.slot<@v>, tensor<?x2x16xf32>
+      %a = kv.attend %qt, %k1[%layer], %v1[%layer], %batch {scale = 0.25 : f32} : tensor<?x4x16xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x4x16xf32>
+      %ac = tensor.collapse_shape %a [[0], [1, 2]] : tensor<?x4x16xf32> into tensor<?x64xf32>
+      %wo = lm.select @o[%layer] : !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16>
+      %o = lm.linear %ac, %wo : tensor<?x64xf32>, !lm.weight<64x64, codes = ui4, group = 32, scale = f16, min = f16> -> tensor<?x64xf32>
+      %h1 = arith.addf %h, %o : tensor<?x64xf32>
+      %fn = lm.select @fn[%layer] : !lm.weight<64, codes = f32>
+      %m = lm.rms_norm %h1, %fn {epsilon = 1.0e-05 : f32} : tensor<?x64xf32>, !lm.weight<64, codes = f32>
+      %wg = lm.select @gate[%layer] : !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8>
+      %g = lm.linear %m, %wg : tensor<?x64xf32>, !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8> -> tensor<?x96xf32>
+      %wu = lm.select @up[%layer] : !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8>
+      %u = lm.linear %m, %wu : tensor<?x64xf32>, !lm.weight<96x64, codes = ui4, group = 32, scale = f16, zero = 8> -> tensor<?x96xf32>
+      %s = lm.swiglu %g, %u : tensor<?x96xf32>
+      %wd = lm.select @down[%layer] : !lm.weight<64x96, codes = bf16>
+      %d = lm.linear %s, %wd : tensor<?x96xf32>, !lm.weight<64x96, codes = bf16> -> tensor<?x64xf32>
+      %h2 = arith.addf %h1, %d : tensor<?x64xf32>
+      kv.yield %h2, %k1, %v1 : tensor<?x64xf32>, !kv.slot<@k>, !kv.slot<@v>
+    }
+    %wanted = kv.wanted %batch : tensor<?xi32>
+    %r = lm.take %x, %wanted : tensor<?x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
+    %on = lm.select @on : !lm.weight<64, codes = f32>
+    %rn = lm.rms_norm %r, %on {epsilon = 1.0e-05 : f32} : tensor<?x64xf32>, !lm.weight<64, codes = f32>
+    %logits = lm.linear %rn, %e : tensor<?x64xf32>, !lm.weight<70x64, codes = si8, group = 32, scale = f16> -> tensor<?x70xf32>
+    return %logits, %k9, %v9 : tensor<?x70xf32>, !kv.slot<@k>, !kv.slot<@v>
+  }
+}
+)mlir";
+
+/// How often each kernel is named in the general entry.
+std::map<std::string, int> groupsOf(ModuleOp module) {
+  std::map<std::string, int> counts;
+  module.lookupSymbol<func::FuncOp>("forward").walk([&](kv::GroupOp group) { ++counts[group.getKernel().str()]; });
+  return counts;
+}
+
+struct Compiled {
+  std::unique_ptr<MLIRContext> context = std::make_unique<MLIRContext>();
+  std::unique_ptr<Backend> backend = kvasir_make_backend();
+  OwningOpRef<ModuleOp> module;
+  std::vector<Variant> variants;
+
+  explicit Compiled(std::string text, const BackendOptions &options = {Activations::automatic, {"avx2", "avx512-bf16"}}) {
+    DialectRegistry registry;
+    registerDialects(registry);
+    context->appendDialectRegistry(registry);
+    variants = cantFail(backend->configure(options));
+    module = parseSourceString<ModuleOp>(text, context.get());
+    CHECK(module);
+    PassManager passes(context.get());
+    addProgramPasses(passes, *backend);
+    CHECK(succeeded(passes.run(*module)));
+    auto choose = [&](lm::WeightOp weight, ArrayRef<Operation *> users) { return backend->weightLayout(weight, users); };
+    CHECK(succeeded(planWeights(*module, choose)));
+  }
+
+  /// Lowers a copy for one variant.
+  OwningOpRef<ModuleOp> lower(const Variant &variant) {
+    OwningOpRef<ModuleOp> copy = module->clone();
+    PassManager passes(context.get());
+    addTensorPasses(passes, *backend, variant);
+    CHECK(succeeded(passes.run(*copy)));
+    return copy;
+  }
+};
+
+std::string replaced(std::string text, StringRef from, StringRef to) {
+  size_t at = text.find(from);
+  CHECK(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+} // namespace
+
+TEST_CASE("a llama becomes kernels, in every variant") {
+  Compiled compiled(kLlama);
+  CHECK(groupsOf(*compiled.module) ==
+        std::map<std::string, int>{
+            {"cpu.attend", 1}, {"cpu.gate_up", 1}, {"cpu.linear", 4}, {"cpu.linear_add", 2}});
+  for (const Variant &variant : compiled.variants) {
+    OwningOpRef<ModuleOp> lowered = compiled.lower(variant);
+    CHECK(succeeded(verify(*lowered)));
+    int kernels = 0;
+    lowered->walk([&](lm::InvokeOp) { ++kernels; });
+    CHECK(kernels == 2 * 8);
+  }
+}
+
+TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
+  std::string text = kLlama;
+  for (int i = 0; i < 4; ++i)
+    if (size_t at = text.find("codes = ui6, group = 16, scale = f32, zero = 32"); at != std::string::npos)
+      text.replace(at, 47, "codes = ui6, group = 32, scale = f32, zero = 32");
+  Compiled compiled(text);
+  CHECK(groupsOf(*compiled.module) ==
+        std::map<std::string, int>{
+            {"cpu.attend", 1}, {"cpu.gate_up", 1}, {"cpu.linear", 1}, {"cpu.linear_add", 2}, {"cpu.qkv", 1}});
+  for (const Variant &variant : compiled.variants)
+    CHECK(succeeded(verify(*compiled.lower(variant))));
+}
+
+TEST_CASE("what has no kernel is left to its decomposition") {
+  std::string text = replaced(kLlama, "{scale = 0.25 : f32}", "{scale = 0.25 : f32, softcap = 30.0 : f32}");
+  Compiled compiled(text);
+  CHECK(groupsOf(*compiled.module).count("cpu.attend") == 0);
+}
