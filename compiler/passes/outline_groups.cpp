@@ -4,8 +4,11 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -27,7 +30,9 @@ struct OutlineGroups : PassWrapper<OutlineGroups, OperationPass<ModuleOp>> {
   StringRef getArgument() const override { return "outline-groups"; }
   StringRef getDescription() const override { return "turn groups into kernels and calls of them"; }
   void getDependentDialects(DialectRegistry &registry) const override {
-    registry.insert<kv::KvDialect, lm::LmDialect, LLVM::LLVMDialect, memref::MemRefDialect, tensor::TensorDialect>();
+    // The last four are what backends emit kernels in, besides LLVM's and memref.
+    registry.insert<kv::KvDialect, lm::LmDialect, LLVM::LLVMDialect, memref::MemRefDialect, tensor::TensorDialect,
+                    arith::ArithDialect, math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
   }
   void runOnOperation() override {
     SmallVector<kv::GroupOp> groups;
