@@ -18,6 +18,13 @@ void Configuration::failValue(std::string_view name, const gguf::Value *value, c
     fail("metadata " + key + " is missing; " + expected + " is expected");
 }
 
+void Configuration::checkTokens(int64_t vocabulary) {
+  const gguf::Value *tokens = file.find("tokenizer.ggml.tokens");
+  if (tokens && tokens->count() > uint64_t(vocabulary))
+    fail("the tokenizer has " + std::to_string(tokens->count()) + " tokens; the embedding has " +
+         std::to_string(vocabulary));
+}
+
 int64_t Configuration::count(std::string_view name) {
   const gguf::Value *value = find(name);
   uint64_t number = value ? value->asUnsigned().value_or(0) : 0;

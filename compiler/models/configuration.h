@@ -28,6 +28,9 @@ public:
 
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 
+  /// A tokenizer, if there is one, may not make ids that the model has no row for.
+  void checkTokens(int64_t vocabulary);
+
   /// Notes that the configuration is wrong; only the first time counts.
   void fail(std::string message);
 

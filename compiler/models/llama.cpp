@@ -59,13 +59,12 @@ LlamaShape readShape(Configuration &configuration, const WeightSource &weights) 
                        std::to_string(shape.keyWidth) + " wide");
   if (configuration.contains("expert_count") && configuration.count("expert_count") > 1)
     configuration.fail("the model is a mixture of experts, which is not built yet");
-  if (!configuration.failure())
-    shape.rope = readRopeAngles(configuration, weights, shape.rotated, shape.context);
   Result<SourceTensor> embedding = weights.find("token_embd.weight");
   if (!embedding)
     configuration.fail(embedding.message());
   else
     shape.vocabulary = int64_t(embedding->rows);
+  configuration.checkTokens(shape.vocabulary);
   return shape;
 }
 
@@ -317,6 +316,10 @@ ModuleResult buildLlama(const ModelSource &source, MLIRContext *context) {
   LlamaWeights weights = declareWeights(shape, table);
   if (table.failure())
     return *table.failure();
+  // Only now: the tensors have shown that the width of a head is no invention.
+  shape.rope = readRopeAngles(configuration, source.weights, shape.rotated, shape.context);
+  if (configuration.failure())
+    return *configuration.failure();
 
   (*module)->setAttr("lm.model", describeModel(builder, shape, source.name));
   LlamaGraph graph(shape, weights, builder);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The GGUF reader on right files, on each way of being wrong, and on 5000 damaged ones.
 #include "compiler/frontends/gguf/reader.h"
+#include "tests/unit/damage.h"
 #include "tests/unit/gguf_bytes.h"
 
 #include <doctest/doctest.h>
@@ -33,18 +34,6 @@ GgufBytes smallFile() {
 std::string messageOf(const GgufBytes &file) {
   Result<gguf::File> parsed = gguf::File::parse(file.bytes);
   return parsed ? "" : parsed.message();
-}
-
-void changeNumber(std::vector<uint8_t> &bytes, std::mt19937 &random) {
-  size_t at = random() % bytes.size();
-  switch (random() % 4) {
-  case 0: bytes[at] = uint8_t(random()); return;
-  case 1: bytes[at] ^= uint8_t(1 << random() % 8); return;
-  case 2: bytes.resize(at); return;
-  default:
-    for (size_t i = at & ~size_t(3); i < std::min(bytes.size(), (at & ~size_t(3)) + 8); ++i)
-      bytes[i] = random() % 2 ? 0xff : 0x7f;
-  }
 }
 
 } // namespace
@@ -137,9 +126,7 @@ TEST_CASE("every file cut short is refused") {
 TEST_CASE("damaged files are read or refused in one line") {
   std::mt19937 random(1);
   for (int i = 0; i < 5000; ++i) {
-    std::vector<uint8_t> bytes = smallFile().bytes;
-    for (uint32_t changes = 1 + random() % 4; changes > 0 && !bytes.empty(); --changes)
-      changeNumber(bytes, random);
+    std::vector<uint8_t> bytes = damaged(smallFile().bytes, random);
     Result<gguf::File> file = gguf::File::parse(bytes);
     if (!file) {
       REQUIRE(file.message().find('\n') == std::string::npos);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// A small llama model with random weights and a tokenizer, as the bytes of a GGUF file.
+#ifndef KVASIR_TESTS_UNIT_SMALL_MODEL_H
+#define KVASIR_TESTS_UNIT_SMALL_MODEL_H
+
+#include "compiler/frontends/gguf/tensor_types.h"
+#include "tests/unit/gguf_bytes.h"
+
+#include <map>
+#include <random>
+#include <variant>
+
+namespace kvasir {
+
+/// Types of tensors as files number them.
+inline constexpr uint32_t kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ8_0 = 8, kIQ2_XXS = 16;
+
+struct TensorFacts {
+  std::vector<uint64_t> dims;
+  uint32_t type;
+};
+
+/// A llama model of two layers, E = 64, H = 4, G = 2, F = 128, V = 96, to be changed before it is written.
+struct SmallModel {
+  using Value = std::variant<uint32_t, float, std::string, std::vector<std::string>>;
+  std::map<std::string, Value> metadata{
+      {"general.architecture", "llama"},
+      {"llama.block_count", 2u},
+      {"llama.context_length", 256u},
+      {"llama.embedding_length", 64u},
+      {"llama.feed_forward_length", 128u},
+      {"llama.attention.head_count", 4u},
+      {"llama.attention.head_count_kv", 2u},
+      {"llama.attention.layer_norm_rms_epsilon", 1e-5f},
+      {"llama.rope.freq_base", 10000.0f},
+      {"tokenizer.ggml.model", "gpt2"},
+      {"tokenizer.ggml.pre", "gpt-2"},
+      {"tokenizer.ggml.eos_token_id", 90u},
+      {"tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab c"}}};
+  std::map<std::string, TensorFacts> tensors{{"token_embd.weight", {{64, 96}, kQ8_0}},
+                                             {"output_norm.weight", {{64}, kF32}}};
+
+  SmallModel() {
+    std::vector<std::string> tokens{"ab", "abc"};
+    for (char c = 33; tokens.size() < 96; ++c)
+      tokens.push_back(c < 127 ? std::string(1, c) : "[unused]");
+    metadata["tokenizer.ggml.tokens"] = tokens;
+    for (const char *layer : {"blk.0.", "blk.1."}) {
+      auto add = [&](const char *name, std::vector<uint64_t> dims, uint32_t type) {
+        tensors[std::string(layer) + name + ".weight"] = {std::move(dims), type};
+      };
+      add("attn_norm", {64}, kF32);
+      add("attn_q", {64, 64}, kQ4_0);
+      add("attn_k", {64, 32}, kQ4_0);
+      add("attn_v", {64, 32}, kQ4_0);
+      add("attn_output", {64, 64}, kQ4_0);
+      add("ffn_norm", {64}, kF32);
+      add("ffn_gate", {64, 128}, kQ4_0);
+      add("ffn_up", {64, 128}, kQ4_0);
+      add("ffn_down", {128, 64}, kQ4_0);
+    }
+  }
+
+  std::vector<uint8_t> bytes() const {
+    GgufBytes file;
+    file.header(tensors.size(), metadata.size());
+    for (const auto &[key, value] : metadata) {
+      file.text(key);
+      if (auto *strings = std::get_if<std::vector<std::string>>(&value)) {
+        file.number(uint32_t(9)).number(uint32_t(8)).number(uint64_t(strings->size()));
+        for (const std::string &string : *strings)
+          file.text(string);
+      } else if (auto *number = std::get_if<uint32_t>(&value))
+        file.number(uint32_t(4)).number(*number);
+      else if (auto *real = std::get_if<float>(&value))
+        file.number(uint32_t(6)).number(*real);
+      else
+        file.number(uint32_t(8)).text(std::get<std::string>(value));
+    }
+    uint64_t end = 0;
+    for (const auto &[name, tensor] : tensors) {
+      file.tensor(name, tensor.dims, tensor.type, end);
+      const gguf::TensorType *type = gguf::findTensorType(tensor.type);
+      uint64_t elements = 1;
+      for (uint64_t dim : tensor.dims)
+        elements *= dim;
+      end += (elements / type->blockElements * type->blockBytes + 31) / 32 * 32;
+    }
+    size_t begin = file.align().bytes.size();
+    file.zeros(end);
+    std::mt19937 random(1);
+    for (size_t i = begin; i < file.bytes.size(); ++i)
+      file.bytes[i] = uint8_t(random());
+    return file.bytes;
+  }
+};
+
+} // namespace kvasir
+
+#endif
