@@ -30,13 +30,17 @@ struct ProgramTypes {
 class PluginWriter {
 public:
   PluginWriter(ModuleOp module, const Description &description)
-      : module(module), description(description), constants(module), types(module.getContext()) {}
+      : module(module), description(description), variants(description.variants), constants(module),
+        types(module.getContext()) {
+    if (variants.empty()) // runs anywhere
+      variants.push_back({"any", {}});
+  }
 
   LogicalResult write(StringRef note) {
     declareEntryPoints();
     FailureOr<std::string> functions = writeFunctions();
-    FailureOr<std::string> variants = writeVariants();
-    if (failed(functions) || failed(variants))
+    FailureOr<std::string> variantTable = writeVariants();
+    if (failed(functions) || failed(variantTable))
       return failure();
     std::vector<uint8_t> isRegister;
     for (const SlotDescription &slot : description.slots)
@@ -44,7 +48,7 @@ public:
     std::string registers = constants.writeBytes("kvasir_is_register", isRegister);
     constants.writeStructs("kvasir_the_program", types.program,
                            {{int64_t(description.slots.size()), int64_t(description.functions.size()),
-                             int64_t(description.variants.size()), 0, registers, *functions, *variants}},
+                             int64_t(variants.size()), 0, registers, *functions, *variantTable}},
                            /*isHidden=*/true);
     writeNote(note);
     return success();
@@ -64,7 +68,7 @@ private:
   FailureOr<std::string> writeFunctions() {
     std::vector<std::vector<ConstantField>> rows;
     for (const FunctionDescription &function : description.functions) {
-      LLVM::LLVMFuncOp code = find(function.name, description.variants.front().name, kGeneralForm);
+      LLVM::LLVMFuncOp code = find(function.name, variants.front().name, kGeneralForm);
       auto writes = code ? code->getAttrOfType<DenseI64ArrayAttr>(kWritesAttr) : nullptr;
       if (!writes)
         return module.emitError() << "function '" << function.name << "' has no code that says which slots it writes";
@@ -119,7 +123,7 @@ private:
 
   FailureOr<std::string> writeVariants() {
     std::vector<std::vector<ConstantField>> rows;
-    for (const VariantDescription &variant : description.variants) {
+    for (const VariantDescription &variant : variants) {
       FailureOr<std::string> general = writeCode(variant.name, kGeneralForm);
       FailureOr<std::string> single = writeCode(variant.name, kSingleForm);
       if (failed(general) || failed(single))
@@ -167,6 +171,7 @@ private:
 
   ModuleOp module;
   const Description &description;
+  std::vector<VariantDescription> variants;
   ConstantWriter constants;
   ProgramTypes types;
 };

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/dialects/kv/passes.h"
+#include "compiler/driver/backend_library.h"
+#include "compiler/driver/describe.h"
+#include "compiler/driver/options.h"
+#include "compiler/driver/pass_options.h"
+#include "compiler/driver/plugin_code.h"
+#include "compiler/driver/progress.h"
+#include "compiler/driver/source_program.h"
+#include "compiler/packing/packer.h"
+#include "compiler/packing/plan_weights.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/passes/registry.h"
+#include "plugins/note.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+constexpr const char *kProducer = "kvasir 0.1.0";
+
+llvm::Error errorOf(const std::string &message) { return llvm::createStringError(message); }
+
+llvm::Expected<Activations> activationsFromName(const std::string &name) {
+  if (name == "auto")
+    return Activations::automatic;
+  if (name == "int8")
+    return Activations::int8;
+  if (name == "bf16")
+    return Activations::bf16;
+  if (name == "exact")
+    return Activations::exact;
+  return errorOf("--activations '" + name + "' is not one of auto, int8, bf16, exact");
+}
+
+/// One run of the compiler, from file to file.
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options) : options(options), context(makeRegistry()), reporter(&context) {}
+
+  llvm::Error run() {
+    progress.begin("reading");
+    llvm::Expected<std::unique_ptr<SourceProgram>> opened = SourceProgram::open(options.input);
+    if (!opened)
+      return opened.takeError();
+    source = std::move(*opened);
+    if (options.vocabularyOnly)
+      return writeVocabulary();
+    if (llvm::Error error = prove())
+      return error;
+    if (options.emit == EmitForm::kv || options.emit == EmitForm::lm)
+      return writeText([&](llvm::raw_ostream &stream) {
+        program->print(stream, OpPrintingFlags().elideLargeElementsAttrs(1 << 20));
+      });
+    if (llvm::Error error = plan())
+      return error;
+    return options.emit == EmitForm::plugin ? writePlugin() : writeCode();
+  }
+
+  void report() {
+    progress.end();
+    if (options.timing)
+      for (const Progress::Step &step : progress.steps())
+        llvm::errs() << llvm::format("%8.1f ms  ", step.timeMs) << step.name << "\n";
+    if (!summary.empty())
+      llvm::errs() << summary << llvm::format(", %.1f s\n", progress.totalMs() / 1000);
+  }
+
+private:
+  static DialectRegistry makeRegistry() {
+    DialectRegistry registry;
+    registerDialects(registry);
+    return registry;
+  }
+
+  llvm::Error failed(const char *step) { return reporter.takeError(step); }
+
+  SetUpPasses setUp() {
+    return [this](PassManager &passes) { setUpPasses(passes, options); };
+  }
+
+  /// Imports, loads the backend, and runs what is proved.
+  llvm::Error prove() {
+    llvm::Expected<OwningOpRef<ModuleOp>> module = source->import(&context);
+    if (!module)
+      return module.takeError();
+    program = std::move(*module);
+    if (options.emit == EmitForm::kv) {
+      PassManager passes(&context);
+      passes.addPass(kv::createVerifyState());
+      return mlir::failed(passes.run(*program)) ? failed("verify-state") : llvm::Error::success();
+    }
+    if (llvm::Error error = chooseBackend())
+      return error;
+    progress.begin("proving");
+    PassManager passes(&context);
+    setUp()(passes);
+    verifyBetweenPasses(passes, options);
+    addProgramPasses(passes, *backend);
+    return mlir::failed(passes.run(*program)) ? failed("the program") : llvm::Error::success();
+  }
+
+  llvm::Error chooseBackend() {
+    llvm::Expected<Activations> activations = activationsFromName(options.activations);
+    if (!activations)
+      return activations.takeError();
+    llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend);
+    if (!loaded)
+      return loaded.takeError();
+    backend = std::move(*loaded);
+    llvm::Expected<std::vector<Variant>> configured = backend->configure({*activations, options.targets});
+    if (!configured)
+      return configured.takeError();
+    variants = std::move(*configured);
+    return llvm::Error::success();
+  }
+
+  llvm::Error plan() {
+    FailureOr<uint64_t> size = planWeights(*program, [&](lm::WeightOp weight, ArrayRef<Operation *> users) {
+      return backend->weightLayout(weight, users);
+    });
+    if (mlir::failed(size))
+      return failed("packing");
+    weightsSize = *size;
+    return llvm::Error::success();
+  }
+
+  llvm::Error writeCode() {
+    PluginCode code(*backend, variants, setUp());
+    progress.begin("lowering");
+    if (mlir::failed(code.lower(*program)))
+      return failed("lowering");
+    progress.begin("generating code");
+    llvm::Expected<std::vector<Bytes>> texts =
+        code.generate(options.emit == EmitForm::llvm ? CodeForm::llvm : CodeForm::assembly);
+    if (!texts)
+      return texts.takeError();
+    return writeText([&](llvm::raw_ostream &stream) {
+      for (const Bytes &text : *texts)
+        stream.write(text.data(), text.size());
+    });
+  }
+
+  llvm::Error writePlugin() {
+    llvm::Expected<Description> description = describeProgram(*program, *backend, variants, options.activations);
+    if (!description)
+      return description.takeError();
+    std::vector<PackedWeight> weights = packedWeights(*program);
+    progress.begin("fingerprint");
+    Result<Digest> fingerprintResult = fingerprint(weights, source->weights(), configurationText());
+    if (!fingerprintResult)
+      return errorOf(fingerprintResult.message());
+    Result<std::vector<uint8_t>> note = makeNote(*description, {*fingerprintResult, kProducer});
+    if (!note)
+      return errorOf(note.message());
+    llvm::Expected<Section> tokenizer = source->tokenizer();
+    if (!tokenizer)
+      return tokenizer.takeError();
+    std::string table = tensorsToJson(describeWeights(*program));
+    llvm::Expected<Bytes> image = makeImage(*description, *note);
+    if (!image)
+      return image.takeError();
+    summarise(*description, image->size());
+    return writeFile(*image, {{"tensors", {table.begin(), table.end()}}, std::move(*tokenizer)}, weights);
+  }
+
+  std::string configurationText() {
+    auto model = (*program)->getAttrOfType<DictionaryAttr>("lm.model");
+    auto text = model ? model.getAs<StringAttr>("configuration") : StringAttr();
+    return text ? text.str() : "";
+  }
+
+  llvm::Expected<Bytes> makeImage(const Description &description, ArrayRef<uint8_t> note) {
+    PluginCode code(*backend, variants, setUp());
+    progress.begin("lowering");
+    if (mlir::failed(code.lower(*program)))
+      return failed("lowering");
+    progress.begin("generating code");
+    return code.link(description, note, options.output);
+  }
+
+  llvm::Error writeFile(const Bytes &image, const std::vector<Section> &sections,
+                        const std::vector<PackedWeight> &weights) {
+    progress.begin("packing weights");
+    std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t *>(image.data()), image.size());
+    Result<std::unique_ptr<ArtefactWriter>> writer =
+        ArtefactWriter::begin(options.output, bytes, sections, weightsSize);
+    if (!writer)
+      return errorOf(writer.message());
+    Status packed = packWeights(
+        weights, source->weights(),
+        [&](uint64_t offset, std::span<const uint8_t> run) { return (*writer)->write(offset, run); },
+        [&](uint64_t done, uint64_t total) { progress.advance(double(done) / std::max<uint64_t>(total, 1)); });
+    if (!packed)
+      return errorOf(packed.message());
+    progress.begin("writing");
+    Status finished = (*writer)->finish();
+    return finished ? llvm::Error::success() : errorOf(finished.message());
+  }
+
+  /// A plugin with a tokenizer and no function.
+  llvm::Error writeVocabulary() {
+    llvm::Expected<Section> tokenizer = source->tokenizer();
+    if (!tokenizer)
+      return tokenizer.takeError();
+    Description description;
+    description.model.name = llvm::StringRef(options.input).rsplit('/').second.str();
+    if (description.model.name.empty())
+      description.model.name = options.input;
+    Result<std::vector<uint8_t>> note = makeNote(description, {Digest{}, kProducer});
+    if (!note)
+      return errorOf(note.message());
+    progress.begin("generating code");
+    llvm::Expected<Bytes> image = linkWithoutFunctions(context, description, *note, options.output);
+    if (!image)
+      return image.takeError();
+    summary = options.output + ": a tokenizer, no functions";
+    return writeFile(*image, {std::move(*tokenizer)}, {});
+  }
+
+  llvm::Error writeText(llvm::function_ref<void(llvm::raw_ostream &)> write) {
+    if (options.output.empty() || options.output == "-")
+      return write(llvm::outs()), llvm::Error::success();
+    std::error_code error;
+    llvm::ToolOutputFile file(options.output, error, llvm::sys::fs::OF_Text);
+    if (error)
+      return errorOf("cannot write '" + options.output + "': " + error.message());
+    write(file.os());
+    file.os().close();
+    if (file.os().has_error()) {
+      error = file.os().error();
+      file.os().clear_error();
+      return errorOf("cannot write '" + options.output + "': " + error.message());
+    }
+    file.keep();
+    return llvm::Error::success();
+  }
+
+  void summarise(const Description &description, size_t imageSize) {
+    uint64_t numLayers = 0;
+    for (const SlotDescription &slot : description.slots)
+      numLayers = std::max(numLayers, slot.layers);
+    llvm::raw_string_ostream(summary) << options.output << ": proved that every token of "
+                                      << description.functions.size() << " function(s) reaches "
+                                      << description.slots.size() << " slots in " << numLayers << " layers; code "
+                                      << (imageSize + 1023) / 1024 << " KB, weights "
+                                      << llvm::format("%.1f MB", weightsSize / 1e6);
+  }
+
+  const CompileOptions &options;
+  Progress progress;
+  MLIRContext context;
+  DiagnosticReporter reporter;
+  std::unique_ptr<SourceProgram> source;
+  std::unique_ptr<Backend> backend;
+  std::vector<Variant> variants;
+  OwningOpRef<ModuleOp> program;
+  uint64_t weightsSize = 0;
+  std::string summary;
+};
+} // namespace
+
+int kvasir::runCompiler(const CompileOptions &options) {
+  Compilation compilation(options);
+  llvm::Error error = compilation.run();
+  compilation.report();
+  if (!error)
+    return 0;
+  llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";
+  return 1;
+}

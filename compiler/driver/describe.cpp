@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/driver/describe.h"
+
+#include "compiler/passes/passes.h"
+
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <set>
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+std::string textOf(DictionaryAttr dictionary, StringRef key) {
+  auto text = dictionary ? dictionary.getAs<StringAttr>(key) : StringAttr();
+  return text ? text.str() : "";
+}
+
+uint64_t numberOf(DictionaryAttr dictionary, StringRef key) {
+  auto number = dictionary ? dictionary.getAs<IntegerAttr>(key) : IntegerAttr();
+  return number ? number.getInt() : 0;
+}
+
+ModelDescription describeModel(ModuleOp module) {
+  auto model = module->getAttrOfType<DictionaryAttr>("lm.model");
+  ModelDescription description;
+  description.name = textOf(model, "name");
+  description.architecture = textOf(model, "architecture");
+  description.contextTokens = numberOf(model, "context");
+  description.vocabularySize = numberOf(model, "vocabulary");
+  if (auto extents = model ? model.getAs<DictionaryAttr>("extents") : DictionaryAttr())
+    for (NamedAttribute extent : extents)
+      description.extents[extent.getName().str()] = cast<IntegerAttr>(extent.getValue()).getInt();
+  return description;
+}
+
+SlotDescription describeCache(kv::CacheOp cache) {
+  SlotDescription slot;
+  slot.name = cache.getSymName().str();
+  slot.layers = cache.getLayers();
+  slot.heads = cache.getHeads();
+  slot.width = cache.getWidth();
+  slot.windowTokens = cache.getWindow().value_or(0);
+  if (auto lanes = cache.getRotated())
+    slot.rotated = *lanes == kv::LaneOrder::adjacent ? RowRotation::adjacent : RowRotation::halves;
+  if (auto keys = cache.getValues())
+    slot.values = keys->str();
+  if (auto layout = cache->getAttrOfType<lm::LayoutAttr>(kLayoutAttr))
+    slot.layout = layout.getLayout();
+  return slot;
+}
+
+std::optional<ElementType> elementOf(Type type) {
+  if (type.isF32())
+    return ElementType::f32;
+  if (type.isF16())
+    return ElementType::f16;
+  if (type.isBF16())
+    return ElementType::bf16;
+  if (type.isInteger(32))
+    return ElementType::i32;
+  if (type.isInteger(64))
+    return ElementType::i64;
+  return std::nullopt;
+}
+
+TensorRole roleOf(StringRef name) {
+  return llvm::StringSwitch<TensorRole>(name)
+      .Case("ids", TensorRole::ids)
+      .Case("embeddings", TensorRole::embeddings)
+      .Case("positions", TensorRole::positions)
+      .Case("mask", TensorRole::mask)
+      .Case("logits", TensorRole::logits)
+      .Case("hidden", TensorRole::hidden)
+      .Default(TensorRole::other);
+}
+
+/// `symbol` stands for the extent that the call gives: T for inputs, W for outputs.
+llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, DictionaryAttr attributes, char symbol,
+                                                 const std::string &otherwise) {
+  TensorDescription tensor;
+  tensor.name = textOf(attributes, "kv.name");
+  if (tensor.name.empty())
+    tensor.name = otherwise;
+  std::optional<ElementType> element = elementOf(type.getElementType());
+  if (!element)
+    return llvm::createStringError("tensor '%s' has elements of a type that no plugin has", tensor.name.c_str());
+  tensor.element = *element;
+  for (int64_t extent : type.getShape())
+    tensor.shape.push_back(ShapedType::isDynamic(extent) ? Dimension{symbol, 0} : Dimension{0, uint64_t(extent)});
+  tensor.role = roleOf(textOf(attributes, "kv.role"));
+  return tensor;
+}
+
+llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, char symbol, const char *prefix,
+                            std::vector<TensorDescription> &tensors) {
+  for (auto [i, type] : llvm::enumerate(types)) {
+    auto tensorType = dyn_cast<RankedTensorType>(type);
+    if (!tensorType)
+      continue;
+    auto dictionary = attributes ? cast<DictionaryAttr>(attributes[i]) : DictionaryAttr();
+    llvm::Expected<TensorDescription> tensor =
+        describeTensor(tensorType, dictionary, symbol, prefix + std::to_string(tensors.size()));
+    if (!tensor)
+      return tensor.takeError();
+    tensors.push_back(std::move(*tensor));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error describeFunctions(ModuleOp module, kv::SchemaOp schema, Description &description) {
+  for (Attribute entry : schema.getEntries()) {
+    auto function = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr());
+    if (!function || function->hasAttr(kSpecialisesAttr))
+      continue;
+    FunctionDescription described;
+    described.name = function.getName().str();
+    described.maxTokens = kMaxTokens;
+    if (llvm::Error error =
+            describeTensors(function.getArgumentTypes(), function.getAllArgAttrs(), 'T', "input", described.inputs))
+      return error;
+    if (llvm::Error error =
+            describeTensors(function.getResultTypes(), function.getAllResultAttrs(), 'W', "output", described.outputs))
+      return error;
+    function.walk([&](kv::WaiveOp waive) {
+      description.waivers.push_back(
+          {described.name, kv::symbolOf(waive.getSlot().getType()).getLeafReference().str(), waive.getReason().str()});
+    });
+    description.functions.push_back(std::move(described));
+  }
+  return llvm::Error::success();
+}
+
+/// What "auto" became is in the name of the numerics.
+std::string activationsOf(const std::string &asked, const std::string &numerics) {
+  if (asked != "auto")
+    return asked;
+  for (const char *name : {"int8", "bf16"})
+    if (numerics.find(name) != std::string::npos)
+      return name;
+  return "exact";
+}
+} // namespace
+
+llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backend &backend,
+                                                    const std::vector<Variant> &variants,
+                                                    const std::string &activations) {
+  Description description;
+  description.model = describeModel(module);
+  description.backend = backend.name().str();
+  description.verified = true;
+  Numerics numerics = backend.numerics();
+  description.numerics = {numerics.id, numerics.invariant, activationsOf(activations, numerics.id)};
+  for (const Variant &variant : variants)
+    description.variants.push_back({variant.name, variant.features});
+  for (auto schema : module.getOps<kv::SchemaOp>()) {
+    for (Operation &slot : schema.getBody().front()) {
+      auto cache = dyn_cast<kv::CacheOp>(slot);
+      if (!cache)
+        return llvm::createStringError("slot '%s' is a register, which no backend compiles yet",
+                                       SymbolTable::getSymbolName(&slot).str().c_str());
+      description.slots.push_back(describeCache(cache));
+    }
+    if (llvm::Error error = describeFunctions(module, schema, description))
+      return error;
+  }
+  return description;
+}
+
+std::vector<int64_t> kvasir::writtenSlots(func::FuncOp entry) {
+  llvm::StringMap<int64_t> numbers;
+  for (auto schema : entry->getParentOfType<ModuleOp>().getOps<kv::SchemaOp>())
+    for (Operation &slot : schema.getBody().front())
+      numbers.try_emplace(SymbolTable::getSymbolName(&slot).getValue(), numbers.size());
+  std::set<int64_t> written;
+  entry.walk([&](Operation *op) {
+    if (isa<kv::AppendOp, kv::WriteOp, kv::SetOp>(op))
+      written.insert(numbers.lookup(kv::symbolOf(op->getResult(0).getType()).getLeafReference().getValue()));
+  });
+  return {written.begin(), written.end()};
+}
+
+std::vector<WeightTensor> kvasir::describeWeights(ModuleOp module) {
+  std::vector<WeightTensor> tensors;
+  for (auto weight : module.getOps<lm::WeightOp>()) {
+    std::string type;
+    llvm::raw_string_ostream(type) << weight.getType();
+    StringRef inside = StringRef(type).drop_front(type.find('<') + 1).rtrim('>');
+    Layout layout = weight.getLayoutAttr().getLayout();
+    tensors.push_back({weight.getSource().str(), inside.str(), uint64_t(weight.getFamily()),
+                       uint64_t(*weight.getOffset()), uint64_t(*weight.getStride()), layout.sizeBytes, layout});
+  }
+  return tensors;
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#ifndef KVASIR_DRIVER_DESCRIBE_H
+#define KVASIR_DRIVER_DESCRIBE_H
+
+#include "backends/backend.h"
+#include "plugins/description.h"
+#include "plugins/tensors.h"
+
+namespace kvasir {
+
+/// Tokens that compiled code takes at once; the host cuts longer prompts. It bounds scratch, and is where a larger call
+/// stops being faster.
+constexpr uint64_t kMaxTokens = 512;
+
+/// What the manifest says of a proved program: slots with their layouts, entries (specialised ones are forms of others,
+/// not functions of their own), waivers. Fails if a tensor of an entry is of a type that no plugin has.
+llvm::Expected<Description> describeProgram(mlir::ModuleOp module, const Backend &backend,
+                                            const std::vector<Variant> &variants, const std::string &activations);
+
+/// The numbers of the slots that an entry writes, in the schema's order.
+std::vector<int64_t> writtenSlots(mlir::func::FuncOp entry);
+
+/// The weights of a planned program, for the tensor table.
+std::vector<WeightTensor> describeWeights(mlir::ModuleOp module);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// What a person asks of the compiler. No MLIR here: the tool's main includes it.
+#ifndef KVASIR_DRIVER_OPTIONS_H
+#define KVASIR_DRIVER_OPTIONS_H
+
+#include <string>
+#include <vector>
+
+namespace kvasir {
+
+/// What is written: the plugin, or the program or code at a step on the way.
+enum class EmitForm { plugin, kv, lm, llvm, assembly };
+
+struct CompileOptions {
+  std::string input;                ///< .gguf or .mlir
+  std::string output;               ///< empty or "-": standard output, for text only
+  std::string backend = "cpu";      ///< name, or path of a library
+  std::string activations = "auto"; ///< auto, int8, bf16, exact
+  std::vector<std::string> targets; ///< variants; empty: native
+  EmitForm emit = EmitForm::plugin;
+  bool vocabularyOnly = false;
+  bool printIrAfterChange = false;
+  bool verifyEachPass = false;
+  bool timing = false;
+};
+
+/// Compiles. Returns the process's exit code: 0, or 1 after one line of why on standard error. Nothing but the finished
+/// output is left behind, whatever happens.
+int runCompiler(const CompileOptions &options);
+
+} // namespace kvasir
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/driver/plugin_code.h"
+
+#include "compiler/driver/describe.h"
+#include "compiler/passes/codegen/link.h"
+#include "compiler/passes/codegen/passes.h"
+#include "compiler/passes/passes.h"
+#include "compiler/passes/pipeline.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/Support/ThreadPool.h"
+
+using namespace mlir;
+using namespace kvasir;
+
+namespace {
+/// Marks each entry with the function, form and slots that emit-plugin will read. While slots are still there.
+void markEntries(ModuleOp module, const Variant &variant) {
+  Builder builder(module.getContext());
+  for (auto schema : module.getOps<kv::SchemaOp>())
+    for (Attribute entry : schema.getEntries()) {
+      auto function = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr());
+      auto general = function->getAttrOfType<FlatSymbolRefAttr>(kSpecialisesAttr);
+      function->removeAttr(kSpecialisesAttr);
+      function->setAttr(kFunctionAttr, builder.getStringAttr(general ? general.getValue() : function.getName()));
+      function->setAttr(kFormAttr, builder.getStringAttr(general ? kSingleForm : kGeneralForm));
+      function->setAttr(kVariantAttr, builder.getStringAttr(variant.name));
+      function->setAttr(kWritesAttr, builder.getDenseI64ArrayAttr(writtenSlots(function)));
+    }
+}
+
+/// Gives symbols that other objects see names of this variant's own, and hides the rest.
+void separateSymbols(ModuleOp module, const Variant &variant) {
+  SymbolTable symbols(module);
+  SmallVector<LLVM::LLVMFuncOp> functions(module.getOps<LLVM::LLVMFuncOp>());
+  for (LLVM::LLVMFuncOp function : functions) {
+    if (function.isExternal())
+      continue;
+    if (function.isPublic())
+      (void)symbols.rename(function, (function.getName() + "." + variant.name).str());
+    else
+      function.setLinkage(LLVM::Linkage::Internal);
+  }
+  for (LLVM::LLVMFuncOp function : functions)
+    if (function->hasAttr(kFunctionAttr)) {
+      StringRef name = function.getName().drop_back(variant.name.size() + 1);
+      function->setAttr(kScratchAttr, FlatSymbolRefAttr::get(module.getContext(),
+                                                             (name + kScratchSuffix + "." + variant.name).str()));
+    }
+}
+/// Compiles the table, which any x86-64 can read, and links it with the code that it points to.
+llvm::Expected<Bytes> linkWithTable(std::vector<Bytes> objects, ModuleOp table, const Description &description,
+                                    ArrayRef<uint8_t> note, StringRef path) {
+  Builder builder(table.getContext());
+  StringRef noteBytes(reinterpret_cast<const char *>(note.data()), note.size());
+  table->setAttr(kDescriptionAttr, builder.getStringAttr(descriptionToJson(description)));
+  table->setAttr(kNoteAttr, builder.getStringAttr(noteBytes));
+  PassManager passes(table.getContext());
+  passes.addPass(makeEmitPlugin());
+  if (failed(passes.run(table)))
+    return llvm::createStringError("the plugin's table can't be made");
+  llvm::Expected<std::unique_ptr<MachineCode>> code = MachineCode::make({"x86-64", {}});
+  if (!code)
+    return code.takeError();
+  llvm::Expected<Bytes> object = (*code)->generate(table, CodeForm::object);
+  if (!object)
+    return object.takeError();
+  objects.push_back(std::move(*object));
+  return linkPlugin(objects, path);
+}
+} // namespace
+
+LogicalResult PluginCode::lowerVariant(ModuleOp program, const Variant &variant) {
+  OwningOpRef<ModuleOp> module = program.clone();
+  markEntries(*module, variant);
+  PassManager passes(context);
+  setUp(passes);
+  addTensorPasses(passes, backend, variant);
+  buildCodegenPipeline(passes);
+  if (failed(passes.run(*module)))
+    return failure();
+  separateSymbols(*module, variant);
+  modules.push_back(std::move(module));
+  return success();
+}
+
+LogicalResult PluginCode::lower(ModuleOp program) {
+  context = program.getContext();
+  for (const Variant &variant : variants)
+    if (failed(lowerVariant(program, variant)))
+      return failure();
+  return success();
+}
+
+llvm::Expected<std::vector<Bytes>> PluginCode::generate(CodeForm form) {
+  std::vector<Bytes> objects(modules.size());
+  std::vector<std::string> errors(modules.size());
+  llvm::DefaultThreadPool pool;
+  for (size_t i = 0; i < modules.size(); ++i)
+    pool.async([&, i] {
+      llvm::Expected<std::unique_ptr<MachineCode>> code = MachineCode::make({variants[i].cpu, variants[i].features});
+      llvm::Expected<Bytes> object = code ? (*code)->generate(*modules[i], form) : code.takeError();
+      if (object)
+        objects[i] = std::move(*object);
+      else
+        errors[i] = llvm::toString(object.takeError());
+    });
+  pool.wait();
+  for (const std::string &error : errors)
+    if (!error.empty())
+      return llvm::createStringError(error);
+  return objects;
+}
+
+/// A module with a declaration of each function that the table points to.
+OwningOpRef<ModuleOp> PluginCode::makeTable() const {
+  OwningOpRef<ModuleOp> table = ModuleOp::create(UnknownLoc::get(context));
+  OpBuilder builder(table->getBodyRegion());
+  for (const OwningOpRef<ModuleOp> &module : modules)
+    for (auto function : ModuleOp(*module).getOps<LLVM::LLVMFuncOp>()) {
+      if (!function.isPublic() || function.isExternal())
+        continue;
+      auto declaration =
+          builder.create<LLVM::LLVMFuncOp>(function.getLoc(), function.getName(), function.getFunctionType());
+      declaration->setDiscardableAttrs(function->getDiscardableAttrDictionary());
+    }
+  return table;
+}
+
+llvm::Expected<Bytes> PluginCode::link(const Description &description, ArrayRef<uint8_t> note, StringRef path) {
+  llvm::Expected<std::vector<Bytes>> objects = generate(CodeForm::object);
+  if (!objects)
+    return objects.takeError();
+  return linkWithTable(std::move(*objects), *makeTable(), description, note, path);
+}
+
+llvm::Expected<Bytes> kvasir::linkWithoutFunctions(MLIRContext &context, const Description &description,
+                                                   ArrayRef<uint8_t> note, StringRef path) {
+  OwningOpRef<ModuleOp> table = ModuleOp::create(UnknownLoc::get(&context));
+  return linkWithTable({}, *table, description, note, path);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "compiler/driver/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace {
+constexpr int kUsageError = 2;
+
+const std::map<std::string, kvasir::EmitForm> kForms = {{"kv", kvasir::EmitForm::kv},
+                                                        {"lm", kvasir::EmitForm::lm},
+                                                        {"llvm", kvasir::EmitForm::llvm},
+                                                        {"asm", kvasir::EmitForm::assembly}};
+
+void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
+  app.add_option("input", options.input, "A model: .gguf")->required()->type_name("IN");
+  app.add_option("-o,--output", options.output, "The plugin to write; text goes to standard output without it")
+      ->type_name("OUT");
+  app.add_option("--backend", options.backend, "Its name, or the path of its library (default: cpu)")
+      ->type_name("NAME");
+  app.add_option("--activations", options.activations, "Rounding before weights (default: auto)")
+      ->check(CLI::IsMember({"auto", "int8", "bf16", "exact"}));
+  app.add_option("--target", options.targets, "Variants in one file: native, or some of avx2,avx512-vnni,avx512-bf16")
+      ->delimiter(',')
+      ->type_name("NAME,...");
+  app.add_option("--emit", options.emit, "Write text instead: the program (kv, lm), or code (llvm, asm)")
+      ->transform(CLI::CheckedTransformer(kForms).description(""))
+      ->type_name("kv|lm|llvm|asm");
+  app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
+  app.add_flag("--print-ir-after-change", options.printIrAfterChange,
+               "Print the program after each pass that changes it");
+  app.add_flag("--verify-each-pass", options.verifyEachPass, "Prove the state again after each pass");
+  app.add_flag("--timing", options.timing, "Print how long each step took");
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app("Compiles a model into a plugin whose state is proved.", "kvasir-compile");
+  kvasir::CompileOptions options;
+  addOptions(app, options);
+  try {
+    app.parse(argc, argv);
+    if (options.output.empty() && options.emit == kvasir::EmitForm::plugin)
+      throw CLI::RequiredError("-o");
+  } catch (const CLI::CallForHelp &help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError &error) {
+    std::cerr << "kvasir-compile: " << error.what() << "\nusage: kvasir-compile IN -o OUT; --help says more\n";
+    return kUsageError;
+  }
+  return kvasir::runCompiler(options);
+}
