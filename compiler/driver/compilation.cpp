@@ -13,6 +13,8 @@
 #include "compiler/passes/registry.h"
 #include "plugins/note.h"
 
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -61,6 +63,9 @@ public:
     return options.emit == EmitForm::plugin ? writePlugin() : writeCode();
   }
 
+  /// What was diagnosed and is in no error yet.
+  llvm::Error diagnostics() { return reporter.takeRest(); }
+
   void report() {
     progress.end();
     if (options.timing)
@@ -74,6 +79,8 @@ private:
   static DialectRegistry makeRegistry() {
     DialectRegistry registry;
     registerDialects(registry);
+    registerBuiltinDialectTranslation(registry);
+    registerLLVMDialectTranslation(registry);
     return registry;
   }
 
@@ -271,5 +278,7 @@ int kvasir::runCompiler(const CompileOptions &options) {
   if (!error)
     return 0;
   llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";
+  if (llvm::Error cause = compilation.diagnostics())
+    llvm::errs() << "  " << llvm::toString(std::move(cause)) << "\n";
   return 1;
 }

@@ -75,3 +75,7 @@ llvm::Error DiagnosticReporter::takeError(const char *step) {
   text.clear();
   return llvm::createStringError(message);
 }
+
+llvm::Error DiagnosticReporter::takeRest() {
+  return text.empty() ? llvm::Error::success() : takeError("");
+}

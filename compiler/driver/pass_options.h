@@ -26,6 +26,9 @@ public:
   /// The collected errors, or that `step` failed if there are none.
   llvm::Error takeError(const char *step);
 
+  /// The collected errors, or success if there are none.
+  llvm::Error takeRest();
+
 private:
   std::string text;
   mlir::ScopedDiagnosticHandler handler;

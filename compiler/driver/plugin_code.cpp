@@ -68,6 +68,13 @@ llvm::Expected<Bytes> linkWithTable(std::vector<Bytes> objects, ModuleOp table, 
   objects.push_back(std::move(*object));
   return linkPlugin(objects, path);
 }
+
+/// Schema and weights have said all they had to say.
+void eraseDeclarations(ModuleOp module) {
+  for (Operation &op : llvm::make_early_inc_range(*module.getBody()))
+    if (isa<kv::SchemaOp, lm::WeightOp>(op))
+      op.erase();
+}
 } // namespace
 
 LogicalResult PluginCode::lowerVariant(ModuleOp program, const Variant &variant) {
@@ -79,6 +86,7 @@ LogicalResult PluginCode::lowerVariant(ModuleOp program, const Variant &variant)
   buildCodegenPipeline(passes);
   if (failed(passes.run(*module)))
     return failure();
+  eraseDeclarations(*module);
   separateSymbols(*module, variant);
   modules.push_back(std::move(module));
   return success();

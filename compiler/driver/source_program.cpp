@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/source_program.h"
 
+#include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/lm/dialect.h"
 #include "compiler/frontends/gguf/vocabulary.h"
 #include "compiler/frontends/gguf/weights.h"
 #include "compiler/models/architecture.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 using namespace kvasir;
+using namespace mlir;
 
 namespace {
 llvm::Error failureOf(const std::string &path, const std::string &message) {
@@ -24,6 +31,7 @@ llvm::Expected<std::unique_ptr<SourceProgram>> SourceProgram::open(const std::st
 }
 
 llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> SourceProgram::import(mlir::MLIRContext *context) const {
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, kv::KvDialect, lm::LmDialect, tensor::TensorDialect>();
   ModuleResult module = importModel(*file, path, context);
   if (!module)
     return failureOf(path, module.message());
