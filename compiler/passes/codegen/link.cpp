@@ -73,7 +73,6 @@ std::vector<std::string> makeArguments(llvm::ArrayRef<MemoryFile> inputs, llvm::
                                      "--hash-style=gnu",
                                      "--build-id=sha1",
                                      "--gc-sections",
-                                     "--exclude-libs=ALL",
                                      "--pack-dyn-relocs=none",
                                      "--undefined=kvasir_plugin",
                                      "-o",
