@@ -12,7 +12,8 @@ namespace {
 ///                                                func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
 ///
 /// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
-/// other: verify-state proves it too. Leaves alone entries whose batch states something already.
+/// other: verify-state proves it too. Leaves alone entries whose batch states something already, and those without a
+/// group: only kernels are made differently for one row.
 struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Specialise)
   StringRef getArgument() const override { return "specialise"; }
@@ -33,7 +34,8 @@ private:
   /// The symbol of the clone; null if there is none.
   static Attribute specialise(func::FuncOp function) {
     auto *batch = llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
-    if (batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") || kv::knownOf(*batch, "kv.sequences"))
+    bool hasGroup = function.walk([](kv::GroupOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    if (!hasGroup || batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") || kv::knownOf(*batch, "kv.sequences"))
       return {};
     OpBuilder builder(function.getContext());
     builder.setInsertionPointAfter(function);

@@ -1,8 +1,8 @@
 // RUN: kvasir-opt %s --specialise --verify-state | FileCheck %s
-// An entry gets a clone for calls of one token, which is an entry too.
+// An entry with groups gets a clone for calls of one token, which is an entry too.
 
-// CHECK: kv.schema @m entries [@forward, @forward.decode]
-kv.schema @m entries [@forward] {
+// CHECK: kv.schema @m entries [@forward, @plain, @forward.decode]
+kv.schema @m entries [@forward, @plain] {
   kv.cache @k layers(1) heads(2) row(8)
 }
 
@@ -13,6 +13,17 @@ kv.schema @m entries [@forward] {
 // CHECK-SAME: kv.specialises = @forward
 // CHECK: kv.append
 func.func @forward(%rows: tensor<?x2x8xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %layer = arith.constant 0 : index
+  %k1 = kv.group {kernel = "append"} -> !kv.slot<@k> {
+    %k2 = kv.append %k[%layer], %rows, %batch : !kv.slot<@k>, tensor<?x2x8xf32>
+    kv.yield %k2 : !kv.slot<@k>
+  }
+  return %k1 : !kv.slot<@k>
+}
+
+// CHECK-LABEL: func.func @plain(
+// CHECK-NOT: @plain.decode
+func.func @plain(%rows: tensor<?x2x8xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
   %layer = arith.constant 0 : index
   %k1 = kv.append %k[%layer], %rows, %batch : !kv.slot<@k>, tensor<?x2x8xf32>
   return %k1 : !kv.slot<@k>
