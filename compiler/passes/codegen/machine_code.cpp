@@ -85,9 +85,14 @@ void MachineCode::prepare(llvm::Module &module) const {
 }
 
 void MachineCode::optimise(llvm::Module &module) {
+  // Kernels are emitted with the unrolling that they want. For the rest, measured on SmolLM2 on the reference: without the
+  // vectoriser a prompt takes 3.6 times as long; unrolling, interleaving and SLP make code 3 times as large, compile in 5
+  // times the time, and run no faster.
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = true;
-  tuning.SLPVectorization = true;
+  tuning.LoopUnrolling = false;
+  tuning.LoopInterleaving = false;
+  tuning.SLPVectorization = false;
   llvm::PassBuilder builder(machine.get(), tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
