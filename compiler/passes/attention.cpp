@@ -5,6 +5,8 @@
 #include "compiler/passes/call_frame.h"
 #include "plugins/include/kvasir/plugin.h"
 
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+
 using namespace mlir;
 using namespace kvasir;
 using kvasir::lm::emitElementwise, kvasir::lm::emitFill, kvasir::lm::emitGeneric, kvasir::lm::emitIndex;
@@ -18,7 +20,12 @@ Value subtract(Builder &b, Value x, Value y) { return b.create<arith::SubIOp>(x,
 Value least(Builder &b, Value x, Value y) { return b.create<arith::MinSIOp>(x, y); }
 Value most(Builder &b, Value x, Value y) { return b.create<arith::MaxSIOp>(x, y); }
 
-Value emitStaticEmpty(Builder &b, ArrayRef<int64_t> shape) { return b.create<tensor::EmptyOp>(shape, b.getF32Type()); }
+/// No tensor.empty: CSE merges two of one shape, and a slice that is written of a tensor that is written elsewhere
+/// becomes a copy of a size that only the run knows. So it was for the scores of a partition and heads as wide as one.
+Value emitStaticEmpty(Builder &b, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, b.getF32Type());
+  return b.create<bufferization::AllocTensorOp>(type, ValueRange());
+}
 
 /// A box of a tensor; sizes of 1 in `dropped` dimensions leave the type.
 struct Box {
