@@ -1,4 +1,4 @@
-"""The f32 oracle: any llama model in GGUF, in numpy, on the dequantised weights.
+"""The f32 oracle: any llama model in GGUF, in numpy, on the dequantised weights; in f64 when asked.
 
 usage: oracle.py MODEL.gguf IDS [N]      prints N (default 1) greedy ids after IDS (comma-separated)
 
@@ -10,7 +10,6 @@ import sys
 import gguf
 import numpy as np
 
-F32 = np.float32
 
 
 class Configuration:
@@ -22,7 +21,7 @@ class Configuration:
         self.key_heads = self.get("attention.head_count_kv", self.heads)
         self.key_width = self.get("attention.key_length", self.width // self.heads)
         self.value_width = self.get("attention.value_length", self.width // self.heads)
-        self.epsilon = F32(self.get("attention.layer_norm_rms_epsilon"))
+        self.epsilon = self.get("attention.layer_norm_rms_epsilon")
         self.rotated = self.get("rope.dimension_count", self.key_width)
 
     def get(self, name, otherwise=None):
@@ -68,17 +67,19 @@ def rope_angles(config, weights):
 class Oracle:
     """A model; `forward` computes calls of one sequence, `past` holds what was computed before."""
 
-    def __init__(self, path):
+    def __init__(self, path, precision=np.float32):
         reader = gguf.GGUFReader(path)
+        self.precision = precision
         self.config = Configuration(reader)
         self.weights = {}
         for tensor in reader.tensors:
             values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
-            self.weights[tensor.name] = values.reshape(tensor.shape[::-1]).astype(F32)
+            self.weights[tensor.name] = values.reshape(tensor.shape[::-1]).astype(precision)
         self.frequencies, self.magnitude = rope_angles(self.config, self.weights)
 
     def norm(self, x, name):
-        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.config.epsilon) * self.weights[name + ".weight"]
+        mean = (x * x).mean(-1, keepdims=True) + self.precision(self.config.epsilon)
+        return x / np.sqrt(mean) * self.weights[name + ".weight"]
 
     def linear(self, x, name):
         y = x @ self.weights[name + ".weight"].T
@@ -88,7 +89,7 @@ class Oracle:
     def rotate(self, x, positions):
         angles = positions[:, None, None] * self.frequencies
         cosine, sine = (self.magnitude * f(angles) for f in (np.cos, np.sin))
-        cosine, sine = cosine.astype(F32), sine.astype(F32)
+        cosine, sine = cosine.astype(self.precision), sine.astype(self.precision)
         rotated = self.config.rotated
         even, odd = x[..., 0:rotated:2], x[..., 1:rotated:2]
         y = x.copy()
@@ -99,9 +100,9 @@ class Oracle:
     def attend(self, query, keys, values, first):
         c = self.config
         keys, values = (np.repeat(rows, c.heads // c.key_heads, axis=1) for rows in (keys, values))
-        scores = np.einsum("qhd,khd->hqk", query, keys) * F32(1 / np.sqrt(c.key_width))
+        scores = np.einsum("qhd,khd->hqk", query, keys) * self.precision(1 / np.sqrt(c.key_width))
         seen = np.arange(len(keys))[None, :] <= first + np.arange(len(query))[:, None]
-        scores = np.where(seen[None], scores, F32(-np.inf))
+        scores = np.where(seen[None], scores, self.precision(-np.inf))
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         return np.einsum("hqk,khd->qhd", weights, values).reshape(len(query), -1)
