@@ -1,6 +1,8 @@
 """Writes a GGUF file again with its matrices in another format, norms in f32.
 
-usage: requantise.py IN.gguf TYPE OUT.gguf      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1
+usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1
+
+LAYERS keeps that many of the first layers.
 """
 import os
 import sys
@@ -9,22 +11,28 @@ import gguf
 import numpy as np
 
 
-def copy_metadata(reader, writer):
-    """All metadata but the architecture, which the writer knows, and the file type, which changes."""
+def copy_metadata(reader, writer, changed):
+    """All metadata but the architecture, which the writer knows, and the file type, which is another; some changed."""
     for field in reader.fields.values():
         if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
             continue
         kind = field.types[0]
         element = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(field.name, field.contents(), kind, sub_type=element)
+        writer.add_key_value(field.name, changed.get(field.name, field.contents()), kind, sub_type=element)
 
 
-def main(source, type_name, target):
+def is_of_layer(name, layers):
+    return not name.startswith("blk.") or int(name.split(".")[1]) < layers
+
+
+def main(source, type_name, target, layers=None):
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(target + ".part", reader.fields["general.architecture"].contents())
-    copy_metadata(reader, writer)
+    count = "%s.block_count" % reader.fields["general.architecture"].contents()
+    layers = int(layers or reader.fields[count].contents())
+    copy_metadata(reader, writer, {count: layers})
     wanted = gguf.GGMLQuantizationType[type_name]
-    for tensor in reader.tensors:
+    for tensor in (tensor for tensor in reader.tensors if is_of_layer(tensor.name, layers)):
         shape = tensor.shape[::-1]
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(shape).astype(np.float32)
         kind = wanted if len(shape) == 2 else gguf.GGMLQuantizationType.F32
@@ -37,6 +45,6 @@ def main(source, type_name, target):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -1,0 +1,90 @@
+"""What SmolLM2 costs beside speed: compile time and memory, code size, first token, memory of a run.
+
+usage: footprint.py
+
+Prints a table and exits with 1 when a goal is missed. Times are the best of several runs, with a warm page cache.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+from bench import BIN, MODELS, ROOT, SMOLLM2, run
+
+MIB = 1 << 20
+
+
+def anonymous_peak(*command):
+    """Seconds and the most anonymous memory in bytes of a program, looked at every 2 ms."""
+    begin, peak = time.monotonic(), 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            try:
+                status = open("/proc/%d/status" % process.pid).read()
+                peak = max(peak, int(status.split("RssAnon:")[1].split()[0]) * 1024)
+            except (IndexError, OSError):
+                pass
+            time.sleep(0.002)
+    if process.returncode:
+        sys.exit("%s failed" % command[0])
+    return time.monotonic() - begin, peak
+
+
+def first_byte(*command):
+    begin = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.read(1)
+        seconds = time.monotonic() - begin
+        process.stdout.read()
+    return seconds
+
+
+def peak_of_run(kvasir, model):
+    """Most resident bytes of a run of 100 tokens."""
+    pid = os.fork()
+    if pid == 0:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        os.execv(kvasir, [kvasir, "run", model, "-p", "Once upon a time", "-n", "100"])
+    _, status, usage = os.wait4(pid, 0)
+    if status:
+        sys.exit("%s failed" % kvasir)
+    return usage.ru_maxrss * 1024
+
+
+def code_size(compiler, layers):
+    """Bytes of code of SmolLM2 with that many layers, all matrices in Q4_1."""
+    source, compiled = (os.path.join(MODELS, "footprint-%s.%s" % (layers, kind)) for kind in ("gguf", "kvasir"))
+    if not os.path.exists(source):
+        run(sys.executable, os.path.join(ROOT, "tests/models/requantise.py"), SMOLLM2, "Q4_1", source, layers)
+    run(compiler, source, "-o", compiled, stderr=subprocess.DEVNULL)
+    return json.loads(run(os.path.join(BIN, "kvasir"), "inspect", compiled, "--json"))["image_size"]
+
+
+def main():
+    compiler, kvasir = os.path.join(BIN, "kvasir-compile"), os.path.join(BIN, "kvasir")
+    whole = os.path.join(MODELS, "footprint.kvasir")
+    times, peaks = zip(*(anonymous_peak(compiler, SMOLLM2, "-o", whole) for _ in range(3)))
+    code = [code_size(compiler, layers) for layers in ("30", "2")]
+    first = min(first_byte(kvasir, "run", whole, "-p", "Once upon a time", "-n", "1") for _ in range(10))
+    state = 2 * 30 * 3 * 64 * 2 * 128  # k and v of one block of 128 tokens, bf16
+    allowed = os.path.getsize(whole) + state + 32 * MIB
+    used = peak_of_run(kvasir, whole)
+    rows = [
+        ("compile time, s", min(times), 5.0),
+        ("anonymous memory of the compiler, MB", max(peaks) / 1e6, 300.0),
+        ("generated code, KB", code[0] / 1e3, 400.0),
+        ("code of 30 layers over code of 2, difference in %", 100 * abs(code[0] / code[1] - 1), 1.0),
+        ("first token after, ms", 1e3 * first, 40.0),
+        ("peak memory of a run over file + state + 32 MB", used / allowed, 1.0),
+    ]
+    print("| SmolLM2-135M Q4_1 | measured | at most |\n|---|---|---|")
+    for name, value, limit in rows:
+        print("| %s | %.3g | %g |" % (name, value, limit))
+    sys.exit(any(value > limit for _, value, limit in rows))
+
+
+if __name__ == "__main__":
+    main()
