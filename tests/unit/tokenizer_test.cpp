@@ -138,6 +138,34 @@ TEST_CASE("damaged vocabularies encode without leaving their bytes") {
   }
 }
 
+TEST_CASE("vocabularies of random strings are taken or refused, and encode") {
+  std::mt19937_64 random(5);
+  auto word = [&] {
+    std::string text(random() % 5, ' ');
+    for (char &byte : text)
+      byte = random() % 4 == 0 ? static_cast<char>(random()) : "ab <>\xc4\xa0"[random() % 7];
+    return text;
+  };
+  for (int round = 0; round < 300; ++round) {
+    Vocabulary vocabulary;
+    vocabulary.model = round % 3 == 0 ? "gpt2" : round % 3 == 1 ? "llama" : "gemma4";
+    for (size_t i = random() % 40; i > 0; --i)
+      addToken(vocabulary, word(), static_cast<TokenType>(1 + random() % 6), static_cast<float>(random() % 5));
+    for (size_t i = random() % 40; i > 0; --i)
+      vocabulary.merges.push_back(word() + ' ' + word());
+    auto bytes = serialise(vocabulary);
+    if (!bytes)
+      continue;
+    auto tokenizer = Tokenizer::make(*VocabularyView::parse(*bytes));
+    REQUIRE(tokenizer);
+    std::string text = word() + word() + word() + word();
+    auto tokens = tokenizer->encode(text, {ControlTokens::parsed, SequenceEnds::added});
+    REQUIRE(tokens);
+    for (TokenId token : *tokens)
+      CHECK(static_cast<size_t>(token) < vocabulary.tokens.size());
+  }
+}
+
 TEST_CASE("the first of UTF-8") {
   auto kindOf = [](std::string_view text) { return firstOfUtf8(text).kind; };
   CHECK(firstOfUtf8("€uro").sizeBytes == 3);
