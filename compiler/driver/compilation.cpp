@@ -66,12 +66,13 @@ public:
   /// What was diagnosed and is in no error yet.
   llvm::Error diagnostics() { return reporter.takeRest(); }
 
-  void report() {
+  /// The times if they were asked for, and what was made if it was.
+  void report(bool done) {
     progress.end();
     if (options.timing)
       for (const Progress::Step &step : progress.steps())
         llvm::errs() << llvm::format("%8.1f ms  ", step.timeMs) << step.name << "\n";
-    if (!summary.empty())
+    if (done && !summary.empty())
       llvm::errs() << summary << llvm::format(", %.1f s\n", progress.totalMs() / 1000);
   }
 
@@ -251,11 +252,12 @@ private:
     uint64_t numLayers = 0;
     for (const SlotDescription &slot : description.slots)
       numLayers = std::max(numLayers, slot.layers);
-    llvm::raw_string_ostream(summary) << options.output << ": proved that every token of "
-                                      << description.functions.size() << " function(s) reaches "
-                                      << description.slots.size() << " slots in " << numLayers << " layers; code "
-                                      << (imageSize + 1023) / 1024 << " KB, weights "
-                                      << llvm::format("%.1f MB", weightsSize / 1e6);
+    llvm::raw_string_ostream stream(summary);
+    stream << options.output << ": proved that every token's rows reach ";
+    llvm::interleave(
+        description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
+    stream << " in each of " << numLayers << " layers, in prefill and in decode; code "
+           << (imageSize + 1023) / 1024 << " KB, weights " << llvm::format("%.1f MB", weightsSize / 1e6);
   }
 
   const CompileOptions &options;
@@ -274,7 +276,7 @@ private:
 int kvasir::runCompiler(const CompileOptions &options) {
   Compilation compilation(options);
   llvm::Error error = compilation.run();
-  compilation.report();
+  compilation.report(/*done=*/!error);
   if (!error)
     return 0;
   llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";

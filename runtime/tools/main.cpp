@@ -17,12 +17,22 @@ int usageError(const CLI::App &program, const std::string &message) {
   return kUsage;
 }
 
+/// A word that is no command gets the list of those there are; else the parser's own message stands.
+std::string explain(const CLI::App &program, const CLI::ParseError &error, int argc, char **argv) {
+  if (argc < 2 || argv[1][0] == '-' || !program.get_subcommands().empty())
+    return error.what();
+  std::string message = "there is no command '" + std::string(argv[1]) + "'; there are";
+  for (const CLI::App *command : program.get_subcommands(nullptr))
+    message += " " + command->get_name();
+  return message;
+}
+
 int runProgram(CLI::App &program, int argc, char **argv, const int &exitCode) {
   try {
     program.parse(argc, argv);
     return exitCode;
   } catch (const CLI::ParseError &error) {
-    return error.get_exit_code() == 0 ? program.exit(error) : usageError(program, error.what());
+    return error.get_exit_code() == 0 ? program.exit(error) : usageError(program, explain(program, error, argc, argv));
   } catch (const Misused &error) {
     return usageError(program, error.what());
   } catch (const kvasir::Error &error) {

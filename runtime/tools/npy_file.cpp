@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sys/stat.h>
 
 namespace kvasir::tools {
 namespace {
@@ -22,24 +23,34 @@ std::string npyHeader(uint64_t rows, uint64_t columns) {
   return header + text;
 }
 
+/// A pipe or a device is written where it is: a rename would put a file in its place.
+bool canBeReplaced(const std::string &path) {
+  struct stat facts;
+  return stat(path.c_str(), &facts) != 0 || S_ISREG(facts.st_mode);
+}
+
 } // namespace
 
 NpyFile::NpyFile(const std::string &path, uint64_t rows, uint64_t columns)
-    : path(path), partPath(path + ".part"), file(std::fopen(partPath.c_str(), "wb")) {
+    : path(path), partPath(canBeReplaced(path) ? path + ".part" : path), file(std::fopen(partPath.c_str(), "wb")) {
   require(file);
   const std::string header = npyHeader(rows, columns);
   if (std::fwrite(header.data(), 1, header.size(), file) != header.size()) {
-    std::fclose(file);
-    std::remove(partPath.c_str());
+    discard();
     require(false);
   }
 }
 
 NpyFile::~NpyFile() {
-  if (!file)
-    return;
+  if (file)
+    discard();
+}
+
+void NpyFile::discard() {
   std::fclose(file);
-  std::remove(partPath.c_str());
+  file = nullptr;
+  if (partPath != path)
+    std::remove(partPath.c_str());
 }
 
 void NpyFile::append(std::span<const float> values) {
@@ -48,7 +59,7 @@ void NpyFile::append(std::span<const float> values) {
 
 void NpyFile::finish() {
   require(std::fflush(file) == 0);
-  require(std::rename(partPath.c_str(), path.c_str()) == 0);
+  require(partPath == path || std::rename(partPath.c_str(), path.c_str()) == 0);
   std::fclose(file);
   file = nullptr;
 }

@@ -11,7 +11,7 @@
 namespace kvasir::tools {
 
 /// Writes a matrix [rows, columns] row by row. It has its name only when it is whole: until `finish` it is called
-/// path.part, and without it nothing is left.
+/// path.part, and without it nothing is left. A pipe or a device is written as it is.
 class NpyFile {
 public:
   /// Throws Failed with the system's reason, as the others do.
@@ -23,6 +23,7 @@ public:
   void finish();
 
 private:
+  void discard();
   void require(bool worked) const;
 
   const std::string path, partPath;

@@ -66,11 +66,15 @@ TEST_CASE("what goes wrong is one clear line") {
   checkRefusal("$KVASIR run $TOY --ids 1,60", 1, "kvasir: no more");
   checkRefusal("$KVASIR logits $TOY --ids 1 -o /nowhere/x.npy", 1,
                "kvasir: can't write '/nowhere/x.npy': No such file or directory");
+  checkRefusal("$KVASIR logits $TOY --ids 1 -o /dev/full", 1,
+               "kvasir: can't write '/dev/full': No space left on device");
+  CHECK(run("test -c /dev/full").exitCode == 0);
   checkRefusal("$KVASIR run $TOY -p a >/dev/full", 1, "kvasir: can't write the output: No space left on device");
 }
 
 TEST_CASE("wrong usage") {
   checkRefusal("$KVASIR", 2, "kvasir: A subcommand is required");
+  checkRefusal("$KVASIR foo", 2, "kvasir: there is no command 'foo'; there are bench inspect logits run tokenize");
   checkRefusal("$KVASIR run $TOY", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY -p a --ids 1", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY --ids 1,x", 2,
