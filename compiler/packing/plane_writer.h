@@ -32,7 +32,6 @@ public:
 
 private:
   PlaneWriter() = default;
-  void makeColumns(uint64_t columns, uint64_t step);
   void writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
   void writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes, uint64_t bit) const;
   void writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;

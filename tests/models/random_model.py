@@ -13,21 +13,21 @@ import argparse
 import gguf
 import numpy as np
 
-# Where a block's f16 scales are, and how large values get at a scale of 1: standard deviation, and min for a mean of 0.
-K_BLOCKS = {"Q4_K": (0, 2, 31.5 * 4.6 * 1.2, 7.5),
-            "Q5_K": (0, 2, 31.5 * 9.2 * 1.2, 15.5),
-            "Q6_K": (208, None, 18.5 * 74.0, 0)}
+# Where a block's f16 scale is; the standard deviation of values at a scale of 1; the min that makes their mean 0.
+K_BLOCKS = {"Q4_K": (0, 36.4 * 4.6, 7.5), "Q5_K": (0, 36.4 * 9.2, 15.5), "Q6_K": (208, 18.5 * 74.0, None)}
 
 
 def random_k_blocks(rng, shape, name, deviation):
     """gguf-py can't quantise to these: random codes, scales of the size that the deviation wants."""
-    scale_at, min_at, unit, min_ratio = K_BLOCKS[name]
+    scale_at, unit, min_ratio = K_BLOCKS[name]
     elements, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
     blocks = rng.integers(0, 256, (shape[0], shape[1] // elements, size), dtype=np.uint8)
     scale = np.full(blocks.shape[:2] + (1,), deviation / unit, np.float16)
     blocks[..., scale_at:scale_at + 2] = scale.view(np.uint8)
-    if min_at is not None:
-        blocks[..., min_at:min_at + 2] = (scale * np.float16(min_ratio)).view(np.uint8)
+    if min_ratio:  # then the 6-bit scales and mins of the groups, alike, so that each group has a mean of 0
+        blocks[..., 2:4] = (scale * np.float16(min_ratio)).view(np.uint8)
+        blocks[..., 8:12] = blocks[..., 4:8]
+        blocks[..., 12:16] = (blocks[..., 12:16] & 15) * 17
     return blocks.reshape(shape[0], -1)
 
 

@@ -73,8 +73,6 @@ Failure cutShort() { return {"its value is cut short"}; }
 
 } // namespace
 
-const char *valueTypeName(ValueType type) { return kValueTypes[uint32_t(type)].name; }
-
 Result<Value> Value::parse(Cursor &cursor) {
   Value value;
   uint32_t number;
@@ -185,7 +183,7 @@ std::string Value::summary() const {
   if (kind != ValueType::array)
     return elementSummary(cursor);
   constexpr uint64_t kShown = 4;
-  std::string text = std::to_string(numElements) + " x " + valueTypeName(element) + " [";
+  std::string text = std::to_string(numElements) + " x " + kValueTypes[uint32_t(element)].name + " [";
   for (uint64_t i = 0; i < numElements && i < kShown; ++i)
     text += (i ? ", " : "") + elementSummary(cursor);
   return text + (numElements > kShown ? ", …]" : "]");

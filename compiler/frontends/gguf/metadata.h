@@ -16,9 +16,6 @@ namespace kvasir::gguf {
 /// Numbered as in the file.
 enum class ValueType : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 
-/// The name that messages use ("u32", "string").
-const char *valueTypeName(ValueType type);
-
 /// A scalar, a string, or an array of either. Points into the file's bytes, which outlive it.
 class Value {
 public:
