@@ -20,10 +20,10 @@ extern "C" std::unique_ptr<Backend> kvasir_make_backend();
 
 namespace {
 
-/// A llama of two layers: E 64, H 4, G 2, D 16, F 96, V 70; the output is tied to the embedding.
+/// A decoder of two layers: E 64, H 4, G 2, D 16, F 96, V 70; the output is tied to the embedding.
 const char *kLlama = R"mlir(
-module attributes {lm.model = {name = "tiny", architecture = "llama", context = 256 : i64, vocabulary = 70 : i64}} {
-  kv.schema @llama entries [@forward] {
+module attributes {lm.model = {name = "tiny", architecture = "decoder", context = 256 : i64, vocabulary = 70 : i64}} {
+  kv.schema @decoder entries [@forward] {
     kv.cache @k layers(2) heads(2) row(16) rotated(adjacent)
     kv.cache @v layers(2) heads(2) row(16) values(@k)
   }
@@ -134,7 +134,7 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 }
 } // namespace
 
-TEST_CASE("a llama becomes kernels, in every variant") {
+TEST_CASE("a decoder becomes kernels, in every variant") {
   Compiled compiled(kLlama);
   CHECK(groupsOf(*compiled.module) ==
         std::map<std::string, int>{
