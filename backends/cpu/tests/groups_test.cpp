@@ -21,7 +21,7 @@ extern "C" std::unique_ptr<Backend> kvasir_make_backend();
 namespace {
 
 /// A decoder of two layers: E 64, H 4, G 2, D 16, F 96, V 70; the output is tied to the embedding.
-const char *kLlama = R"mlir(
+const char *kDecoder = R"mlir(
 module attributes {lm.model = {name = "tiny", architecture = "decoder", context = 256 : i64, vocabulary = 70 : i64}} {
   kv.schema @decoder entries [@forward] {
     kv.cache @k layers(2) heads(2) row(16) rotated(adjacent)
@@ -135,7 +135,7 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 } // namespace
 
 TEST_CASE("a decoder becomes kernels, in every variant") {
-  Compiled compiled(kLlama);
+  Compiled compiled(kDecoder);
   CHECK(groupsOf(*compiled.module) ==
         std::map<std::string, int>{
             {"cpu.attend", 1}, {"cpu.gate_up", 1}, {"cpu.linear", 4}, {"cpu.linear_add", 2}});
@@ -149,7 +149,7 @@ TEST_CASE("a decoder becomes kernels, in every variant") {
 }
 
 TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
-  std::string text = kLlama;
+  std::string text = kDecoder;
   for (int i = 0; i < 4; ++i)
     if (size_t at = text.find("codes = ui6, group = 16, scale = f32, zero = 32"); at != std::string::npos)
       text.replace(at, 47, "codes = ui6, group = 32, scale = f32, zero = 32");
@@ -162,7 +162,7 @@ TEST_CASE("queries, keys and values are one kernel where their weights round act
 }
 
 TEST_CASE("what has no kernel is left to its decomposition") {
-  std::string text = replaced(kLlama, "{scale = 0.25 : f32}", "{scale = 0.25 : f32, softcap = 30.0 : f32}");
+  std::string text = replaced(kDecoder, "{scale = 0.25 : f32}", "{scale = 0.25 : f32, softcap = 30.0 : f32}");
   Compiled compiled(text);
   CHECK(groupsOf(*compiled.module).count("cpu.attend") == 0);
 }
