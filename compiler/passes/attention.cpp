@@ -158,8 +158,10 @@ SmallVector<Value> Attention::emitPartition(Builder &b, Value sequence, Value pa
 
 Value Attention::emitTile(Builder &b, const LayerRef &from, Value sequence, Value head, Value partition, Value held) {
   Value empty = emitStaticEmpty(b, {KV_BLOCK_TOKENS, int64_t(kv::CacheOp(from.cache).getWidth())});
-  return b.create<kv::LoadRowsOp>(empty.getType(), from.symbol, from.slot, from.layout, from.layer, sequence, head,
-                                  partition, held, empty).getResult();
+  return b
+      .create<kv::LoadRowsOp>(empty.getType(), from.symbol, from.slot, from.layout, from.layer, sequence, head,
+                              partition, held, empty)
+      .getResult();
 }
 
 /// The keys of the tile that the row sees are low .. low + size - 1.
@@ -211,15 +213,13 @@ Value Attention::emitPartialSum(Builder &b, Value weights, Value low, Value size
 SmallVector<Value> Attention::emitHead(Builder &b, Value row, Value head, Value low, Value size,
                                        SmallVector<Value> carried) {
   Value scores = emitScores(b, row, head, low, size);
-  Value maximum = emitReduction(b, scores, -INFINITY, [](Builder &inner, ValueRange v) {
-    return inner.create<arith::MaximumFOp>(v[1], v[0]);
-  });
+  Value maximum = emitReduction(
+      b, scores, -INFINITY, [](Builder &inner, ValueRange v) { return inner.create<arith::MaximumFOp>(v[1], v[0]); });
   Value weights = emitElementwise(b, {}, scores, [&](Builder &inner, ValueRange v) {
     return inner.create<math::ExpOp>(inner.create<arith::SubFOp>(v[0], maximum));
   });
-  Value sum = emitReduction(b, weights, 0, [](Builder &inner, ValueRange v) {
-    return inner.create<arith::AddFOp>(v[1], v[0]);
-  });
+  Value sum = emitReduction(b, weights, 0,
+                            [](Builder &inner, ValueRange v) { return inner.create<arith::AddFOp>(v[1], v[0]); });
   Value partial = emitPartialSum(b, weights, low, size);
 
   // The merge: both sides are brought to the greater maximum. Before the first partition it is -inf, its factor 0.
@@ -235,9 +235,8 @@ SmallVector<Value> Attention::emitHead(Builder &b, Value row, Value head, Value 
   int64_t width = cast<RankedTensorType>(partial.getType()).getDimSize(0);
   OpFoldResult one = b.getIndexAttr(1);
   Box box(b, {row, head, b.getIndexAttr(0)}, {one, one, b.getIndexAttr(width)}, 2);
-  Value merged = emitElementwise(b, partial, box.extract(b, carried[kOutput]), [&](Builder &inner, ValueRange v) {
-    return merge(inner, v[1], v[0]);
-  });
+  Value merged = emitElementwise(b, partial, box.extract(b, carried[kOutput]),
+                                 [&](Builder &inner, ValueRange v) { return merge(inner, v[1], v[0]); });
   carried[kMaximum] = b.create<tensor::InsertOp>(newMaximum, carried[kMaximum], ValueRange{row, head});
   carried[kSum] = b.create<tensor::InsertOp>(merge(b, oldSum, sum), carried[kSum], ValueRange{row, head});
   carried[kOutput] = box.insert(b, merged, carried[kOutput]);

@@ -18,9 +18,10 @@ struct LayerRef {
   mlir::Value layer;
 };
 
-/// The result of `op`, at the builder; `call` is the pointer to kv_call. Each row of it is computed as if it were alone: for its sequence's partitions of
-/// 128 keys, which are absolute, in order, scores, maximum, exponentials and weighted sum from zero, merged into what
-/// came before. So it does not depend on how a sequence came in chunks or on what else is in the batch.
+/// The result of `op`, at the builder; `call` is the pointer to kv_call. Each row of it is computed as if it were
+/// alone: for its sequence's partitions of 128 keys, which are absolute, in order, scores, maximum, exponentials and
+/// weighted sum from zero, merged into what came before. So it does not depend on how a sequence came in chunks or on
+/// what else is in the batch.
 mlir::Value emitAttention(mlir::ImplicitLocOpBuilder &builder, mlir::Value call, kv::AttendOp op, const LayerRef &keys,
                           const LayerRef &values);
 

@@ -30,8 +30,7 @@ FailureOr<SmallVector<Value>> bufferizeOperands(RewriterBase &rewriter, Operatio
 }
 
 /// An op in destination style that writes each element of its outs and reads none of them.
-template <typename Op>
-struct Destination : DstBufferizableOpInterfaceExternalModel<Destination<Op>, Op> {
+template <typename Op> struct Destination : DstBufferizableOpInterfaceExternalModel<Destination<Op>, Op> {
   bool bufferizesToMemoryRead(Operation *op, OpOperand &operand, const AnalysisState &) const {
     return !cast<DestinationStyleOpInterface>(op).isDpsInit(&operand);
   }

@@ -45,7 +45,8 @@ public:
     for (auto [role, isWanted] : wanted) {
       const Plane *plane = findPlane(layout, role);
       if (isWanted && (!plane || !PlaneAccess::canLoad(*plane)))
-        return op->emitOpError("can't read the ") << roleName(role) << "s of @" << weight.getSymName() << " in its layout";
+        return op->emitOpError("can't read the ")
+               << roleName(role) << "s of @" << weight.getSymName() << " in its layout";
       if (isWanted)
         reader.planes.emplace_back(*plane, base);
     }
@@ -181,7 +182,8 @@ private:
     PlaneAccess access(**plane, frame.block(op.getSlot(), op.getSequence(), op.getPartition()));
     emitLoop(builder, op.getCount(), [&](Value r) {
       emitLoop(builder, emitIndex(builder, cast<MemRefType>(op.getOuts().getType()).getDimSize(1)), [&](Value d) {
-        AxisIndices at = indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, op.getHead()}, {Axis::token, r}, {Axis::lane, d}});
+        AxisIndices at =
+            indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, op.getHead()}, {Axis::token, r}, {Axis::lane, d}});
         builder.create<memref::StoreOp>(access.emitLoad(builder, at), op.getOuts(), ValueRange{r, d});
       });
     });
@@ -200,7 +202,8 @@ private:
       PlaneAccess access(**plane, frame.block(op.getSlot(), frame.tokenSequence(t), partition));
       emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&](Value g) {
         emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
-          AxisIndices at = indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
+          AxisIndices at =
+              indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
           access.emitStore(builder, at, builder.create<memref::LoadOp>(op.getRows(), ValueRange{t, g, d}));
         });
       });

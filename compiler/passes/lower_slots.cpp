@@ -231,7 +231,8 @@ LogicalResult EntryLowering::eraseState() {
 ///
 ///     func @forward(%ids: tensor<?xi32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> (tensor<?x8xf32>, !kv.slot<@k>)
 ///       %k1 = kv.append %k[%layer], %rows, %batch
-///  => func @forward(%call: !llvm.ptr, %member: index, %members: index, %ids: tensor<?xi32>, %y: memref<?x8xf32> {kv.output})
+///  => func @forward(%call: !llvm.ptr, %member: index, %members: index, %ids: tensor<?xi32>,
+///                   %y: memref<?x8xf32> {kv.output})
 ///       kv.store_rows %rows into @k slot(0) layout(…)[%layer]
 ///
 /// kv.attend becomes loops over sequences, partitions, heads and rows (attention.h), kv.loop scf.for, groups that no

@@ -139,7 +139,8 @@ private:
     SmallVector<Value> replacements;
     unsigned numTensors = 0;
     for (auto [result, yielded] : llvm::zip_equal(group.getResults(), yield->getOperands())) {
-      Value value = isa<RankedTensorType>(result.getType()) ? invoke.getResult(numTensors++) : slotBefore(group, yielded);
+      Value value =
+          isa<RankedTensorType>(result.getType()) ? invoke.getResult(numTensors++) : slotBefore(group, yielded);
       if (!value)
         return group.emitOpError("yields a ") << result.getType() << " that a kernel can't";
       replacements.push_back(value);

@@ -25,7 +25,7 @@ void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend) {
 
 namespace {
 void addBufferization(OpPassManager &pipeline) {
-  pipeline.addNestedPass<func::FuncOp>(bufferization::createEmptyTensorEliminationPass()); // results straight to outputs
+  pipeline.addNestedPass<func::FuncOp>(bufferization::createEmptyTensorEliminationPass()); // outputs hold results
   bufferization::OneShotBufferizationOptions options;
   options.bufferizeFunctionBoundaries = true;
   options.setFunctionBoundaryTypeConversion(bufferization::LayoutMapOption::IdentityLayoutMap);
@@ -57,5 +57,6 @@ void kvasir::registerTensorPasses() {
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
   registerPass(makeSpecialise);
-  PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs", addCommonPasses);
+  PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs",
+                             addCommonPasses);
 }

@@ -14,7 +14,7 @@ namespace kvasir {
 void addProgramPasses(mlir::OpPassManager &pipeline, const Backend &backend);
 
 /// From a proved program, its weights packed, to memrefs: entries are functions of (call, member, members, inputs,
-/// outputs marked kv.output), kernels are emitted, and all that is left is scf, arith, math, memref, llvm and lm.invoke.
+/// outputs marked kv.output), kernels are emitted, and what is left is scf, arith, math, memref, llvm and lm.invoke.
 /// Once a variant.
 void addTensorPasses(mlir::OpPassManager &pipeline, const Backend &backend, const Variant &variant);
 

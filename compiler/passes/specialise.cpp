@@ -7,9 +7,11 @@ using namespace kvasir;
 namespace {
 /// Clones each entry for calls of one token, the common step of decoding.
 ///
-///     kv.schema @m entries [@forward]            kv.schema @m entries [@forward, @forward.decode]
-///     func @forward(…, %batch: !kv.batch)    =>  func @forward(…, %batch: !kv.batch)
-///                                                func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
+///     kv.schema @m entries [@forward]
+///     func @forward(…, %batch: !kv.batch)
+///  => kv.schema @m entries [@forward, @forward.decode]
+///     func @forward(…, %batch: !kv.batch)
+///     func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
 ///
 /// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
 /// other: verify-state proves it too. Leaves alone entries whose batch states something already, and those without a
@@ -35,7 +37,8 @@ private:
   static Attribute specialise(func::FuncOp function) {
     auto *batch = llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
     bool hasGroup = function.walk([](kv::GroupOp) { return WalkResult::interrupt(); }).wasInterrupted();
-    if (!hasGroup || batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") || kv::knownOf(*batch, "kv.sequences"))
+    if (!hasGroup || batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") ||
+        kv::knownOf(*batch, "kv.sequences"))
       return {};
     OpBuilder builder(function.getContext());
     builder.setInsertionPointAfter(function);

@@ -3,9 +3,9 @@
 //
 // usage: invariance MODEL.kvasir TOKENS
 //
-// One chunk on one thread is compared with: token by token; 20 random chunkings; each of these on two threads; in a batch
-// of four with conversations of other lengths. Compared are the logits of every token and every row of every cache.
-// States are made of memory that earlier ones left their rows in.
+// One chunk on one thread is compared with: token by token; 20 random chunkings; on two threads; in a batch of four
+// with conversations of other lengths. Compared are the logits of every token and every row of every cache. States are
+// made of memory that earlier ones left their rows in.
 #include "kvasir/kvasir.hpp"
 
 #include <nlohmann/json.hpp>
@@ -116,11 +116,9 @@ Trace runAmongOthers(const kvasir::Model &model, const Ids &ids, Random &random,
         others[i].reset();
     }
     std::span<const int32_t> chunk = conversation.next(chunker(conversation.left()));
-    kvasir::Logits logits = model.predict({{others[0], noise[0]},
-                                           {others[1], noise[1]},
-                                           {conversation.state, chunk},
-                                           {others[2], noise[2]}},
-                                          {kvasir::Wanted::all});
+    kvasir::Logits logits = model.predict(
+        {{others[0], noise[0]}, {others[1], noise[1]}, {conversation.state, chunk}, {others[2], noise[2]}},
+        {kvasir::Wanted::all});
     conversation.keep(logits, noise[0].size() + noise[1].size(), chunk.size());
   }
   return conversation.finish();

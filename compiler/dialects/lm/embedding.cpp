@@ -9,7 +9,8 @@ LogicalResult EmbeddingOp::verify() {
   WeightType weight = getWeight().getType();
   if (weight.isVector() || result.getDimSize(0) != cast<ShapedType>(getIds().getType()).getDimSize(0) ||
       result.getDimSize(1) != weight.getNumColumns()) // C1
-    return emitOpError("C1: the result is ") << result << " for ids " << getIds().getType() << " and a weight " << weight;
+    return emitOpError("C1: the result is ")
+           << result << " for ids " << getIds().getType() << " and a weight " << weight;
   return success();
 }
 

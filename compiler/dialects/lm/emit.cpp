@@ -30,7 +30,8 @@ Value kvasir::lm::emitFill(ImplicitLocOpBuilder &builder, float value, Value ten
 }
 
 Value kvasir::lm::emitGeneric(ImplicitLocOpBuilder &builder, ValueRange inputs, Value outs,
-                              ArrayRef<SmallVector<unsigned>> maps, ArrayRef<utils::IteratorType> loops, EmitBody body) {
+                              ArrayRef<SmallVector<unsigned>> maps, ArrayRef<utils::IteratorType> loops,
+                              EmitBody body) {
   SmallVector<AffineMap> affine;
   for (const SmallVector<unsigned> &dims : maps)
     affine.push_back(AffineMap::getMultiDimMapWithTargets(loops.size(), dims, builder.getContext()));

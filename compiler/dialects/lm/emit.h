@@ -18,7 +18,8 @@ namespace kvasir::lm {
 mlir::OpFoldResult emitExtent(mlir::ImplicitLocOpBuilder &builder, mlir::Value tensor, int64_t dim);
 
 /// A tensor of undefined elements as large as `like`, of type `type`.
-mlir::Value emitEmpty(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::OpFoldResult> extents, mlir::Type element);
+mlir::Value emitEmpty(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::OpFoldResult> extents,
+                      mlir::Type element);
 mlir::Value emitEmptyLike(mlir::ImplicitLocOpBuilder &builder, mlir::Value like);
 
 mlir::Value emitF32(mlir::ImplicitLocOpBuilder &builder, float value);
@@ -31,11 +32,12 @@ mlir::Value emitFill(mlir::ImplicitLocOpBuilder &builder, float value, mlir::Val
 /// of inputs and, last, outs is indexed by. `body` is given the scalars and returns the new element of outs.
 using EmitBody = llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &, mlir::ValueRange)>;
 mlir::Value emitGeneric(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange inputs, mlir::Value outs,
-                        llvm::ArrayRef<llvm::SmallVector<unsigned>> maps, llvm::ArrayRef<mlir::utils::IteratorType> loops,
-                        EmitBody body);
+                        llvm::ArrayRef<llvm::SmallVector<unsigned>> maps,
+                        llvm::ArrayRef<mlir::utils::IteratorType> loops, EmitBody body);
 
 /// One loop a dimension of `outs`; every operand has its shape.
-mlir::Value emitElementwise(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange inputs, mlir::Value outs, EmitBody body);
+mlir::Value emitElementwise(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange inputs, mlir::Value outs,
+                            EmitBody body);
 
 /// A vector weight as tensor<E>.
 mlir::Value emitVector(mlir::ImplicitLocOpBuilder &builder, mlir::Value weight);

@@ -12,7 +12,8 @@ LogicalResult InvokeOp::verify() {
     if (isa<TensorType>(type))
       tensors.push_back(type);
   if (TypeRange(tensors) != getResultTypes()) // C2
-    return emitOpError("C2: ") << getNumResults() << " results for " << tensors.size() << " tensors of outs, or of other types";
+    return emitOpError("C2: ") << getNumResults() << " results for " << tensors.size()
+                               << " tensors of outs, or of other types";
   if (getScratch().size() != 3) // C3
     return emitOpError("C3: scratch is bytes, bytes a row, bytes a member, not ") << getScratch().size() << " numbers";
   return success();

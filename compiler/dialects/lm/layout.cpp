@@ -11,7 +11,8 @@ using namespace kvasir::lm;
 namespace {
 /// Parses a name that `fromName` knows.
 template <typename Name>
-ParseResult parseName(AsmParser &parser, std::optional<Name> (*fromName)(std::string_view), StringRef what, Name &result) {
+ParseResult parseName(AsmParser &parser, std::optional<Name> (*fromName)(std::string_view), StringRef what,
+                      Name &result) {
   SMLoc loc = parser.getCurrentLocation();
   StringRef keyword;
   if (parser.parseKeyword(&keyword))
@@ -24,8 +25,8 @@ ParseResult parseName(AsmParser &parser, std::optional<Name> (*fromName)(std::st
 
 /// column 16 : 8
 ParseResult parseDigit(AsmParser &parser, Digit &digit) {
-  return failure(parseName(parser, axisFromName, "an axis of a layout", digit.axis) || parser.parseInteger(digit.extent) ||
-                 parser.parseColon() || parser.parseInteger(digit.strideBits));
+  return failure(parseName(parser, axisFromName, "an axis of a layout", digit.axis) ||
+                 parser.parseInteger(digit.extent) || parser.parseColon() || parser.parseInteger(digit.strideBits));
 }
 
 /// code u4 at 512 [column 16 : 8, row 32 : 128]

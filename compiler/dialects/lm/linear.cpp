@@ -8,10 +8,11 @@ LogicalResult LinearOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType()), result = cast<RankedTensorType>(getResult().getType());
   WeightType weight = getWeight().getType();
   if (weight.isVector() || weight.getNumColumns() != input.getDimSize(1)) // C1
-    return emitOpError("C1: the weight is ") << weight << ", but rows of the input have " << input.getDimSize(1) << " columns";
+    return emitOpError("C1: the weight is ")
+           << weight << ", but rows of the input have " << input.getDimSize(1) << " columns";
   if (result.getDimSize(0) != input.getDimSize(0) || result.getDimSize(1) != weight.getNumRows()) // C2
-    return emitOpError("C2: the result is ") << result << " for an input " << input << " and a weight of "
-                                             << weight.getNumRows() << " rows";
+    return emitOpError("C2: the result is ")
+           << result << " for an input " << input << " and a weight of " << weight.getNumRows() << " rows";
   if (!getBias())
     return success();
   auto bias = cast<WeightType>(getBias().getType());
@@ -24,8 +25,8 @@ namespace {
 /// Rows of the weight that are dequantised at a time: four AVX2 vectors, and a tile that stays in the cache.
 constexpr int64_t kTileRows = 32;
 
-/// result[:, begin .. begin + rows - 1] = input * weight[begin .. begin + rows - 1, :]^T, into `acc`. The tile is turned
-/// so that the innermost loop runs over the rows of the weight; each element is still one sum over k, in order.
+/// result[:, begin .. begin + rows - 1] = input * weight[begin .. begin + rows - 1, :]^T, into `acc`. The tile is
+/// turned so that the innermost loop runs over the rows of the weight; each element is still one sum over k, in order.
 Value emitTile(ImplicitLocOpBuilder &builder, LinearOp op, Value acc, Value begin, int64_t rows) {
   int64_t columns = op.getWeight().getType().getNumColumns();
   auto type = RankedTensorType::get({rows, columns}, builder.getF32Type());
@@ -34,7 +35,8 @@ Value emitTile(ImplicitLocOpBuilder &builder, LinearOp op, Value acc, Value begi
   Value turned = builder.create<tensor::EmptyOp>(ArrayRef<int64_t>{columns, rows}, builder.getF32Type());
   turned = builder.create<linalg::TransposeOp>(tile, turned, ArrayRef<int64_t>{1, 0})->getResult(0);
   OpFoldResult one = builder.getIndexAttr(1), zero = builder.getIndexAttr(0);
-  SmallVector<OpFoldResult> offsets{zero, begin}, sizes{emitExtent(builder, op.getInput(), 0), builder.getIndexAttr(rows)};
+  SmallVector<OpFoldResult> offsets{zero, begin},
+      sizes{emitExtent(builder, op.getInput(), 0), builder.getIndexAttr(rows)};
   SmallVector<OpFoldResult> strides{one, one};
   Value slice = builder.create<tensor::ExtractSliceOp>(acc, offsets, sizes, strides);
   using utils::IteratorType;
@@ -49,23 +51,25 @@ Value emitTile(ImplicitLocOpBuilder &builder, LinearOp op, Value acc, Value begi
 Value emitBias(ImplicitLocOpBuilder &builder, Value result, Value bias) {
   using utils::IteratorType;
   return emitGeneric(builder, emitVector(builder, bias), result, {{1}, {0, 1}},
-                     {IteratorType::parallel, IteratorType::parallel}, [](ImplicitLocOpBuilder &b, ValueRange v) {
-                       return b.create<arith::AddFOp>(v[1], v[0]);
-                     });
+                     {IteratorType::parallel, IteratorType::parallel},
+                     [](ImplicitLocOpBuilder &b, ValueRange v) { return b.create<arith::AddFOp>(v[1], v[0]); });
 }
 } // namespace
 
 SmallVector<Value> LinearOp::decompose(OpBuilder &opBuilder) {
   ImplicitLocOpBuilder builder(getLoc(), opBuilder);
   int64_t rows = getWeight().getType().getNumRows(), whole = rows / kTileRows * kTileRows;
-  Value result = emitEmpty(builder, {emitExtent(builder, getInput(), 0), builder.getIndexAttr(rows)}, builder.getF32Type());
+  Value result =
+      emitEmpty(builder, {emitExtent(builder, getInput(), 0), builder.getIndexAttr(rows)}, builder.getF32Type());
   if (whole) {
     auto body = [&](OpBuilder &nested, Location loc, Value begin, ValueRange carried) {
       ImplicitLocOpBuilder inner(loc, nested);
       inner.create<scf::YieldOp>(emitTile(inner, *this, carried[0], begin, kTileRows));
     };
-    result = builder.create<scf::ForOp>(emitIndex(builder, 0), emitIndex(builder, whole), emitIndex(builder, kTileRows),
-                                        result, body).getResult(0);
+    result = builder
+                 .create<scf::ForOp>(emitIndex(builder, 0), emitIndex(builder, whole), emitIndex(builder, kTileRows),
+                                     result, body)
+                 .getResult(0);
   }
   if (rows > whole)
     result = emitTile(builder, *this, result, emitIndex(builder, whole), rows - whole);

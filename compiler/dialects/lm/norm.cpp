@@ -32,10 +32,10 @@ SmallVector<Value> RmsNormOp::decompose(OpBuilder &opBuilder) {
     Value root = b.create<math::SqrtOp>(b.create<arith::AddFOp>(mean, emitF32(b, getEpsilon().convertToFloat())));
     return b.create<arith::DivFOp>(emitF32(b, 1), root);
   });
-  Value result = emitGeneric(builder, {getInput(), scales, emitVector(builder, getWeight())},
-                             emitEmptyLike(builder, getInput()), {all, outer, {last}, all}, parallel,
-                             [](ImplicitLocOpBuilder &b, ValueRange v) {
-                               return b.create<arith::MulFOp>(b.create<arith::MulFOp>(v[0], v[1]), v[2]);
-                             });
+  Value result =
+      emitGeneric(builder, {getInput(), scales, emitVector(builder, getWeight())}, emitEmptyLike(builder, getInput()),
+                  {all, outer, {last}, all}, parallel, [](ImplicitLocOpBuilder &b, ValueRange v) {
+                    return b.create<arith::MulFOp>(b.create<arith::MulFOp>(v[0], v[1]), v[2]);
+                  });
   return {result};
 }

@@ -10,8 +10,8 @@ LogicalResult RopeAnglesOp::verify() {
   auto positions = cast<RankedTensorType>(getPositions().getType());
   if (frequencies.getRank() != 1 || result.getDimSize(0) != positions.getDimSize(0) ||
       result.getDimSize(1) != frequencies.getDimSize(0) || result.getDimSize(2) != 2) // C1
-    return emitOpError("C1: the result is ") << result << " for " << frequencies.getNumElements() << " frequencies and "
-                                             << positions;
+    return emitOpError("C1: the result is ")
+           << result << " for " << frequencies.getNumElements() << " frequencies and " << positions;
   return success();
 }
 
@@ -19,7 +19,8 @@ LogicalResult RopeOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType()), angles = cast<RankedTensorType>(getAngles().getType());
   if (angles.getDimSize(0) != input.getDimSize(0) || angles.isDynamicDim(1) ||
       2 * angles.getDimSize(1) > input.getDimSize(2) || angles.getDimSize(2) != 2) // C1
-    return emitOpError("C1: the angles are ") << angles << " for heads of " << input.getDimSize(2) << " lanes in " << input;
+    return emitOpError("C1: the angles are ")
+           << angles << " for heads of " << input.getDimSize(2) << " lanes in " << input;
   return success();
 }
 
@@ -59,15 +60,14 @@ SmallVector<Value> RopeAnglesOp::decompose(OpBuilder &opBuilder) {
   Value result = emitEmpty(builder, extents, builder.getF32Type());
   Value magnitude = builder.create<arith::ConstantOp>(builder.getF64FloatAttr(getMagnitude().convertToFloat()));
   for (int64_t part : {0, 1}) {
-    Value plane = emitGeneric(builder, {getPositions(), frequencies}, emitPlane(builder, result, part), {{0}, {1}, {0, 1}},
-                              {IteratorType::parallel, IteratorType::parallel},
-                              [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                                Value position = b.create<arith::SIToFPOp>(b.getF64Type(), v[0]);
-                                Value angle = b.create<arith::MulFOp>(position, v[1]);
-                                Value turned = part ? b.create<math::SinOp>(angle).getResult()
-                                                    : b.create<math::CosOp>(angle).getResult();
-                                return b.create<arith::TruncFOp>(b.getF32Type(), b.create<arith::MulFOp>(turned, magnitude));
-                              });
+    Value plane = emitGeneric(
+        builder, {getPositions(), frequencies}, emitPlane(builder, result, part), {{0}, {1}, {0, 1}},
+        {IteratorType::parallel, IteratorType::parallel}, [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+          Value position = b.create<arith::SIToFPOp>(b.getF64Type(), v[0]);
+          Value angle = b.create<arith::MulFOp>(position, v[1]);
+          Value turned = part ? b.create<math::SinOp>(angle).getResult() : b.create<math::CosOp>(angle).getResult();
+          return b.create<arith::TruncFOp>(b.getF32Type(), b.create<arith::MulFOp>(turned, magnitude));
+        });
     Lanes lanes(builder, result, part, 1, 1);
     result = builder.create<tensor::InsertSliceOp>(plane, result, lanes.offsets, lanes.sizes, lanes.strides);
   }

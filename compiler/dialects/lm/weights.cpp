@@ -47,7 +47,8 @@ Type WeightType::parse(AsmParser &parser) {
   if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
       parseFacts(parser, fact) || parser.parseGreater())
     return {};
-  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), ArrayRef<int64_t>(shape), codes, group, scale, min, zero);
+  return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), ArrayRef<int64_t>(shape), codes, group,
+                    scale, min, zero);
 }
 
 void WeightType::print(AsmPrinter &printer) const {
@@ -107,8 +108,8 @@ void SelectOp::getAsmResultNames(OpAsmSetValueNameFn name) { name(getResult(), g
 LogicalResult DequantizeOp::verify() {
   auto outs = cast<ShapedType>(getOuts().getType());
   if (!outs.hasStaticShape() || outs.getDimSize(1) != getWeight().getType().getNumColumns()) // C1
-    return emitOpError("C1: outs has shape ") << outs << ", but rows of the weight have "
-                                              << getWeight().getType().getNumColumns() << " columns";
+    return emitOpError("C1: outs has shape ")
+           << outs << ", but rows of the weight have " << getWeight().getType().getNumColumns() << " columns";
   bool agrees = isa<TensorType>(outs) ? getResult() && getResult().getType() == outs : !getResult();
   return agrees ? success() : emitOpError("C2: a tensor gives a result of its type, a memref none"); // C2
 }

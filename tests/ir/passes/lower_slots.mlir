@@ -38,3 +38,20 @@ func.func @forward(%x: tensor<?x4x8xf32> {kv.name = "x"}, %k: !kv.slot<@k>, %v: 
   }
   return %y, %k9, %v9 : tensor<?x4x8xf32>, !kv.slot<@k>, !kv.slot<@v>
 }
+
+// A window bounds the partitions that are read, the rows that see a partition, and the keys that a row sees of it.
+// CHECK-LABEL: func.func @sliding
+// CHECK: %[[START:.*]] = arith.index_castui
+// CHECK: arith.constant 99 : index
+// CHECK: %[[OLDEST:.*]] = arith.maxsi
+// CHECK: %[[FIRST:.*]] = arith.divui %[[OLDEST]], %{{.*}}
+// CHECK: scf.for %{{.*}} = %[[FIRST]] to
+// CHECK: arith.constant 227 : index
+// CHECK: kv.load_rows
+// CHECK: arith.constant 99 : index
+// CHECK: arith.maxsi
+func.func @sliding(%x: tensor<?x4x8xf32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch) -> tensor<?x4x8xf32> {
+  %layer = arith.constant 0 : index
+  %a = kv.attend %x, %k[%layer], %v[%layer], %batch {scale = 0.35 : f32, window = 100 : i64} : tensor<?x4x8xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x4x8xf32>
+  return %a : tensor<?x4x8xf32>
+}
