@@ -46,7 +46,7 @@ public:
 
   llvm::Error run() {
     progress.begin("reading");
-    llvm::Expected<std::unique_ptr<SourceProgram>> opened = SourceProgram::open(options.input);
+    llvm::Expected<std::unique_ptr<SourceProgram>> opened = SourceProgram::open(options);
     if (!opened)
       return opened.takeError();
     source = std::move(*opened);
@@ -157,23 +157,27 @@ private:
     llvm::Expected<Description> description = describeProgram(*program, *backend, variants, options.activations);
     if (!description)
       return description.takeError();
+    llvm::Expected<const WeightSource *> weightSource = source->weights();
+    if (!weightSource)
+      return weightSource.takeError();
     std::vector<PackedWeight> weights = packedWeights(*program);
     progress.begin("fingerprint");
-    Result<Digest> fingerprintResult = fingerprint(weights, source->weights(), configurationText());
-    if (!fingerprintResult)
-      return errorOf(fingerprintResult.message());
-    Result<std::vector<uint8_t>> note = makeNote(*description, {*fingerprintResult, kProducer});
+    Result<Digest> identity = fingerprint(weights, **weightSource, configurationText());
+    if (!identity)
+      return errorOf(identity.message());
+    Result<std::vector<uint8_t>> note = makeNote(*description, {*identity, kProducer});
     if (!note)
       return errorOf(note.message());
-    llvm::Expected<Section> tokenizer = source->tokenizer();
-    if (!tokenizer)
-      return tokenizer.takeError();
+    llvm::Expected<std::vector<Section>> sections = source->sections();
+    if (!sections)
+      return sections.takeError();
     std::string table = tensorsToJson(describeWeights(*program));
+    sections->insert(sections->begin(), {"tensors", {table.begin(), table.end()}});
     llvm::Expected<Bytes> image = makeImage(*description, *note);
     if (!image)
       return image.takeError();
     summarise(*description, image->size());
-    return writeFile(*image, {{"tensors", {table.begin(), table.end()}}, std::move(*tokenizer)}, weights);
+    return writeFile(*image, *sections, weights, *weightSource);
   }
 
   std::string configurationText() {
@@ -192,17 +196,16 @@ private:
   }
 
   llvm::Error writeFile(const Bytes &image, const std::vector<Section> &sections,
-                        const std::vector<PackedWeight> &weights) {
+                        const std::vector<PackedWeight> &weights, const WeightSource *weightSource) {
     progress.begin("packing weights");
     std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t *>(image.data()), image.size());
     Result<std::unique_ptr<ArtefactWriter>> writer =
         ArtefactWriter::begin(options.output, bytes, sections, weightsSize);
     if (!writer)
       return errorOf(writer.message());
-    Status packed = packWeights(
-        weights, source->weights(),
-        [&](uint64_t offset, std::span<const uint8_t> run) { return (*writer)->write(offset, run); },
-        [&](uint64_t done, uint64_t total) { progress.advance(double(done) / std::max<uint64_t>(total, 1)); });
+    auto write = [&](uint64_t offset, std::span<const uint8_t> run) { return (*writer)->write(offset, run); };
+    auto advance = [&](uint64_t done, uint64_t total) { progress.advance(double(done) / std::max<uint64_t>(total, 1)); };
+    Status packed = weightSource ? packWeights(weights, *weightSource, write, advance) : Status(Done{});
     if (!packed)
       return errorOf(packed.message());
     progress.begin("writing");
@@ -212,9 +215,9 @@ private:
 
   /// A plugin with a tokenizer and no function.
   llvm::Error writeVocabulary() {
-    llvm::Expected<Section> tokenizer = source->tokenizer();
-    if (!tokenizer)
-      return tokenizer.takeError();
+    llvm::Expected<std::vector<Section>> sections = source->sections();
+    if (!sections)
+      return sections.takeError();
     Description description;
     description.model.name = llvm::StringRef(options.input).rsplit('/').second.str();
     if (description.model.name.empty())
@@ -227,7 +230,7 @@ private:
     if (!image)
       return image.takeError();
     summary = options.output + ": a tokenizer, no functions";
-    return writeFile(*image, {std::move(*tokenizer)}, {});
+    return writeFile(*image, *sections, {}, nullptr);
   }
 
   llvm::Error writeText(llvm::function_ref<void(llvm::raw_ostream &)> write) {

@@ -3,6 +3,8 @@
 #ifndef KVASIR_DRIVER_OPTIONS_H
 #define KVASIR_DRIVER_OPTIONS_H
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@ struct CompileOptions {
   std::string activations = "auto"; ///< auto, int8, bf16, exact
   std::vector<std::string> targets; ///< variants; empty: native
   EmitForm emit = EmitForm::plugin;
+  std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up
   bool vocabularyOnly = false;
   bool printIrAfterChange = false;
   bool verifyEachPass = false;

@@ -76,6 +76,4 @@ llvm::Error DiagnosticReporter::takeError(const char *step) {
   return llvm::createStringError(message);
 }
 
-llvm::Error DiagnosticReporter::takeRest() {
-  return text.empty() ? llvm::Error::success() : takeError("");
-}
+llvm::Error DiagnosticReporter::takeRest() { return text.empty() ? llvm::Error::success() : takeError(""); }

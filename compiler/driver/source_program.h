@@ -2,7 +2,7 @@
 #ifndef KVASIR_DRIVER_SOURCE_PROGRAM_H
 #define KVASIR_DRIVER_SOURCE_PROGRAM_H
 
-#include "compiler/frontends/gguf/reader.h"
+#include "compiler/driver/options.h"
 #include "compiler/packing/weight_source.h"
 #include "plugins/writer.h"
 
@@ -11,30 +11,25 @@
 #include "llvm/Support/Error.h"
 
 #include <memory>
-#include <optional>
 
 namespace kvasir {
 
-/// What an input file holds: a program, the weights that it names, and a tokenizer.
+/// What an input file holds: a program, the weights that it names, and a tokenizer. One subclass a kind of file.
 class SourceProgram {
 public:
-  /// Opens a .gguf file. Errors name the file.
-  static llvm::Expected<std::unique_ptr<SourceProgram>> open(const std::string &path);
+  /// Opens a file by the end of its name: .gguf or .mlir. Errors name the file.
+  static llvm::Expected<std::unique_ptr<SourceProgram>> open(const CompileOptions &options);
 
-  /// Builds the program.
-  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) const;
+  virtual ~SourceProgram() = default;
 
-  const WeightSource &weights() const { return *source; }
+  /// Builds the program. The module outlives neither this nor the context.
+  virtual llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) = 0;
 
-  /// The tokenizer's section.
-  llvm::Expected<Section> tokenizer() const;
+  /// After import. Fails if the file only names its weights.
+  virtual llvm::Expected<const WeightSource *> weights() = 0;
 
-private:
-  explicit SourceProgram(std::string path) : path(std::move(path)) {}
-
-  std::string path;
-  std::optional<gguf::File> file;
-  std::unique_ptr<WeightSource> source;
+  /// The sections beside the weights' table: the tokenizer, where there is one.
+  virtual llvm::Expected<std::vector<Section>> sections() = 0;
 };
 
 } // namespace kvasir

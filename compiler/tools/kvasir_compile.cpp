@@ -12,7 +12,7 @@ const std::map<std::string, kvasir::EmitForm> kForms = {{"kv", kvasir::EmitForm:
                                                         {"asm", kvasir::EmitForm::assembly}};
 
 void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
-  app.add_option("input", options.input, "A model: .gguf")->required()->type_name("IN");
+  app.add_option("input", options.input, "A model (.gguf) or a program (.mlir)")->required()->type_name("IN");
   app.add_option("-o,--output", options.output, "The plugin to write; text goes to standard output without it")
       ->type_name("OUT");
   app.add_option("--backend", options.backend, "Its name, or the path of its library (default: cpu)")
@@ -25,6 +25,8 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
   app.add_option("--emit", options.emit, "Write text instead: the program (kv, lm), or code (llvm, asm)")
       ->transform(CLI::CheckedTransformer(kForms).description(""))
       ->type_name("kv|lm|llvm|asm");
+  app.add_option("--random-weights", options.randomWeights, "For a program: make up its weights from this seed")
+      ->type_name("SEED");
   app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
   app.add_flag("--print-ir-after-change", options.printIrAfterChange,
                "Print the program after each pass that changes it");

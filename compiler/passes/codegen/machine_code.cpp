@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/codegen/machine_code.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -65,7 +66,6 @@ llvm::Expected<std::unique_ptr<MachineCode>> MachineCode::make(const CodeTarget 
 /// Attributes that the dialect's functions don't carry.
 void MachineCode::prepare(llvm::Module &module) const {
   module.setTargetTriple(kTriple);
-  module.setDataLayout(machine->createDataLayout());
   module.setPICLevel(llvm::PICLevel::BigPIC);
   for (llvm::Function &function : module) {
     if (function.isIntrinsic())
@@ -111,6 +111,9 @@ void MachineCode::optimise(llvm::Module &module) {
 }
 
 llvm::Expected<llvm::SmallVector<char, 0>> MachineCode::generate(mlir::ModuleOp source, CodeForm form) {
+  // Before translation, which asks it for the alignment of every load and store.
+  source->setAttr(mlir::LLVM::LLVMDialect::getDataLayoutAttrName(),
+                  mlir::StringAttr::get(source.getContext(), machine->createDataLayout().getStringRepresentation()));
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> module = mlir::translateModuleToLLVMIR(source, context, "kvasir");
   if (!module)
