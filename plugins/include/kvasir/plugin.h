@@ -120,8 +120,8 @@ typedef struct kv_host {
 typedef struct kv_plugin {
   uint32_t size;
   uint32_t abi;
-  /* Says what execute will need and write, from a call whose views, inputs, outputs, scratch and team are not yet
-   * filled. Reads no state and no token. */
+  /* Says what execute will need and write, from a call whose views, inputs, outputs and scratch are not yet filled; of
+   * the team only `members` is read. Reads no state and no token. */
   kv_status (*prepare)(const struct kv_plugin *plugin, const kv_call *call, kv_plan *plan);
   /* Runs the call; every member of the team enters with its number. Writes only the rows that prepare named, the
    * outputs and scratch. Member 0's status is the call's. */

@@ -8,6 +8,10 @@
 
 #include "plugins/include/kvasir/plugin.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Extents of a tensor that only the call knows. */
 enum { KVASIR_TOKENS = -1, KVASIR_WANTED = -2, KVASIR_SEQUENCES = -3 };
 
@@ -60,5 +64,9 @@ kv_status kvasir_prepare(const kv_plugin *plugin, const kv_call *call, kv_plan *
     __attribute__((visibility("hidden")));
 kv_status kvasir_execute(const kv_plugin *plugin, const kv_call *call, uint32_t member)
     __attribute__((visibility("hidden")));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
