@@ -1,25 +1,28 @@
 #!/usr/bin/env python3
 """Breaks a program's state in every way a slip of the pen could, and asks verify-state to refuse each.
 
-    break_state.py --opt build/release/bin/kvasir-opt [--form NAME=PASSES]... PROGRAM.mlir...
+    break_state.py --opt build/release/bin/kvasir-opt [--form NAME=PASSES]... [--printed-by COMMAND]... [PROGRAM.mlir]...
 
 A program is taken in each form (`looped=`, `unrolled=--unroll-layers --canonicalize`, ...: the passes that kvasir-opt runs first) and
 must verify. Then, one at a time, each write of state is removed, repeated and moved below the attention that needs it;
-each slot that a return or a yield hands on is replaced by the old one; and each loop over state skips its first or its
-last layer. Every mutant must be refused, with the rule, the function, the slot, the layers and the rows that its kind
+each slot that is attended, or handed on by a return or a yield, is replaced by the old one; and each loop over state
+skips its first or its last layer. Every mutant must be refused, with the rule, the function, the slot, the layers and the rows that its kind
 of damage has. The last line is a count; the exit code is 1 when a mutant survived or was refused with other words.
 """
 import argparse
 import dataclasses
+import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
 WRITE = re.compile(r"^\s*(?P<result>%\S+) = kv\.(?P<op>append|set|write) (?P<slot>%[\w.#-]+)\[(?P<layer>%[\w.#-]+)\]"
-                   r".* : !kv\.slot<@(?P<symbol>\w+)>")
-FUNCTION = re.compile(r"^\s*func\.func (?P<private>private )?@(?P<name>\w+)\(")
+                   r".* : !kv\.slot<@(?P<symbol>[\w.$-]+)>")
+FUNCTION = re.compile(r"^\s*func\.func (?P<private>private )?@(?P<name>[\w.$-]+)\(")
 LOOP = re.compile(r"= kv\.loop (?P<layer>%\S+) = (?P<first>\d+) to (?P<end>\d+) carry\(.*!kv\.slot")
 CONSTANT = re.compile(r"^\s*(?P<name>%\S+) = arith\.constant (?P<value>\d+) : index")
+NAME = r"[\w.$-]+"
 SPLIT = "// -----\n"
 
 
@@ -92,7 +95,7 @@ class Program:
 
 
 def mutants_of_write(program, i, write):
-    where = "@" + (program.function[i] or r"\w+")
+    where = "@" + (re.escape(program.function[i] or "") or NAME)
     layers = described(program.layers[i])
     rows = program.rows(write)
     yield Mutant("remove", program.lines[i], program.without(i, write["result"], write["slot"]),
@@ -104,6 +107,9 @@ def mutants_of_write(program, i, write):
     for j in program.scope(i):  # the attention that needs these rows
         line, indent = program.lines[j], re.match(r"\s*", program.lines[i])[0]
         if re.match(indent + r"%\S+ = kv\.attend .*" + re.escape(write["result"]) + r"\[", line):
+            yield Mutant("attend the old slot", line, program.having(j, [renamed(line, write["result"], write["slot"])]),
+                         rf"linear: {where} uses slot @{write['symbol']} as it was before "
+                         rf"rows \[start, start \+ count\) of {layers} were written;")
             moved = [renamed(line, write["result"], write["slot"]) for line in program.lines[i + 1:j + 1]]
             text = "".join(program.lines[:i] + moved + [program.lines[i]] + program.lines[j + 1:])
             yield Mutant("attend first", program.lines[j], text,
@@ -124,7 +130,7 @@ def mutants_of_edges(program, i):
             if write and write["result"] == value:
                 verb = "returns" if "return" in values else "uses"
                 yield Mutant("old slot", line, program.having(i, [renamed(values, value, write["slot"]) + " : " + types]),
-                             rf"linear: @{program.function[i] or '.*'} {verb} slot @{write['symbol']} as it was before "
+                             rf"linear: @{re.escape(program.function[i] or '') or NAME} {verb} slot @{write['symbol']} as it was before "
                              rf"(rows \[start, start \+ count\) of )?{described(program.layers[j])} were (written|set);")
                 break
             if FUNCTION.match(program.lines[j]):
@@ -136,14 +142,14 @@ def mutants_of_edges(program, i):
 def mutants_of_return(program, i, values, types):
     """An entry that returns the slot that it was given."""
     head = next(program.lines[j] for j in range(i, -1, -1) if FUNCTION.match(program.lines[j]))
-    given = dict((symbol, value) for value, symbol in re.findall(r"(%\w+): !kv\.slot<@(\w+)>", head))
+    given = dict((symbol, value) for value, symbol in re.findall(r"(%\w+): !kv\.slot<@([\w.$-]+)>", head))
     names, kinds = re.findall(r"%[\w.#-]+", values), re.findall(r"(?:[^,<]|<[^>]*>)+", types)
     for value, kind in zip(names, kinds):
-        if match := re.search(r"!kv\.slot<@(\w+)>", kind):
+        if match := re.search(r"!kv\.slot<@([\w.$-]+)>", kind):
             symbol = match[1]
             yield Mutant("return the argument", program.lines[i],
                          program.having(i, [renamed(values, value, given[symbol]) + " : " + types]),
-                         rf"linear: @{program.function[i]} returns slot @{symbol} as it was before "
+                         rf"linear: @{re.escape(program.function[i])} returns slot @{symbol} as it was before "
                          r"((rows \[start, start \+ count\) of )?layers? [\d, -]+ were (written|set)|it was handed on);")
 
 
@@ -157,8 +163,8 @@ def mutants_of_loop(program, i):
             continue
         line = program.lines[i].replace(f"= {first} to {end} carry", f"= {bounds[0]} to {bounds[1]} carry")
         yield Mutant("skip a layer", program.lines[i], program.having(i, [line]),
-                     rf"coverage: @{program.function[i] or '.*'} returns without writing "
-                     rf"(rows \[start, start \+ count\) of slot|register) @\w+, layer {missing};")
+                     rf"coverage: @{re.escape(program.function[i] or '') or NAME} returns without writing "
+                     rf"(rows \[start, start \+ count\) of slot|register) @{NAME}, layer {missing};")
 
 
 def mutants(program):
@@ -209,17 +215,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--opt", required=True, help="kvasir-opt")
     parser.add_argument("--form", action="append", metavar="NAME=PASSES", help="default: looped and unrolled")
-    parser.add_argument("programs", nargs="+")
+    parser.add_argument("--printed-by", action="append", default=[], metavar="COMMAND", help="one that prints a program")
+    parser.add_argument("programs", nargs="*")
     arguments = parser.parse_args()
     forms = arguments.form or ["looped=", "unrolled=--unroll-layers --canonicalize"]
+    programs = [(path, pathlib.Path(path).read_text()) for path in arguments.programs]
+    for command in arguments.printed_by:
+        outcome = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True)
+        programs.append((command, outcome.stdout))
     total, failures = 0, []
-    for path in arguments.programs:
-        with open(path) as file:
-            text = file.read()
+    for source, text in programs:
         for form in forms:
             name, passes = form.split("=", 1)
-            number, complaints = check(arguments.opt, f"{path} {name}", passes.split(), text)
-            print(f"{path}: {name}: {number} mutants, {len(complaints)} not refused as they should be")
+            number, complaints = check(arguments.opt, f"{source}, {name}", passes.split(), text)
+            print(f"{source}, {name}: {number} mutants, {len(complaints)} not refused as they should be")
             total, failures = total + number, failures + complaints
     print("\n".join(failures), file=sys.stderr)
     print(f"{total} mutants, {len(failures)} failures")

@@ -1,5 +1,6 @@
 // RUN: kvasir-opt %s --verify-state | FileCheck %s
 // RUN: kvasir-opt %s --inline --verify-state --canonicalize --cse --verify-state | FileCheck %s --check-prefix=INLINED
+// RUN: kvasir-opt %s --inline %upstream --verify-state | FileCheck %s --check-prefix=INLINED
 // A llama of four layers: two entry functions, one schema, one layer function.
 
 // CHECK:      kv.schema @llama entries [@prefill, @decode] {

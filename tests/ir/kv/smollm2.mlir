@@ -1,4 +1,5 @@
 // RUN: kvasir-opt %s --verify-state | FileCheck %s
+// RUN: kvasir-opt %s %upstream --verify-state | FileCheck %s
 // RUN: kvasir-opt %s --unroll-layers --verify-state | FileCheck %s --check-prefix=UNROLLED
 // SmolLM2 as the frontend builds it, and its clone for one token. break_state.py takes it apart.
 
