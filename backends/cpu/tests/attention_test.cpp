@@ -139,7 +139,8 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
     });
 }
 
-void check(const Isa &isa, const Shape &shape) {
+/// What a chunk attends to, after it was compared with single tokens and other teams.
+std::vector<float> check(const Isa &isa, const Shape &shape) {
   CAPTURE(isa.name);
   CAPTURE(shape.width);
   CAPTURE(shape.queryHeads);
@@ -147,7 +148,7 @@ void check(const Isa &isa, const Shape &shape) {
   std::normal_distribution<float> normal;
   KernelModule module;
   addAttend(module, isa, shape);
-  module.compile();
+  module.compile(isa);
   auto *alone = reinterpret_cast<AttendFn *>(module.lookup("alone"));
   auto *chunk = reinterpret_cast<AttendFn *>(module.lookup("chunk"));
   Caches caches(shape, 3, 300, random);
@@ -171,12 +172,22 @@ void check(const Isa &isa, const Shape &shape) {
         break;
     }
   }
+  return together;
 }
 } // namespace
 
 TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
-  const Isa isas[] = {{"avx2", 8}, {"avx512-bf16", 16, true, true, true}};
-  for (const Isa &isa : isas)
-    for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256}})
-      check(isa, shape);
+  for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256}}) {
+    std::vector<float> expected;
+    for (const Isa &isa : testedIsas()) {
+      std::vector<float> result = check(isa, shape);
+      if (expected.empty())
+        expected = result;
+      // How a machine rounds within vdpbf16ps is its own affair: it may differ from two fused steps.
+      else if (isa.hasBf16 && !isa.isEmulated)
+        WARN(result == expected);
+      else
+        CHECK(result == expected);
+    }
+  }
 }

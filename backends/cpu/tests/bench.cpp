@@ -46,8 +46,9 @@ void onThreads(int threads, const std::function<void(int)> &body) {
   return uint64_t(_mm256_extract_epi64(sums[0], 0));
 }
 
+const Isa isa{"avx2", 8};
+
 void addPanels(KernelModule &module, const WeightFormat &weight, Rounding rounding) {
-  static const Isa isa{"avx2", 8};
   for (bool isOneRow : {true, false})
     module.add(isOneRow ? "one" : "many", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
       ActivationFormat format = activationsFor(weight, rounding);
@@ -68,7 +69,7 @@ void addPanels(KernelModule &module, const WeightFormat &weight, Rounding roundi
 void bench(const char *name, const WeightFormat &weight, Rounding rounding, int threads) {
   KernelModule module;
   addPanels(module, weight, rounding);
-  module.compile();
+  module.compile(isa);
   auto *one = reinterpret_cast<PanelsFn *>(module.lookup("one"));
   auto *many = reinterpret_cast<PanelsFn *>(module.lookup("many"));
   int64_t panelBytes = kColumns / 32 * weight.blockBytes(), panels = (160 << 20) / panelBytes / threads;

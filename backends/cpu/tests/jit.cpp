@@ -28,11 +28,11 @@ namespace {
   exit(1);
 }
 
-std::unique_ptr<llvm::TargetMachine> targetMachine(StringRef cpu) {
+std::unique_ptr<llvm::TargetMachine> targetMachine(StringRef cpu, StringRef features = "") {
   std::string error, triple = "x86_64-unknown-linux-gnu";
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
   return std::unique_ptr<llvm::TargetMachine>(target->createTargetMachine(
-      triple, cpu, "", {}, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+      triple, cpu, features, {}, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
 void lower(ModuleOp module) {
@@ -81,16 +81,31 @@ void KernelModule::add(StringRef name, ArrayRef<char> arguments, const std::func
   builder.create<func::ReturnOp>();
 }
 
-void KernelModule::compile() {
+std::vector<Isa> testedIsas() {
+  std::vector<Isa> isas = {{"avx2", 8}, {"avx512-vnni", 16, true, false, true}, {"avx512-bf16", 16, true, true, true}};
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  if (host.lookup("avx512vnni") && host.lookup("avx512vl"))
+    isas.push_back({"avx512-vnni", 16, true});
+  if (host.lookup("avx512bf16") && host.lookup("avx512vl"))
+    isas.push_back({"avx512-bf16", 16, true, true});
+  return isas;
+}
+
+void KernelModule::compile(const Isa &isa) {
   if (failed(op->verify()))
     fail("the kernels do not verify");
   lower(*op);
-  auto machine = targetMachine("x86-64-v3");
+  auto makeMachine = [&] {
+    if (isa.lanes < 16 || isa.isEmulated)
+      return targetMachine("x86-64-v3");
+    return targetMachine("x86-64-v4", isa.hasBf16 ? "+avx512vnni,+avx512bf16" : "+avx512vnni");
+  };
+  auto machine = makeMachine();
   ExecutionEngineOptions options;
   auto optimize = makeOptimizingTransformer(3, 0, machine.get());
   options.transformer = optimize;
   options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Aggressive;
-  auto created = ExecutionEngine::create(*op, options, targetMachine("x86-64-v3"));
+  auto created = ExecutionEngine::create(*op, options, makeMachine());
   if (!created)
     fail(toString(created.takeError()));
   engine = std::move(*created);

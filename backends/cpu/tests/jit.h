@@ -3,14 +3,18 @@
 #ifndef KVASIR_BACKENDS_CPU_TESTS_JIT_H
 #define KVASIR_BACKENDS_CPU_TESTS_JIT_H
 
-#include "backends/cpu/code.h"
+#include "backends/cpu/isa.h"
 
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace kvasir::cpu {
+
+/// AVX2, and both kinds of AVX-512 said in generic IR; where this machine has their instructions, these too.
+std::vector<Isa> testedIsas();
 
 /// A module under construction, in a context that has every dialect kernels use.
 class KernelModule {
@@ -22,8 +26,8 @@ public:
   /// Adds a public function of these arguments.
   void add(llvm::StringRef name, llvm::ArrayRef<char> arguments, const std::function<void(Code &, ValueRange)> &write);
 
-  /// Lowers the module and compiles it for `cpu` ("" for this machine, AVX2 at most where `onlyAvx2`).
-  void compile();
+  /// Lowers the module and compiles it for this machine: AVX2 unless `isa` has instructions of its own.
+  void compile(const Isa &isa);
 
   /// The assembly for another machine.
   std::string assembly(llvm::StringRef cpu);

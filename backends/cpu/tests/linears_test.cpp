@@ -149,7 +149,7 @@ void check(const Isa &isa, Kind kind) {
   Fixture fixture(kind == Kind::keys);
   KernelModule module;
   addKernel(module, isa, fixture, kind);
-  module.compile();
+  module.compile(isa);
   auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
   for (int64_t rows : {1, 3, 6, 150}) {
     CAPTURE(rows);
@@ -170,8 +170,7 @@ void check(const Isa &isa, Kind kind) {
 } // namespace
 
 TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on any team") {
-  const Isa isas[] = {{"avx2", 8}, {"avx512-bf16", 16, true, true, true}};
-  for (const Isa &isa : isas)
+  for (const Isa &isa : testedIsas())
     for (Kind kind : {Kind::store, Kind::sum, Kind::gated, Kind::rotated, Kind::keys, Kind::values})
       check(isa, kind);
 }

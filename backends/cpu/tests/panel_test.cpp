@@ -20,8 +20,6 @@ const WeightFormat kFormats[] = {
     {E::u8, 32, 16, E::f32, {}},      {E::u8, 0, 16, E::f32, E::f32},   {E::bf16, 0, 0, E::f16, {}},
     {E::f16, 0, 0, E::f16, {}},       {E::f32, 0, 0, E::f16, {}},
 };
-const Isa kAvx2{"avx2", 8}, kVnni{"avx512-vnni", 16, true, false, true}, kBf16{"avx512-bf16", 16, true, true, true};
-
 using LinearFn = void(const uint8_t *, const float *, float *, int64_t rows, uint8_t *scratch);
 
 /// linear(weight, x [rows][K], y [rows][32 panels], rows, scratch), one row or many.
@@ -65,7 +63,7 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   std::vector<uint8_t> scratch(4 << 20);
   KernelModule module;
   addLinear(module, isa, weight, rounding, N, K);
-  module.compile();
+  module.compile(isa);
   auto *runOne = reinterpret_cast<LinearFn *>(module.lookup("one"));
   auto *runMany = reinterpret_cast<LinearFn *>(module.lookup("many"));
   for (int64_t rows : {1, 2, 3, 4, 7, 11}) {
@@ -87,7 +85,7 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
 } // namespace
 
 TEST_CASE("panels compute the reference's bits for every format, one row or many") {
-  for (const Isa &isa : {kAvx2, kVnni, kBf16})
+  for (const Isa &isa : testedIsas())
     for (const WeightFormat &weight : kFormats)
       for (Rounding rounding : {Rounding::int8, Rounding::bf16, Rounding::none})
         if (weight.isGrouped() || rounding != Rounding::int8)
