@@ -204,7 +204,9 @@ private:
     if (!writer)
       return errorOf(writer.message());
     auto write = [&](uint64_t offset, std::span<const uint8_t> run) { return (*writer)->write(offset, run); };
-    auto advance = [&](uint64_t done, uint64_t total) { progress.advance(double(done) / std::max<uint64_t>(total, 1)); };
+    auto advance = [&](uint64_t done, uint64_t total) {
+      progress.advance(double(done) / std::max<uint64_t>(total, 1));
+    };
     Status packed = weightSource ? packWeights(weights, *weightSource, write, advance) : Status(Done{});
     if (!packed)
       return errorOf(packed.message());
@@ -233,22 +235,43 @@ private:
     return writeFile(*image, *sections, {}, nullptr);
   }
 
-  llvm::Error writeText(llvm::function_ref<void(llvm::raw_ostream &)> write) {
+  using WriteText = llvm::function_ref<void(llvm::raw_ostream &)>;
+
+  /// To a file that appears whole, or as it comes to standard output or a device.
+  llvm::Error writeText(WriteText write) {
     if (options.output.empty() || options.output == "-")
-      return write(llvm::outs()), llvm::Error::success();
-    std::error_code error;
-    llvm::ToolOutputFile file(options.output, error, llvm::sys::fs::OF_Text);
-    if (error)
-      return errorOf("cannot write '" + options.output + "': " + error.message());
-    write(file.os());
-    file.os().close();
-    if (file.os().has_error()) {
-      error = file.os().error();
-      file.os().clear_error();
-      return errorOf("cannot write '" + options.output + "': " + error.message());
+      return writeStream(llvm::outs(), write);
+    llvm::sys::fs::file_status status;
+    if (!llvm::sys::fs::status(options.output, status) && !llvm::sys::fs::is_regular_file(status)) {
+      std::error_code error;
+      llvm::raw_fd_ostream device(options.output, error);
+      return error ? cannotWrite(error) : writeStream(device, write);
     }
+    int descriptor;
+    llvm::SmallString<128> unfinished;
+    if (std::error_code error =
+            llvm::sys::fs::createUniqueFile(options.output + ".part-%%%%%%%%", descriptor, unfinished))
+      return cannotWrite(error);
+    llvm::ToolOutputFile file(unfinished, descriptor); // gone unless kept, after a signal too
+    if (llvm::Error error = writeStream(file.os(), write))
+      return error;
+    if (std::error_code error = llvm::sys::fs::rename(unfinished, options.output))
+      return cannotWrite(error);
     file.keep();
     return llvm::Error::success();
+  }
+
+  llvm::Error writeStream(llvm::raw_fd_ostream &stream, WriteText write) {
+    write(stream);
+    stream.flush();
+    std::error_code error = stream.error();
+    stream.clear_error();
+    return error ? cannotWrite(error) : llvm::Error::success();
+  }
+
+  llvm::Error cannotWrite(std::error_code error) {
+    std::string name = options.output.empty() ? "-" : options.output;
+    return errorOf("cannot write '" + name + "': " + error.message());
   }
 
   void summarise(const Description &description, size_t imageSize) {
@@ -259,8 +282,8 @@ private:
     stream << options.output << ": proved that every token's rows reach ";
     llvm::interleave(
         description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
-    stream << " in each of " << numLayers << " layers, in prefill and in decode; code "
-           << (imageSize + 1023) / 1024 << " KB, weights " << llvm::format("%.1f MB", weightsSize / 1e6);
+    stream << " in each of " << numLayers << " layers, in prefill and in decode; code " << (imageSize + 1023) / 1024
+           << " KB, weights " << llvm::format("%.1f MB", weightsSize / 1e6);
   }
 
   const CompileOptions &options;
