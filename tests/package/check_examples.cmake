@@ -1,0 +1,25 @@
+# Installs the package, builds examples/ against it as a stranger would, and runs them on the toy plugin.
+# cmake -DBUILD=folder -DEXAMPLES=folder -DTOY=file -DWORK=folder -DC_COMPILER=… -DCXX_COMPILER=… -DFLAGS=… -P check_examples.cmake
+file(REMOVE_RECURSE ${WORK})
+function(run)
+  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
+  if(result)
+    message(FATAL_ERROR "${ARGN}: ${result}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+run(${CMAKE_COMMAND} --install ${BUILD} --component runtime --prefix ${WORK}/installed)
+run(${CMAKE_COMMAND} -S ${EXAMPLES} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
+  -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_CXX_COMPILER=${CXX_COMPILER} -DCMAKE_C_FLAGS=${FLAGS}
+  -DCMAKE_CXX_FLAGS=${FLAGS})
+run(${CMAKE_COMMAND} --build ${WORK}/build)
+
+run(${WORK}/build/continue ${TOY} abcdefghijkl 12)
+if(NOT output STREQUAL "wOON,CERH.Y2\n24 tokens in the state\n")
+  message(FATAL_ERROR "continue said: ${output}")
+endif()
+run(${WORK}/build/rank ${TOY} abc a b)
+if(NOT output MATCHES "^a: -[0-9.]+\nb: -[0-9.]+\n$")
+  message(FATAL_ERROR "rank said: ${output}")
+endif()
