@@ -116,16 +116,17 @@ struct Sequence {
 /// Logits [W, V] of the wanted tokens. Its rows are valid as long as it is.
 class Logits {
 public:
-  Logits(uint64_t rows, uint64_t vocabulary) : width(vocabulary), values(rows * vocabulary) {}
-  uint64_t rows() const { return width ? values.size() / width : 0; }
+  Logits(uint64_t rows, uint64_t vocabulary)
+      : numRows(rows), width(vocabulary), values(std::make_unique_for_overwrite<float[]>(rows * vocabulary)) {}
+  uint64_t rows() const { return numRows; }
   uint64_t vocabulary() const { return width; }
-  std::span<const float> operator[](uint64_t row) const { return std::span(values).subspan(row * width, width); }
-  std::span<const float> last() const { return (*this)[rows() - 1]; }
-  std::span<float> all() { return values; }
+  std::span<const float> operator[](uint64_t row) const { return {values.get() + row * width, width}; }
+  std::span<const float> last() const { return (*this)[numRows - 1]; }
+  std::span<float> all() { return {values.get(), numRows * width}; }
 
 private:
-  uint64_t width;
-  std::vector<float> values;
+  uint64_t numRows, width;
+  std::unique_ptr<float[]> values; ///< no vector: zeroing V floats would cost some % of a small model's step
 };
 
 /// A tensor by name for a call; its bytes must outlive the call. One dimension unless `dims` says more.
