@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
+#include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
 #include "runtime/tools/limits.h"
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 #include "runtime/tools/work.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <fstream>

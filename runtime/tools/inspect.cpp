@@ -2,9 +2,11 @@
 #include "plugins/cpu_features.h"
 #include "plugins/plugin_file.h"
 #include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 #include "runtime/tools/inspect_text.h"
 #include "runtime/tools/output.h"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
 #include "runtime/tools/npy_file.h"
 #include "runtime/tools/prompt.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 

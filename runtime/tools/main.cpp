@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 
 #include "kvasir/kvasir.hpp"
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/npy_file.h"
 
-#include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 
 #include <cerrno>
 #include <cstring>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/prompt.h"
 
+#include "runtime/tools/failed.h"
+
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>

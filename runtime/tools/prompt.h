@@ -3,12 +3,15 @@
 #ifndef KVASIR_RUNTIME_TOOLS_PROMPT_H
 #define KVASIR_RUNTIME_TOOLS_PROMPT_H
 
-#include "runtime/tools/command.h"
-
 #include "kvasir/kvasir.hpp"
 
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+class Option;
+} // namespace CLI
 
 namespace kvasir::tools {
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
 #include "runtime/tools/limits.h"
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <memory>

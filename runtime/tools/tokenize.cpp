@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 
 #include "kvasir/kvasir.hpp"
 
+#include <CLI/CLI.hpp>
 #include <memory>
 
 namespace kvasir::tools {
