@@ -21,12 +21,14 @@ static void require(kv_status status) {
   exit(1);
 }
 
-/* ln of the probability of `id` after a row of logits. */
+/* ln of the probability of `id` after a row of logits; the largest is taken off first, so that exp stays finite. */
 static double log_probability(const float *logits, uint64_t vocabulary, int32_t id) {
-  double sum = 0;
+  double largest = logits[0], sum = 0;
+  for (uint64_t v = 1; v < vocabulary; ++v)
+    largest = fmax(largest, logits[v]);
   for (uint64_t v = 0; v < vocabulary; ++v)
-    sum += exp((double)logits[v] - logits[id]);
-  return -log(sum);
+    sum += exp(logits[v] - largest);
+  return logits[id] - largest - log(sum);
 }
 
 /* The text and one word as the new tokens of a fresh state. Returns how many of them are the text's. */
