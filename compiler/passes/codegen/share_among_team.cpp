@@ -34,6 +34,22 @@ bool holdsKernelCall(Operation *op) {
       .wasInterrupted();
 }
 
+/// Loops around loops, `op` included, counted along the deepest nest.
+unsigned loopDepth(Operation *op) {
+  unsigned deepest = 0;
+  for (Region &region : op->getRegions())
+    for (Operation &inner : region.getOps())
+      deepest = std::max(deepest, loopDepth(&inner));
+  return deepest + isa<scf::ForOp>(op);
+}
+
+/// A loop whose iterations may take so long that each should hear of a cancellation: over layers, or over rows of a
+/// matrix product.
+bool isLong(Operation *op) {
+  constexpr unsigned kLongDepth = 3;
+  return isa<scf::ForOp>(op) && op->getNumResults() == 0 && loopDepth(op) >= kLongDepth;
+}
+
 /// Rewrites one entry.
 class TeamWriter {
 public:
@@ -67,7 +83,7 @@ private:
     for (Operation *op = after ? after->getNextNode() : &block.front(); op; op = op->getNextNode())
       all.push_back(op);
     for (Operation *op : all) {
-      bool isShared = holdsKernelCall(op);
+      bool isShared = holdsKernelCall(op) || (block.getParentOp() == function && isLong(op));
       if (!isShared && !op->hasTrait<OpTrait::IsTerminator>()) {
         segment.push_back(op);
         continue;
@@ -197,7 +213,8 @@ private:
 /// Every member runs the whole function. Calls of kernels are made by all; the runs of other code between them are made
 /// by member 0; arithmetic on the call's numbers, and views, by all. A barrier follows each of the two. A member keeps
 /// the barriers' answers, which are the same for all: once one is not KV_OK, nothing more is run, and the function
-/// returns it.
+/// returns it. So that this is soon, an outermost loop of three or more levels counts as shared even where it calls no
+/// kernel: each of its iterations ends with a barrier.
 ///
 ///     call @k(...)                       if (status == 0) { call @k(...); status |= barrier }
 ///     linalg.generic ...            =>   if (status == 0) { if (member == 0) { linalg.generic ... }; status |= barrier

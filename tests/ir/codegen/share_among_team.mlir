@@ -76,3 +76,38 @@ func.func @written(%call: !llvm.ptr, %member: index, %members: index) {
   return
 }
 func.func private @kernel(index) attributes {kvasir.kernel}
+
+// -----
+
+// A long loop hears of a cancellation in each iteration; a short one is part of its run.
+// CHECK-LABEL: func.func @long
+// CHECK: scf.for
+// CHECK-NEXT: memref.load
+// CHECK:   scf.if
+// CHECK:     scf.if
+// CHECK-COUNT-2: scf.for
+// CHECK:     llvm.call
+// CHECK: memref.load
+// CHECK: scf.if
+// CHECK:   scf.if
+// CHECK-COUNT-2: scf.for
+// CHECK:   llvm.call
+func.func @long(%call: !llvm.ptr, %member: index, %members: index, %x: memref<9x9xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c9 = arith.constant 9 : index
+  %f = arith.constant 1.0 : f32
+  scf.for %i = %c0 to %c9 step %c1 {
+    scf.for %j = %c0 to %c9 step %c1 {
+      scf.for %k = %c0 to %c9 step %c1 {
+        memref.store %f, %x[%j, %k] : memref<9x9xf32>
+      }
+    }
+  }
+  scf.for %j = %c0 to %c9 step %c1 {
+    scf.for %k = %c0 to %c9 step %c1 {
+      memref.store %f, %x[%j, %k] : memref<9x9xf32>
+    }
+  }
+  return
+}
