@@ -104,12 +104,25 @@ struct RowWriter {
     }
   }
 
+  void writePairs(Value group, Value floats, int64_t half) {
+    SmallVector<int64_t> crossed;
+    for (int64_t i = 0; i < 16; ++i)
+      crossed.push_back(i / 4 * 4 + (i % 4 == 1 ? 2 : i % 4 == 2 ? 1 : i % 4));
+    Value rounded = isa.toBf16(code, floats), pairs = code.at(slot(0, group, 0, format.groupBytes()), 32 * half);
+    code.store(rounded, pairs);
+    code.store(code.shuffle(rounded, rounded, crossed), code.at(pairs, kCodePairsAt));
+  }
+
   void writeFloat(Value group, Value low, Value high) {
+    if (format.isPaired(isa))
+      writePairs(group, low, 0), writePairs(group, high, 1);
     if (format.rounding == Rounding::bf16)
       low = roundToBf16(code, isa, low), high = roundToBf16(code, isa, high);
-    Value floats = slot(0, group, 0, format.groupBytes());
-    code.store(low, floats);
-    code.store(high, code.at(floats, 64));
+    if (!format.isPaired(isa)) {
+      Value floats = slot(0, group, 0, format.groupBytes());
+      code.store(low, floats);
+      code.store(high, code.at(floats, 64));
+    }
     if (format.hasSums)
       for (auto [part, sum] : llvm::enumerate(parts(low, high)))
         code.store(sum, slot(format.sumsAt(), group, part, 4));

@@ -24,26 +24,18 @@ public:
   StringRef name() const override { return "cpu"; }
 
   llvm::Expected<std::vector<Variant>> configure(const BackendOptions &options) override {
+    llvm::Expected<std::vector<Variant>> chosen = choose(options.targets);
+    if (!chosen)
+      return chosen;
+    auto multipliesBf16 = [](const Variant &variant) { return isaOf(variant).hasBf16; };
     switch (options.activations) {
     case Activations::automatic:
+      wanted = llvm::all_of(*chosen, multipliesBf16) ? Rounding::bf16 : Rounding::int8;
+      break;
     case Activations::int8: wanted = Rounding::int8; break;
     case Activations::bf16: wanted = Rounding::bf16; break;
     case Activations::exact: wanted = Rounding::none; break;
     }
-    std::vector<Variant> known = variants(), chosen;
-    if (options.targets.empty() || options.targets == std::vector<std::string>{"native"}) {
-      llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-      for (const Variant &variant : known)
-        if (llvm::all_of(variant.features, [&](const std::string &feature) { return host.lookup(feature); }))
-          return std::vector<Variant>{variant};
-      return failure("this machine has no AVX2; name a target");
-    }
-    for (const Variant &variant : known) // best first, as they are listed
-      if (llvm::is_contained(options.targets, variant.name))
-        chosen.push_back(variant);
-    for (const std::string &target : options.targets)
-      if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
-        return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2, native");
     return chosen;
   }
 
@@ -76,6 +68,24 @@ public:
   LogicalResult emit(const KernelRequest &request) const override { return emitKernel(request, wanted); }
 
 private:
+  /// The variants of these names, best first; without names, the best that this machine runs.
+  static llvm::Expected<std::vector<Variant>> choose(const std::vector<std::string> &targets) {
+    std::vector<Variant> known = variants(), chosen;
+    if (targets.empty() || targets == std::vector<std::string>{"native"}) {
+      llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+      for (const Variant &variant : known)
+        if (llvm::all_of(variant.features, [&](const std::string &feature) { return host.lookup(feature); }))
+          return std::vector<Variant>{variant};
+      return failure("this machine has no AVX2; name a target");
+    }
+    for (const std::string &target : targets)
+      if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
+        return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2, native");
+    llvm::copy_if(known, std::back_inserter(chosen),
+                  [&](const Variant &variant) { return llvm::is_contained(targets, variant.name); });
+    return chosen;
+  }
+
   /// Best first.
   static std::vector<Variant> variants() {
     return {{"avx512-bf16", "x86-64-v4", {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512bf16"}},

@@ -12,6 +12,7 @@ struct PanelBody {
   Code &code;
   const Isa &isa;
   const WeightFormat &weight;
+  bool isPaired; ///< columns are pairs of bf16
   Value blocks, groups, columns, scales, zeros, sums, rows, count, result, unpacked;
 
   int64_t vectors() const { return kPanelRows / isa.lanes; }

@@ -50,6 +50,21 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
     }
 }
 
+TEST_CASE("panels with bf16 activations are vdpbf16ps, and four-bit codes a look-up") {
+  const Isa isa{"avx512-bf16", 16, true, true};
+  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
+    for (const WeightFormat &weight : {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
+                                       WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::bf16, 0, 0, E::f16, {}}}) {
+      CAPTURE(cpu);
+      CAPTURE(weight.name());
+      std::string assembly = panelAssembly(isa, weight, Rounding::bf16, cpu);
+      CHECK(count(assembly, "vdpbf16ps.*%zmm") >= 2 * 16 + 4 * 2 * (8 + 4 + 1));
+      CHECK(count(assembly, "vpermw") >= (weight.codes == E::u4 ? 2 * 32 : 0));
+      if (weight.codes != E::i8) // which is unpacked by arithmetic, once a block, in as many registers as there are
+        CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
+    }
+}
+
 TEST_CASE("attention is vdpbf16ps where the machine has it") {
   const Isa isa{"avx512-bf16", 16, true, true};
   for (const char *cpu : {"sapphirerapids", "znver4", "znver5"}) {
