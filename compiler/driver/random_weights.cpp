@@ -50,7 +50,7 @@ void append(std::vector<uint8_t> &bytes, const uint8_t *from, uint64_t count) {
 RandomWeights::RandomWeights(mlir::ModuleOp program, uint64_t seed) {
   for (auto weight : program.getOps<lm::WeightOp>()) {
     auto type = mlir::cast<lm::WeightType>(weight.getType());
-    for (int64_t layer = 0; layer < weight.getFamily(); ++layer)
+    for (uint64_t layer = 0; layer < weight.getFamily(); ++layer)
       add(sourceName(std::string_view(weight.getSource()), layer), formOf(type), type.getNumRows(),
           type.getNumColumns(), seed);
   }

@@ -22,6 +22,9 @@ namespace {
 /// No C library in the environment part, so that LLVM does not merge sin and cos into calls that only glibc has.
 constexpr const char *kTriple = "x86_64-unknown-linux";
 
+// What a variant's CPU has beyond its listed features is not used: the loader checks the features, not the CPU.
+constexpr const char *kBaselineCpu = "x86-64";
+
 const llvm::Target *findTarget() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -55,7 +58,7 @@ llvm::Expected<std::unique_ptr<MachineCode>> MachineCode::make(const CodeTarget 
   code->target = target;
   for (const std::string &feature : target.features)
     code->featureString += (code->featureString.empty() ? "+" : ",+") + feature;
-  code->machine.reset(backend->createTargetMachine(kTriple, target.cpu, code->featureString, makeOptions(),
+  code->machine.reset(backend->createTargetMachine(kTriple, kBaselineCpu, code->featureString, makeOptions(),
                                                    llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
   const llvm::MCSubtargetInfo *subtarget = code->machine->getMCSubtargetInfo();
   if (!target.cpu.empty() && !subtarget->isCPUStringValid(target.cpu))
@@ -77,7 +80,8 @@ void MachineCode::prepare(llvm::Module &module) const {
     if (function.getName().starts_with(".") || function.hasLocalLinkage())
       function.setVisibility(llvm::GlobalValue::DefaultVisibility);
     function.setDoesNotThrow();
-    function.addFnAttr("target-cpu", target.cpu);
+    function.addFnAttr("target-cpu", kBaselineCpu);
+    function.addFnAttr("tune-cpu", target.cpu);
     function.addFnAttr("target-features", featureString);
     if (hasWideVectors(target.features))
       function.addFnAttr("prefer-vector-width", "512");
