@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Breaks a program's state in every way a slip of the pen could, and asks verify-state to refuse each.
 
-    break_state.py --opt build/release/bin/kvasir-opt [--form NAME=PASSES]... [--printed-by COMMAND]... [PROGRAM.mlir]...
+    break_state.py --opt build/release/bin/kvasir-opt [--form NAME=PASSES]... [--printed-by COMMAND]... [FILE.mlir]...
 
-A program is taken in each form (`looped=`, `unrolled=--unroll-layers --canonicalize`, ...: the passes that kvasir-opt runs first) and
-must verify. Then, one at a time, each write of state is removed, repeated and moved below the attention that needs it;
-each slot that is attended, or handed on by a return or a yield, is replaced by the old one; and each loop over state
-skips its first or its last layer. Every mutant must be refused, with the rule, the function, the slot, the layers and the rows that its kind
-of damage has. The last line is a count; the exit code is 1 when a mutant survived or was refused with other words.
+A program is taken in each form, after the passes that kvasir-opt runs first (`looped=`, `unrolled=--unroll-layers
+--canonicalize`), and must verify. Then, one at a time, each write of state is removed, repeated and moved below the
+attention that needs it; each slot that is attended, or handed on by a return or a yield, is replaced by the old one;
+and each loop over state skips its first or its last layer. Every mutant must be refused, with the rule, the function,
+the slot, the layers and the rows that its kind of damage has. The last line is a count; the exit code is 1 when a
+mutant survived or was refused with other words.
 """
 import argparse
 import dataclasses
@@ -23,6 +24,7 @@ FUNCTION = re.compile(r"^\s*func\.func (?P<private>private )?@(?P<name>[\w.$-]+)
 LOOP = re.compile(r"= kv\.loop (?P<layer>%\S+) = (?P<first>\d+) to (?P<end>\d+) carry\(.*!kv\.slot")
 CONSTANT = re.compile(r"^\s*(?P<name>%\S+) = arith\.constant (?P<value>\d+) : index")
 NAME = r"[\w.$-]+"
+ROWS_OF = r"(rows \[start, start \+ count\) of )?"  # a register has none
 SPLIT = "// -----\n"
 
 
@@ -89,13 +91,17 @@ class Program:
         lines = [renamed(line, old, new) if j in scope else line for j, line in enumerate(self.lines)]
         return "".join(lines[:i] + lines[i + 1:])
 
+    def entry(self, i):
+        """Who is to blame for line i, for a regular expression."""
+        return "@" + (re.escape(self.function[i]) if self.function[i] else NAME)
+
     def rows(self, write):
         symbol = write["symbol"]
         return rf"register @{symbol}" if write["op"] == "set" else rf"rows \[start, start \+ count\) of slot @{symbol}"
 
 
 def mutants_of_write(program, i, write):
-    where = "@" + (re.escape(program.function[i] or "") or NAME)
+    where = program.entry(i)
     layers = described(program.layers[i])
     rows = program.rows(write)
     yield Mutant("remove", program.lines[i], program.without(i, write["result"], write["slot"]),
@@ -107,7 +113,8 @@ def mutants_of_write(program, i, write):
     for j in program.scope(i):  # the attention that needs these rows
         line, indent = program.lines[j], re.match(r"\s*", program.lines[i])[0]
         if re.match(indent + r"%\S+ = kv\.attend .*" + re.escape(write["result"]) + r"\[", line):
-            yield Mutant("attend the old slot", line, program.having(j, [renamed(line, write["result"], write["slot"])]),
+            stale = renamed(line, write["result"], write["slot"])
+            yield Mutant("attend the old slot", line, program.having(j, [stale]),
                          rf"linear: {where} uses slot @{write['symbol']} as it was before "
                          rf"rows \[start, start \+ count\) of {layers} were written;")
             moved = [renamed(line, write["result"], write["slot"]) for line in program.lines[i + 1:j + 1]]
@@ -129,9 +136,10 @@ def mutants_of_edges(program, i):
             write = WRITE.match(program.lines[j])
             if write and write["result"] == value:
                 verb = "returns" if "return" in values else "uses"
-                yield Mutant("old slot", line, program.having(i, [renamed(values, value, write["slot"]) + " : " + types]),
-                             rf"linear: @{re.escape(program.function[i] or '') or NAME} {verb} slot @{write['symbol']} as it was before "
-                             rf"(rows \[start, start \+ count\) of )?{described(program.layers[j])} were (written|set);")
+                stale = renamed(values, value, write["slot"]) + " : " + types
+                yield Mutant("old slot", line, program.having(i, [stale]),
+                             rf"linear: {program.entry(i)} {verb} slot @{write['symbol']} as it was before {ROWS_OF}"
+                             rf"{described(program.layers[j])} were (written|set);")
                 break
             if FUNCTION.match(program.lines[j]):
                 break
@@ -149,8 +157,8 @@ def mutants_of_return(program, i, values, types):
             symbol = match[1]
             yield Mutant("return the argument", program.lines[i],
                          program.having(i, [renamed(values, value, given[symbol]) + " : " + types]),
-                         rf"linear: @{re.escape(program.function[i])} returns slot @{symbol} as it was before "
-                         r"((rows \[start, start \+ count\) of )?layers? [\d, -]+ were (written|set)|it was handed on);")
+                         rf"linear: {program.entry(i)} returns slot @{symbol} as it was before "
+                         rf"({ROWS_OF}{described(None)} were (written|set)|it was handed on);")
 
 
 def mutants_of_loop(program, i):
@@ -163,7 +171,7 @@ def mutants_of_loop(program, i):
             continue
         line = program.lines[i].replace(f"= {first} to {end} carry", f"= {bounds[0]} to {bounds[1]} carry")
         yield Mutant("skip a layer", program.lines[i], program.having(i, [line]),
-                     rf"coverage: @{re.escape(program.function[i] or '') or NAME} returns without writing "
+                     rf"coverage: {program.entry(i)} returns without writing "
                      rf"(rows \[start, start \+ count\) of slot|register) @{NAME}, layer {missing};")
 
 
@@ -205,7 +213,8 @@ def check(opt, form, passes, text):
         if any(re.search(mutant.expected, error) for error in errors):
             continue
         said = "\n    ".join(errors) or "nothing: it survived"
-        complaints.append(f"{form}: {mutant.kind}\n  {mutant.place.strip()}\n  expected {mutant.expected}\n  got {said}")
+        complaints.append("\n  ".join([f"{form}: {mutant.kind}", mutant.place.strip(), f"expected {mutant.expected}",
+                                       f"got {said}"]))
     if not any(mutant.kind == "remove" for mutant in made):
         complaints.append(f"{form}: no write of state was found")
     return len(made), complaints
@@ -215,7 +224,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--opt", required=True, help="kvasir-opt")
     parser.add_argument("--form", action="append", metavar="NAME=PASSES", help="default: looped and unrolled")
-    parser.add_argument("--printed-by", action="append", default=[], metavar="COMMAND", help="one that prints a program")
+    parser.add_argument("--printed-by", action="append", default=[], metavar="COMMAND", help="it prints a program")
     parser.add_argument("programs", nargs="*")
     arguments = parser.parse_args()
     forms = arguments.form or ["looped=", "unrolled=--unroll-layers --canonicalize"]

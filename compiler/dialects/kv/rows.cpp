@@ -9,8 +9,9 @@ FailureOr<CacheOp> cacheOf(Operation *op, Type type) {
   Declaration found = lookup(op, symbolOf(type));
   if (found.cache)
     return found.cache;
-  return op->emitOpError("C1: ") << symbolOf(type) << (found ? " is a register; use kv.get and kv.set"
-                                                            : " is declared by no kv.schema of this module");
+  return op->emitOpError("C1: ") << symbolOf(type)
+                                 << (found ? " is a register; use kv.get and kv.set"
+                                           : " is declared by no kv.schema of this module");
 }
 
 /// Rows are [*, heads, row]; what element type the cache stores is its backend's business.
@@ -22,8 +23,8 @@ LogicalResult verifyRows(Operation *op, Type slot, Type tensor) {
   if (rows.getRank() == 3 && rows.getDimSize(1) == int64_t(cache->getHeads()) &&
       rows.getDimSize(2) == int64_t(cache->getWidth()))
     return success();
-  return op->emitOpError("C2: rows of @") << cache->getSymName() << " are [*, " << cache->getHeads() << ", "
-                                          << cache->getWidth() << "], not " << rows;
+  return op->emitOpError("C2: rows of @")
+         << cache->getSymName() << " are [*, " << cache->getHeads() << ", " << cache->getWidth() << "], not " << rows;
 }
 
 /// Whether another cache holds the values for these keys; a latent cache has none and is both.
@@ -35,23 +36,25 @@ bool hasValues(CacheOp keys) {
 LogicalResult verifyWindow(AttendOp op, CacheOp cache) {
   if (!cache.getWindow() || (op.getWindow() && *op.getWindow() <= *cache.getWindow()))
     return success();
-  InFlightDiagnostic error = op.emitOpError("C2: @")
-                             << cache.getSymName() << " keeps the last " << *cache.getWindow() << " rows, attend asks for ";
+  InFlightDiagnostic error = op.emitOpError("C2: @") << cache.getSymName() << " keeps the last " << *cache.getWindow()
+                                                     << " rows, attend asks for ";
   if (op.getWindow())
     return error << "the last " << *op.getWindow();
   return error << "all";
 }
 
 LogicalResult verifyHeads(AttendOp op, CacheOp keys, CacheOp values) {
-  auto query = cast<RankedTensorType>(op.getQuery().getType()), result = cast<RankedTensorType>(op.getResult().getType());
+  auto query = cast<RankedTensorType>(op.getQuery().getType()),
+       result = cast<RankedTensorType>(op.getResult().getType());
   bool fits = query.getRank() == 3 && result.getRank() == 3 && query.getDimSize(1) == result.getDimSize(1) &&
               query.getDimSize(0) == result.getDimSize(0);
-  if (fits && query.getDimSize(1) % int64_t(keys.getHeads()) == 0 && query.getDimSize(1) % int64_t(values.getHeads()) == 0 &&
-      query.getDimSize(2) == int64_t(keys.getWidth()) && result.getDimSize(2) == int64_t(values.getWidth()))
+  if (fits && query.getDimSize(1) % int64_t(keys.getHeads()) == 0 &&
+      query.getDimSize(1) % int64_t(values.getHeads()) == 0 && query.getDimSize(2) == int64_t(keys.getWidth()) &&
+      result.getDimSize(2) == int64_t(values.getWidth()))
     return success();
-  return op.emitOpError("C4: query is [T, H, ") << keys.getWidth() << "] and result [T, H, " << values.getWidth()
-                                                << "] with H a multiple of " << keys.getHeads() << ", not " << query
-                                                << " and " << result;
+  return op.emitOpError("C4: query is [T, H, ")
+         << keys.getWidth() << "] and result [T, H, " << values.getWidth() << "] with H a multiple of "
+         << keys.getHeads() << ", not " << query << " and " << result;
 }
 } // namespace
 

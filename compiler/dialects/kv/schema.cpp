@@ -20,12 +20,13 @@ LogicalResult verifyPair(CacheOp cache) { // C2
     return success();
   Declaration keys = lookup(cache, cache.getValuesAttr());
   if (!keys.cache || keys.cache == cache)
-    return cache.emitOpError("C2: holds values for ") << cache.getValuesAttr() << ", which is not another cache of this schema";
+    return cache.emitOpError("C2: holds values for ")
+           << cache.getValuesAttr() << ", which is not another cache of this schema";
   if (keys.cache.getValues())
     return cache.emitOpError("C2: holds values for ") << cache.getValuesAttr() << ", which holds values itself";
   if (keys.cache.getLayers() != cache.getLayers())
-    return cache.emitOpError("C2: has ") << cache.getLayers() << " layers, its keys " << cache.getValuesAttr() << " have "
-                                         << keys.cache.getLayers();
+    return cache.emitOpError("C2: has ") << cache.getLayers() << " layers, its keys " << cache.getValuesAttr()
+                                         << " have " << keys.cache.getLayers();
   return success();
 }
 
@@ -42,7 +43,9 @@ LogicalResult verifyOrigin(CacheOp cache) { // C4
 } // namespace
 
 LogicalResult CacheOp::verify() {
-  for (auto [name, value] : {std::pair("layers", getLayers()), {"heads", getHeads()}, {"row", getWidth()},
+  for (auto [name, value] : {std::pair("layers", getLayers()),
+                             {"heads", getHeads()},
+                             {"row", getWidth()},
                              {"window", getWindow().value_or(1)}})
     if (int64_t(value) < 1) // C1
       return emitOpError("C1: ") << name << " is at least 1, not " << int64_t(value);

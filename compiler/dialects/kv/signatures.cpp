@@ -31,15 +31,21 @@ bool holds(Operation *op, function_ref<bool(Type)> is) {
   return false;
 }
 
-/// Control flow that the trace understands.
+/// What the trace understands.
 bool mayCarry(Operation *op) {
-  return isa_and_nonnull<KvDialect>(op->getDialect()) ||
+  return isa<SchemaOp, AppendOp, AttendOp, BorrowOp, ReadOp, WriteOp, WaiveOp, GetOp, SetOp, LoopOp, GroupOp, YieldOp,
+             PositionsOp, WantedOp, TokensOp, SequencesOp, SequenceOp, StartOp, CountOp, LengthOp, BindOp>(op) ||
          isa<func::FuncOp, func::ReturnOp, func::CallOp, scf::IfOp, scf::ForOp, scf::YieldOp>(op);
+}
+
+/// An op that reaches state by name, not by a slot: lower-slots makes those when the proof is over.
+bool actsBehindSlots(Operation *op) {
+  return isa_and_nonnull<KvDialect>(op->getDialect()) && !mayCarry(op) && !isa<CacheOp, RegisterOp>(op);
 }
 
 /// The state that an op holds, by name: "slot @k", or "a batch".
 std::string nameOfState(Operation *op) {
-  std::string name = "a batch";
+  std::string name = actsBehindSlots(op) ? "state behind its slots" : "a batch";
   (void)holds(op, [&](Type type) {
     type.walk([&](Type inner) {
       if (SymbolRefAttr symbol = symbolOf(inner))
@@ -87,7 +93,7 @@ void kvasir::kv::checkFirewall(ModuleOp module, Findings &findings) {
     // State used below an op that the trace does not enter would go unseen.
     Operation *parent = op->getParentOp();
     bool isUnseen = isHolder && parent && !isa<ModuleOp, SchemaOp>(parent) && !mayCarry(parent);
-    if (holds(op, hidesState) || (isHolder && !mayCarry(op)))
+    if (holds(op, hidesState) || (isHolder && !mayCarry(op)) || actsBehindSlots(op))
       refuse(op, op, findings);
     else if (isUnseen)
       refuse(parent, op, findings);
@@ -105,7 +111,8 @@ SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp sch
   for (auto name : schema.getEntries().getAsRange<FlatSymbolRefAttr>()) {
     auto entry = module.lookupSymbol<func::FuncOp>(name.getAttr());
     if (!entry)
-      refuseEntry(schema, name.getValue(), "is an entry of the schema but is gone", "a pass removed or hid it", findings);
+      refuseEntry(schema, name.getValue(), "is an entry of the schema but is gone", "a pass removed or hid it",
+                  findings);
     else if (!entry.isPublic() || entry.isExternal())
       refuseEntry(schema, name.getValue(), "is an entry of the schema but is private or has no body",
                   "a pass removed or hid it", findings);

@@ -165,8 +165,9 @@ void StateTrace::joinLayers(scf::IfOp op, StringAttr symbol, SlotTrace &then, Sl
     bool bothWaived = a.waiver && b.waiver;
     if (a.isSettled() != b.isSettled() || (a.numWrites != b.numWrites && !a.waiver && !b.waiver) ||
         (bool(a.unproven) != bool(b.unproven) && !bothWaived)) {
-      Finding &finding = report(op, "branches", symbol, "writes " + Twine(rowsOf(symbol)) + ", {layers}, in one branch only",
-                                "write them in both, or kv.waive them in the other", index);
+      Finding &finding =
+          report(op, "branches", symbol, "writes " + Twine(rowsOf(symbol)) + ", {layers}, in one branch only",
+                 "write them in both, or kv.waive them in the other", index);
       if (Operation *writer = a.numWrites > b.numWrites ? a.writer : b.writer)
         finding.note(writer->getLoc(), "written here");
     }
@@ -186,8 +187,7 @@ void StateTrace::visitCall(func::CallOp op, Facts &facts) {
   if (!callee || callee.isExternal() || isRecursive) {
     if (touchesState(op))
       report(op, "firewall", {},
-             "hands a slot to @" + op.getCallee() +
-                 (isRecursive ? ", which calls itself" : ", whose body is not here"),
+             "hands a slot to @" + op.getCallee() + (isRecursive ? ", which calls itself" : ", whose body is not here"),
              "only functions of this module may hold state");
     return visitArithmetic(op, facts);
   }

@@ -34,8 +34,8 @@ void StateTrace::checkWaivers(StringAttr symbol, SlotTrace &slot) {
   for (auto [index, layer] : llvm::enumerate(slot.layers)) {
     if (!layer.waiver || isOpen(layer) || (!cast<WaiveOp>(layer.waiver).getLayer() && anyOpen))
       continue;
-    report(layer.waiver, "waiver", symbol,
-           "waives slot @" + symbol.getValue() + ", {layers}, which needs no waiver", "remove it", index)
+    report(layer.waiver, "waiver", symbol, "waives slot @" + symbol.getValue() + ", {layers}, which needs no waiver",
+           "remove it", index)
         .note(layer.writer->getLoc(), "written here");
   }
 }
@@ -60,7 +60,8 @@ void StateTrace::noteSiblings(Finding &finding, StringAttr symbol, int64_t missi
     if (read == symbol && finding.layers.count(layer))
       finding.note(op->getLoc(), "@" + symbol.getValue() + " is read here without them");
   ArrayRef<LayerTrace> layers = slots[symbol].layers;
-  if (auto written = llvm::find_if(layers, [](const LayerTrace &layer) { return layer.writer; }); written != layers.end())
+  if (auto written = llvm::find_if(layers, [](const LayerTrace &layer) { return layer.writer; });
+      written != layers.end())
     finding.note(written->writer->getLoc(),
                  "@" + entry.getSymName() + " writes other layers of @" + symbol.getValue() + " here");
   for (auto &[sibling, trace] : slots)
@@ -81,6 +82,7 @@ void StateTrace::addTo(Proof &proof) {
         waived[layer.waiver].push_back(index);
     }
     for (auto &[waiver, layers] : waived)
-      proof.waivers.push_back({entry.getSymName().str(), symbol.str(), cast<WaiveOp>(waiver).getReason().str(), layers});
+      proof.waivers.push_back(
+          {entry.getSymName().str(), symbol.str(), cast<WaiveOp>(waiver).getReason().str(), layers});
   }
 }

@@ -103,7 +103,8 @@ std::optional<int64_t> StateTrace::attendSide(AttendOp op, bool isValues, Facts 
   if (!trace.isSettled())
     early.emplace_back(op, fact.symbol, *layer);
   else if (trace.attended && !(isValues && symbolOf(op.getKeys().getType()) == symbolOf(source.getType())))
-    report(op, "order", fact.symbol, "attends slot @" + fact.symbol.getValue() + ", {layers}, a second time in one call",
+    report(op, "order", fact.symbol,
+           "attends slot @" + fact.symbol.getValue() + ", {layers}, a second time in one call",
            "a layer that reads another's rows takes them from kv.borrow", layer)
         .note(trace.attended->getLoc(), "first attended here");
   trace.attended = op;

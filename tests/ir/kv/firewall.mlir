@@ -72,3 +72,14 @@ func.func @f(%r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv
   %k1 = kv.append %k[%c0], %r, %other : !kv.slot<@k>, tensor<?x2x16xf32>
   return %k1 : !kv.slot<@k>
 }
+
+// -----
+
+// A write that the verifier cannot see: it reaches the slot by name, and the append is lost.
+kv.schema @m entries [@f] { kv.cache @k layers(1) heads(2) row(16) }
+func.func @f(%r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  // expected-error @+1 {{firewall: @f lets 'kv.store_rows' touch state behind its slots; only kv, func.func/call/return and scf.if/for may}}
+  kv.store_rows %r into @k slot(0) layout(#lm.layout<128 bytes, value f32 at 0 [column 32 : 32]>)[%c0] : tensor<?x2x16xf32>
+  return %k : !kv.slot<@k>
+}
