@@ -9,6 +9,16 @@ function(run)
   set(output "${output}" PARENT_SCOPE)
 endfunction()
 
+# The README shows the C++ one, to the letter.
+file(READ ${EXAMPLES}/continue.cpp code)
+string(FIND "${code}" "#include <kvasir/kvasir.hpp>" begin)
+string(SUBSTRING "${code}" ${begin} -1 code)
+file(READ ${EXAMPLES}/../README.md readme)
+string(FIND "${readme}" "${code}" place)
+if(place EQUAL -1)
+  message(FATAL_ERROR "the program in README.md is not the one in examples/continue.cpp")
+endif()
+
 run(${CMAKE_COMMAND} --install ${BUILD} --component runtime --prefix ${WORK}/installed)
 run(${CMAKE_COMMAND} -S ${EXAMPLES} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
   -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_CXX_COMPILER=${CXX_COMPILER} -DCMAKE_C_FLAGS=${FLAGS}
