@@ -8,6 +8,7 @@ def VerifyState : Pass<"verify-state", "::mlir::ModuleOp"> {
     breaks a rule: firewall, agreement, linear, coverage, order, rows, bounds, branches, phase, waiver (README.md).
     Changes nothing. Each error begins with its rule, names function, slot, layers and rows, and says what to do.
   }];
+  let options = [Option<"report", "report", "bool", "false", "Say what was proved, and what was waived">];
 }
 
 def RaiseWrites : Pass<"raise-writes", "::mlir::ModuleOp"> {

@@ -78,6 +78,27 @@ void refuseEntry(Operation *at, StringRef name, const Twine &text, StringRef adv
   finding.advice = advice.str();
 }
 
+/// What an entry states of its batch decides which rows are right, so it must make sense itself.
+void checkFacts(func::FuncOp entry, Findings &findings) {
+  for (BlockArgument argument : entry.getArguments()) {
+    int64_t least = 1; // a sequence brings at least one token
+    for (StringRef fact : {"kv.sequences", "kv.tokens"}) {
+      Attribute stated = entry.getArgAttr(argument.getArgNumber(), fact);
+      if (!stated)
+        continue;
+      std::optional<int64_t> known = knownOf(argument, fact);
+      if (!isa<BatchType>(argument.getType()) || known.value_or(0) < least) {
+        refuseEntry(entry, entry.getSymName(),
+                    "says " + fact + " of argument " + Twine(argument.getArgNumber()) +
+                        ", which is no batch with at least " + Twine(least),
+                    "state integers, of the !kv.batch, with tokens >= sequences", findings);
+        return;
+      }
+      least = *known;
+    }
+  }
+}
+
 SmallVector<StringRef> slotsOf(TypeRange types) {
   SmallVector<StringRef> names;
   for (Type type : types)
@@ -152,5 +173,6 @@ bool kvasir::kv::checkSignature(func::FuncOp entry, SchemaOp schema, Findings &f
   if (numBatches != 1)
     refuseEntry(entry, entry.getSymName(), "takes " + Twine(numBatches) + " batches", "one !kv.batch describes a call",
                 findings);
+  checkFacts(entry, findings);
   return taken == declared && given == declared && numBatches == 1;
 }

@@ -17,10 +17,22 @@ bool mentionsState(ModuleOp module) {
                       [&](func::FuncOp function) { return llvm::any_of(function.getArgumentTypes(), isSlot); });
 }
 
+void say(const Proof &proof, Location where) {
+  emitRemark(where) << "proved: " << proof.numEntries << " entries write " << proof.numSlots << " slots, "
+                    << proof.numWrites << " writes of a layer";
+  for (const Waiver &waiver : proof.waivers)
+    emitRemark(where) << "waived: @" << waiver.function << " leaves @" << waiver.slot << ", "
+                      << describe({waiver.layers.begin(), waiver.layers.end()}) << ": " << waiver.reason;
+}
+
 struct VerifyState : kvasir::kv::impl::VerifyStateBase<VerifyState> {
+  using VerifyStateBase::VerifyStateBase;
   void runOnOperation() final {
-    if (failed(verifyState(getOperation())))
+    FailureOr<Proof> proof = verifyState(getOperation());
+    if (failed(proof))
       return signalPassFailure();
+    if (report)
+      say(*proof, getOperation().getLoc());
     markAllAnalysesPreserved();
   }
 };

@@ -393,3 +393,23 @@ kv.schema @m entries [@no_batch] { kv.cache @k layers(1) heads(2) row(16) }
 func.func @no_batch(%k: !kv.slot<@k>) -> !kv.slot<@k> {
   return %k : !kv.slot<@k>
 }
+
+// -----
+
+// Facts of a batch that make no sense would make wrong rows right.
+kv.schema @m entries [@none, @fewer, @elsewhere] { kv.cache @k layers(1) heads(2) row(16) }
+// expected-error @+1 {{agreement: @none says kv.tokens of argument 1, which is no batch with at least 1; state integers, of the !kv.batch, with tokens >= sequences}}
+func.func @none(%k: !kv.slot<@k>, %batch: !kv.batch {kv.tokens = 0 : i64}) -> !kv.slot<@k> {
+  %k1 = kv.waive %k, "a test" : !kv.slot<@k>
+  return %k1 : !kv.slot<@k>
+}
+// expected-error @+1 {{agreement: @fewer says kv.tokens of argument 1, which is no batch with at least 2}}
+func.func @fewer(%k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 2 : i64, kv.tokens = 1 : i64}) -> !kv.slot<@k> {
+  %k1 = kv.waive %k, "a test" : !kv.slot<@k>
+  return %k1 : !kv.slot<@k>
+}
+// expected-error @+1 {{agreement: @elsewhere says kv.sequences of argument 0, which is no batch}}
+func.func @elsewhere(%n: index {kv.sequences = 1 : i64}, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %k1 = kv.waive %k, "a test" : !kv.slot<@k>
+  return %k1 : !kv.slot<@k>
+}
