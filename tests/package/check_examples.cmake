@@ -1,5 +1,5 @@
 # Installs the package, builds examples/ against it as a stranger would, and runs them on the toy plugin.
-# cmake -DBUILD=folder -DEXAMPLES=folder -DTOY=file -DWORK=folder -DC_COMPILER=… -DCXX_COMPILER=… -DFLAGS=… -P check_examples.cmake
+# cmake -DBUILD=folder -DEXAMPLES=folder -DTOY=file -DWORK=folder -DC_COMPILER=… -DCXX_COMPILER=… -P check_examples.cmake
 file(REMOVE_RECURSE ${WORK})
 function(run)
   execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
@@ -21,8 +21,7 @@ endif()
 
 run(${CMAKE_COMMAND} --install ${BUILD} --component runtime --prefix ${WORK}/installed)
 run(${CMAKE_COMMAND} -S ${EXAMPLES} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
-  -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_CXX_COMPILER=${CXX_COMPILER} -DCMAKE_C_FLAGS=${FLAGS}
-  -DCMAKE_CXX_FLAGS=${FLAGS})
+  -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_CXX_COMPILER=${CXX_COMPILER})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 
 run(${WORK}/build/continue ${TOY} abcdefghijkl 12)
