@@ -80,7 +80,9 @@ struct RowWriter {
     return {code.reduceAdd(isFloat ? code.addF(low, high) : code.addI(low, high))};
   }
 
-  static bool isa_float(Value vector) { return isa_and_present<FloatType>(cast<VectorType>(vector.getType()).getElementType()); }
+  static bool isa_float(Value vector) {
+    return isa_and_present<FloatType>(cast<VectorType>(vector.getType()).getElementType());
+  }
 
   void writeInt(Value group, Value low, Value high) {
     Value largest = code.reduceMax(code.maxF(code.absF(low), code.absF(high)));
@@ -129,7 +131,9 @@ struct RowWriter {
   }
 
   Value scalar(float value) { return code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(value)); }
-  Value integer(int64_t value) { return code.builder().create<arith::ConstantOp>(code.builder().getI32IntegerAttr(value)); }
+  Value integer(int64_t value) {
+    return code.builder().create<arith::ConstantOp>(code.builder().getI32IntegerAttr(value));
+  }
 };
 
 /// 1 / sqrt(mean of squares + epsilon): two chains of 16 lanes over the row, then a tree.

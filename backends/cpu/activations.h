@@ -17,9 +17,9 @@ enum class Rounding { int8, bf16, none };
 /// (4, 6) … for codes, as shifting the words of codes leaves them.
 struct ActivationFormat {
   Rounding rounding = Rounding::int8;
-  int64_t subgroups = 1;        ///< in how many parts of a group sums are taken
-  SmallVector<int64_t> zeros;   ///< int8: for each, the i32 sums of columns, times -zero
-  bool hasSums = false;         ///< the f32 sums of (rounded) columns, for mins
+  int64_t subgroups = 1;      ///< in how many parts of a group sums are taken
+  SmallVector<int64_t> zeros; ///< int8: for each, the i32 sums of columns, times -zero
+  bool hasSums = false;       ///< the f32 sums of (rounded) columns, for mins
 
   bool isInt() const { return rounding == Rounding::int8; }
   /// Whether columns lie in pairs of bf16.

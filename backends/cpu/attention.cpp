@@ -149,8 +149,9 @@ struct Emitter {
     Value zero = code.num(0), queries = code.mul(tokens, groupSize());
     Value running = code.at(scratch, own().running), states = code.at(scratch, own().states);
     emitQueries(token, tokens, head, code.at(scratch, own().queries));
-    code.loop(zero, queries, 1,
-              [&](Value query) { emitEmptyState(code, attention.width, code.at(running, code.mul(query, stateBytes()))); });
+    code.loop(zero, queries, 1, [&](Value query) {
+      emitEmptyState(code, attention.width, code.at(running, code.mul(query, stateBytes())));
+    });
     Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
     code.loop(zero, partitions, 1, [&](Value partition) {
       emitPartitionOf(scratch, sequence, partition, head, tokens, position, states);
@@ -174,7 +175,8 @@ struct Emitter {
     Value sequences = code.fromIndex(call.sequences());
     code.loop(zero, sequences, 1, ValueRange{zero}, [&](Value sequence, ValueRange carried) {
       Value b = code.toIndex(sequence);
-      Value count = code.fromIndex(call.count(b)), first = code.fromIndex(call.first(b)), start = code.fromIndex(call.start(b));
+      Value count = code.fromIndex(call.count(b)), first = code.fromIndex(call.first(b)),
+            start = code.fromIndex(call.start(b));
       Value done = code.loop(zero, count, size, carried, [&](Value offset, ValueRange tasks) {
         Value tokens = code.min(code.sub(count, offset), code.num(size));
         code.loop(zero, code.num(attention.heads), 1, [&](Value head) {

@@ -13,9 +13,9 @@ struct Attention {
   int64_t queryHeads, heads, width; ///< H, G, D
   float scale;
   unsigned keySlot, valueSlot;
-  Value layer;                      ///< i64
-  Value query, result;              ///< [T][H][D] f32
-  Value rows;                       ///< T
+  Value layer;         ///< i64
+  Value query, result; ///< [T][H][D] f32
+  Value rows;          ///< T
 
   int64_t groupSize() const { return queryHeads / heads; }
 };

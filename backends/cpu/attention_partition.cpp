@@ -35,7 +35,8 @@ struct Partition {
     for (int64_t q = 0; q < shape.queryTile; ++q) {
       Value row = code.at(rows, q * rowBytes);
       if (isa.hasBf16 && !isa.isEmulated) {
-        Value low = code.loadSplat(isa.lanes, code.i32, row), high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
+        Value low = code.loadSplat(isa.lanes, code.i32, row),
+              high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
         Value both = code.orI(code.shr(low, 16), high);
         for (size_t v = 0; v < numVectors; ++v)
           sums[q * numVectors + v] = isa.dotPairs(code, sums[q * numVectors + v], pairs[v], both);
@@ -87,7 +88,8 @@ struct Partition {
       counting.push_back(i);
     auto &b = code.builder();
     Type lanes = code.vec(kLanes, code.i32);
-    Value count = b.create<arith::ConstantOp>(DenseElementsAttr::get(cast<VectorType>(lanes), ArrayRef<int32_t>(counting)));
+    Value count =
+        b.create<arith::ConstantOp>(DenseElementsAttr::get(cast<VectorType>(lanes), ArrayRef<int32_t>(counting)));
     Value left = b.create<arith::TruncIOp>(code.i32, code.sub(ofQuery, first));
     return b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, count, code.splat(kLanes, left));
   }
@@ -122,7 +124,8 @@ struct Partition {
     int64_t numVectors = shape.width % (2 * isa.lanes) ? 1 : 2, chunk = numVectors * isa.lanes;
     Value numPairs = code.div(code.add(numKeys, 1), 2);
     code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
-      Value rows = code.at(scores, code.mul(query, kScoreBytes)), state = code.at(states, code.mul(query, stateBytes()));
+      Value rows = code.at(scores, code.mul(query, kScoreBytes)),
+            state = code.at(states, code.mul(query, stateBytes()));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
         Value laneBytes = code.mul(lane, 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));

@@ -16,19 +16,19 @@ constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
 constexpr int64_t kQueryTile = 4;
 
 struct PartitionShape {
-  int64_t width;      ///< D
-  int64_t groupSize;  ///< queries of one token, H / G
-  int64_t queryTile;  ///< queries in registers; numbers of queries are rounded up to it
-  bool isAlone;       ///< one tile of queries only: the cache is fetched ahead
+  int64_t width;     ///< D
+  int64_t groupSize; ///< queries of one token, H / G
+  int64_t queryTile; ///< queries in registers; numbers of queries are rounded up to it
+  bool isAlone;      ///< one tile of queries only: the cache is fetched ahead
 };
 
 struct PartitionCall {
   Value queries;    ///< [n][D] f32, rounded to bf16 and scaled by log2(e) / sqrt(D)
   Value numQueries; ///< n
   Value keys, values;
-  Value limit;      ///< keys that the first token sees, from this partition's first on; each next token sees one more
-  Value scores;     ///< [n][128] f32
-  Value states;     ///< [n] states; a query that sees no key here gets -infinity
+  Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more
+  Value scores; ///< [n][128] f32
+  Value states; ///< [n] states; a query that sees no key here gets -infinity
 };
 
 /// Emit calls of shared functions.

@@ -32,9 +32,15 @@ public:
     case Activations::automatic:
       wanted = llvm::all_of(*chosen, multipliesBf16) ? Rounding::bf16 : Rounding::int8;
       break;
-    case Activations::int8: wanted = Rounding::int8; break;
-    case Activations::bf16: wanted = Rounding::bf16; break;
-    case Activations::exact: wanted = Rounding::none; break;
+    case Activations::int8:
+      wanted = Rounding::int8;
+      break;
+    case Activations::bf16:
+      wanted = Rounding::bf16;
+      break;
+    case Activations::exact:
+      wanted = Rounding::none;
+      break;
     }
     return chosen;
   }
@@ -61,9 +67,7 @@ public:
 
   void matchGroups(func::FuncOp function) const override { cpu::matchGroups(function, wanted); }
 
-  llvm::Expected<KernelSignature> signature(kv::GroupOp group) const override {
-    return kernelSignature(group, wanted);
-  }
+  llvm::Expected<KernelSignature> signature(kv::GroupOp group) const override { return kernelSignature(group, wanted); }
 
   LogicalResult emit(const KernelRequest &request) const override { return emitKernel(request, wanted); }
 

@@ -19,7 +19,9 @@ inline Layout cacheLayout(uint64_t layers, uint64_t heads, uint64_t width, bool 
   uint64_t headBits = uint64_t(cacheHeadBytes(width)) * 8;
   std::vector<Digit> digits;
   if (isKeys)
-    digits = {{Axis::lane, 2, 16}, {Axis::lane, width / 2, kKeyTile * 32}, {Axis::token, kKeyTile, 32},
+    digits = {{Axis::lane, 2, 16},
+              {Axis::lane, width / 2, kKeyTile * 32},
+              {Axis::token, kKeyTile, 32},
               {Axis::token, 2, kKeyTile * width * 16}};
   else
     digits = {{Axis::token, 2, 16}, {Axis::token, kBlockTokens / 2, width * 32}, {Axis::lane, width, 32}};

@@ -34,7 +34,8 @@ Value Code::at(Value base, Value bytes) {
 }
 
 Value Code::at(Value base, int64_t bytes) {
-  return bytes == 0 ? base : b.create<LLVM::GEPOp>(ptr, i8, base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)}, true).getResult();
+  return bytes == 0 ? base
+                    : b.create<LLVM::GEPOp>(ptr, i8, base, ArrayRef<LLVM::GEPArg>{int32_t(bytes)}, true).getResult();
 }
 
 Value Code::load(Type type, Value address, unsigned align) { return b.create<LLVM::LoadOp>(type, address, align); }
@@ -59,7 +60,9 @@ Value Code::splat(int64_t lanes, Type integer, int64_t value) {
   return b.create<arith::ConstantOp>(DenseElementsAttr::get(vec(lanes, integer), b.getIntegerAttr(integer, value)));
 }
 
-Value Code::splat(int64_t lanes, Value scalar) { return b.create<vector::BroadcastOp>(vec(lanes, scalar.getType()), scalar); }
+Value Code::splat(int64_t lanes, Value scalar) {
+  return b.create<vector::BroadcastOp>(vec(lanes, scalar.getType()), scalar);
+}
 
 static Value constantLike(ImplicitLocOpBuilder &b, Type type, int64_t value) {
   if (auto vector = dyn_cast<VectorType>(type))
@@ -80,13 +83,9 @@ Value Code::subF(Value a, Value c) { return b.create<arith::SubFOp>(a, c); }
 Value Code::mulF(Value a, Value c) { return b.create<arith::MulFOp>(a, c); }
 Value Code::divF(Value a, Value c) { return b.create<arith::DivFOp>(a, c); }
 
-Value Code::maxF(Value a, Value c) {
-  return select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OGT, a, c), a, c);
-}
+Value Code::maxF(Value a, Value c) { return select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OGT, a, c), a, c); }
 
-Value Code::minF(Value a, Value c) {
-  return select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, c), a, c);
-}
+Value Code::minF(Value a, Value c) { return select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, c), a, c); }
 
 Value Code::fma(Value a, Value c, Value d) { return b.create<LLVM::FMAOp>(a, c, d); }
 Value Code::absF(Value a) { return b.create<LLVM::FAbsOp>(a); }
@@ -98,7 +97,9 @@ static Type withElement(Type type, Type element) {
   return vector ? VectorType::get(vector.getShape(), element) : element;
 }
 
-Value Code::toFloat(Value integers) { return b.create<arith::SIToFPOp>(withElement(integers.getType(), f32), integers); }
+Value Code::toFloat(Value integers) {
+  return b.create<arith::SIToFPOp>(withElement(integers.getType(), f32), integers);
+}
 
 Value Code::toInt(Value floats) {
   Value rounded = b.create<LLVM::RintOp>(floats);

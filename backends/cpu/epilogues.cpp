@@ -61,7 +61,8 @@ Value rotate(const Kernel &kernel, const Rotation &rotation, int64_t width, Valu
   };
   if (rotation.lanes == width)
     return turned()[0];
-  return code.choose(code.less(lane, code.num(rotation.lanes)), turned, [&] { return Values{y}; }, y.getType())[0];
+  return code.choose(
+      code.less(lane, code.num(rotation.lanes)), turned, [&] { return Values{y}; }, y.getType())[0];
 }
 
 /// Where row `row` of the call goes: lane 0 of `head` in its block, and the token within the block.

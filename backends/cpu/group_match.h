@@ -34,8 +34,8 @@ std::optional<std::string> whyNot(kv::AttendOp attend);
 struct HeadRows {
   lm::LinearOp linear;
   mlir::Operation *expand = nullptr;
-  lm::RopeOp rope;        ///< may be null
-  kv::AppendOp append;    ///< null for queries
+  lm::RopeOp rope;     ///< may be null
+  kv::AppendOp append; ///< null for queries
   Value rows() const { return rope ? rope->getResult(0) : expand->getResult(0); }
 };
 

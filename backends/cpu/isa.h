@@ -9,11 +9,11 @@ namespace kvasir::cpu {
 
 /// The instructions that kernels are made of. Everything an Isa computes is the same, bit by bit, on every Isa.
 struct Isa {
-  std::string name;         ///< "avx2", "avx512-vnni", "avx512-bf16"
-  int64_t lanes;            ///< f32 lanes of a register
-  bool hasVnni = false;     ///< vpdpbusd
-  bool hasBf16 = false;     ///< vdpbf16ps, vcvtneps2bf16
-  bool isEmulated = false;  ///< generic IR in place of AVX-512's own instructions, for machines without them
+  std::string name;        ///< "avx2", "avx512-vnni", "avx512-bf16"
+  int64_t lanes;           ///< f32 lanes of a register
+  bool hasVnni = false;    ///< vpdpbusd
+  bool hasBf16 = false;    ///< vdpbf16ps, vcvtneps2bf16
+  bool isEmulated = false; ///< generic IR in place of AVX-512's own instructions, for machines without them
 
   /// Bits that a code may have in `dot`.
   int64_t codeBits() const { return hasVnni ? 8 : 4; }

@@ -53,15 +53,14 @@ class KernelWriter {
 public:
   KernelWriter(const KernelRequest &request, Rounding wanted, Code &code)
       : group(request.group), function(request.function), operands(request.operands), wanted(wanted), code(code),
-        isa(isaOf(request.variant)), ops(readGroup(group)),
-        kernel{code,
-               function->getParentOfType<ModuleOp>(),
-               isa,
-               function.getArgument(0),
-               code.fromIndex(function.getArgument(1)),
-               code.fromIndex(function.getArgument(2)),
-               code.addressOf(function.getArguments().back()),
-               request.rows} {}
+        isa(isaOf(request.variant)), ops(readGroup(group)), kernel{code,
+                                                                   function->getParentOfType<ModuleOp>(),
+                                                                   isa,
+                                                                   function.getArgument(0),
+                                                                   code.fromIndex(function.getArgument(1)),
+                                                                   code.fromIndex(function.getArgument(2)),
+                                                                   code.addressOf(function.getArguments().back()),
+                                                                   request.rows} {}
 
   void write() {
     StringRef name = group.getKernel();
@@ -179,9 +178,7 @@ private:
     return {};
   }
 
-  kv::CacheOp cacheOp(Value slot) {
-    return cacheOfSlot(group, slot);
-  }
+  kv::CacheOp cacheOp(Value slot) { return cacheOfSlot(group, slot); }
 
   CacheRows cacheOf(kv::AppendOp append, int64_t width, bool isKeys) {
     auto slot = cast<kv::SlotType>(append.getSlot().getType());

@@ -67,7 +67,8 @@ struct Linears {
     begin = code.select(isFew, code.num(0), begin);
     end = code.select(isFew, input.rows, end);
     code.loop(begin, end, 1, [&](Value row) { roundRow(row, activations); });
-    code.when(isFew, [] {}, [&] { kernel.barrier(); });
+    code.when(
+        isFew, [] {}, [&] { kernel.barrier(); });
     return activations;
   }
 
@@ -144,9 +145,7 @@ struct Linears {
 
 } // namespace
 
-void Kernel::barrier() const {
-  emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member));
-}
+void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles) {
   int64_t row = rowBytes(format, columns);
@@ -161,7 +160,8 @@ void emitLinears(const Kernel &kernel, const ActivationFormat &format, const Lin
   // The head of a call of one token may have no row at all.
   if (kernel.rows == 1)
     return code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); });
-  code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, [&] { linears.emitRows(); });
+  code.when(
+      code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, [&] { linears.emitRows(); });
 }
 
 } // namespace kvasir::cpu

@@ -12,10 +12,10 @@ struct Kernel {
   Code &code;
   mlir::ModuleOp module;
   const Isa &isa;
-  Value call;                       ///< !llvm.ptr to kv_call
-  Value member, members;            ///< i64
-  Value scratch;                    ///< 64-byte aligned
-  std::optional<int64_t> rows;      ///< T, where it is known
+  Value call;                  ///< !llvm.ptr to kv_call
+  Value member, members;       ///< i64
+  Value scratch;               ///< 64-byte aligned
+  std::optional<int64_t> rows; ///< T, where it is known
 
   /// Waits for the team. What a cancelled call computes is dropped, so the result is not looked at.
   void barrier() const;
@@ -23,18 +23,18 @@ struct Kernel {
 
 /// The rows that the linears of a kernel share.
 struct LinearInput {
-  Value source;       ///< [M][K] f32
-  Value rows;         ///< M
-  int64_t columns;    ///< K
-  Value norm;         ///< K f32, or null: rows are scaled to unit root mean square first
+  Value source;    ///< [M][K] f32
+  Value rows;      ///< M
+  int64_t columns; ///< K
+  Value norm;      ///< K f32, or null: rows are scaled to unit root mean square first
   double epsilon = 0;
 };
 
 struct Linear {
   WeightFormat format;
-  int64_t rows;       ///< N
-  Value blocks;       ///< the layer's first block
-  Value bias;         ///< N f32, or null
+  int64_t rows; ///< N
+  Value blocks; ///< the layer's first block
+  Value bias;   ///< N f32, or null
 };
 
 /// Linears of equal N whose panels are computed together, and what becomes of them.

@@ -28,14 +28,16 @@ enum Argument { kBlocks, kGroups, kColumns, kScales, kZeros, kSums, kRows, kCoun
 void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &weight, const ActivationFormat &format,
               const PanelCall &call, bool isOneRow) {
   std::string name = "cpu_panel_" + weight.name() +
-                     (format.isInt() ? "_int8_" : format.isPaired(isa) ? "_bf16_" : "_f32_") +
+                     (format.isInt()         ? "_int8_"
+                      : format.isPaired(isa) ? "_bf16_"
+                                             : "_f32_") +
                      (isOneRow ? "row_" : "rows_") + isa.name;
   SmallVector<Type> types(kNumArguments, code.ptr);
   types[kGroups] = types[kRows] = types[kCount] = code.i64;
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
-    PanelBody panel{body,          isa,           weight,        format.isPaired(isa), args[kBlocks],
-                    args[kGroups], args[kColumns], args[kScales], args[kZeros],         args[kSums],
-                    args[kRows],   args[kCount],   args[kResult], args[kUnpacked]};
+    PanelBody panel{
+        body,          isa,          weight,      format.isPaired(isa), args[kBlocks], args[kGroups], args[kColumns],
+        args[kScales], args[kZeros], args[kSums], args[kRows],          args[kCount],  args[kResult], args[kUnpacked]};
     if (isOneRow)
       panel.rows = body.num(1);
     if (format.isInt())

@@ -12,11 +12,11 @@ constexpr int64_t kUnpackedBytes = 4096;
 
 /// A panel, and the activations of M rows of which `count` from `firstRow` on are taken.
 struct PanelCall {
-  Value weight;                 ///< the panel's first block
-  Value groups;                 ///< K / 32
+  Value weight; ///< the panel's first block
+  Value groups; ///< K / 32
   Value activations, firstRow, rows, count;
-  Value result;                 ///< [count][32] f32
-  Value unpacked;               ///< kUnpackedBytes of scratch; unused for one row
+  Value result;   ///< [count][32] f32
+  Value unpacked; ///< kUnpackedBytes of scratch; unused for one row
 };
 
 /// Emits calls of the shared functions that compute a panel. Every output is one sequence over the groups of K, the

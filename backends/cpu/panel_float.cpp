@@ -121,7 +121,9 @@ struct FloatPanel : PanelBody {
   }
 
   /// Rows of a tile, the largest first: vdpbf16ps takes sixteen sums to keep busy.
-  SmallVector<int64_t> rowTiles() const { return isPaired ? SmallVector<int64_t>{8, 4, 1} : SmallVector<int64_t>{4, 1}; }
+  SmallVector<int64_t> rowTiles() const {
+    return isPaired ? SmallVector<int64_t>{8, 4, 1} : SmallVector<int64_t>{4, 1};
+  }
 
   void emitOneRow() const;
   void emitRows() const;
@@ -130,23 +132,24 @@ struct FloatPanel : PanelBody {
 };
 
 void FloatPanel::emitOneRow() const {
-  Values y = code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
-    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-    prefetchAhead(block, kPrefetchBlocks);
-    Value columnsOfRow = columnsAt(group, code.num(0));
-    Values next(carried);
-    for (int64_t part = 0; part < parts(); ++part) {
-      Values sum = weight.isGrouped() ? Values(vectors(), code.zero(floats())) : next;
-      for (int64_t step = part * stepsOfPart(); step < (part + 1) * stepsOfPart(); ++step) {
-        Value activation = activationOf(columnsOfRow, step);
-        for (int64_t v = 0; v < vectors(); ++v)
-          sum[v] = multiplyAdd(weightOf(block, step, v), activation, sum[v]);
-      }
-      for (int64_t v = 0; v < vectors(); ++v)
-        next[v] = finish(next[v], sum[v], block, part, v, sumOfRow(group, code.num(0), part));
-    }
-    return next;
-  });
+  Values y =
+      code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
+        Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+        prefetchAhead(block, kPrefetchBlocks);
+        Value columnsOfRow = columnsAt(group, code.num(0));
+        Values next(carried);
+        for (int64_t part = 0; part < parts(); ++part) {
+          Values sum = weight.isGrouped() ? Values(vectors(), code.zero(floats())) : next;
+          for (int64_t step = part * stepsOfPart(); step < (part + 1) * stepsOfPart(); ++step) {
+            Value activation = activationOf(columnsOfRow, step);
+            for (int64_t v = 0; v < vectors(); ++v)
+              sum[v] = multiplyAdd(weightOf(block, step, v), activation, sum[v]);
+          }
+          for (int64_t v = 0; v < vectors(); ++v)
+            next[v] = finish(next[v], sum[v], block, part, v, sumOfRow(group, code.num(0), part));
+        }
+        return next;
+      });
   for (int64_t v = 0; v < vectors(); ++v)
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
@@ -193,9 +196,8 @@ void FloatPanel::emitTile(Value block, Value group, Value row, int64_t numRows, 
 }
 
 void FloatPanel::emitRows() const {
-  code.loop(code.num(0), code.mul(count, vectors()), 1, [&](Value line) {
-    code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4)));
-  });
+  code.loop(code.num(0), code.mul(count, vectors()), 1,
+            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
   code.loop(code.num(0), groups, 1, [&](Value group) {
     Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
     prefetchAhead(block, kPrefetchBlocks);

@@ -140,28 +140,29 @@ struct IntPanel : PanelBody {
 };
 
 void IntPanel::emitOneRow() const {
-  Values y = code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
-    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-    prefetchAhead(block, kPrefetchBlocks);
-    Value columnsOfRow = columnsAt(group, code.num(0));
-    SmallVector<Sums> sum(vectors(), noSums());
-    for (int64_t j = 0; j < loads(); ++j) {
-      SmallVector<Step> steps = stepsOf(j);
-      Values quads;
-      for (Step step : steps)
-        quads.push_back(quadOf(columnsOfRow, step.quad));
-      for (int64_t v = 0; v < vectors(); ++v) {
-        Values codes = codesOf(block, j, v);
-        for (size_t s = 0; s < steps.size(); ++s)
-          step(sum[v], steps[s], codes[s], quads[s]);
-      }
-    }
-    RowFactors row = rowFactors(group, code.num(0));
-    Values next;
-    for (int64_t v = 0; v < vectors(); ++v)
-      next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
-    return next;
-  });
+  Values y =
+      code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
+        Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+        prefetchAhead(block, kPrefetchBlocks);
+        Value columnsOfRow = columnsAt(group, code.num(0));
+        SmallVector<Sums> sum(vectors(), noSums());
+        for (int64_t j = 0; j < loads(); ++j) {
+          SmallVector<Step> steps = stepsOf(j);
+          Values quads;
+          for (Step step : steps)
+            quads.push_back(quadOf(columnsOfRow, step.quad));
+          for (int64_t v = 0; v < vectors(); ++v) {
+            Values codes = codesOf(block, j, v);
+            for (size_t s = 0; s < steps.size(); ++s)
+              step(sum[v], steps[s], codes[s], quads[s]);
+          }
+        }
+        RowFactors row = rowFactors(group, code.num(0));
+        Values next;
+        for (int64_t v = 0; v < vectors(); ++v)
+          next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
+        return next;
+      });
   for (int64_t v = 0; v < vectors(); ++v)
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
@@ -197,9 +198,8 @@ void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, in
 }
 
 void IntPanel::emitRows() const {
-  code.loop(code.num(0), code.mul(count, vectors()), 1, [&](Value line) {
-    code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4)));
-  });
+  code.loop(code.num(0), code.mul(count, vectors()), 1,
+            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
   code.loop(code.num(0), groups, 1, [&](Value group) {
     Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
     prefetchAhead(block, kPrefetchBlocks);

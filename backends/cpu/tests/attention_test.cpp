@@ -32,7 +32,8 @@ struct Caches {
   std::vector<kv_view> views;
   size_t numSequences;
 
-  Caches(const Shape &shape, size_t sequences, int64_t rows, std::mt19937 &random) : shape(shape), numSequences(sequences) {
+  Caches(const Shape &shape, size_t sequences, int64_t rows, std::mt19937 &random)
+      : shape(shape), numSequences(sequences) {
     std::normal_distribution<float> normal;
     for (int slot = 0; slot < 2; ++slot) {
       layouts[slot] = cacheLayout(kLayers, shape.heads, shape.width, slot == 0);
@@ -133,8 +134,9 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
       Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
       if (isAlone)
         kernel.rows = 1;
-      Attention attention{shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))),
-                          0,                1,           code.num(kLayer), args[4], args[5], args[6]};
+      Attention attention{
+          shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1, code.num(kLayer),
+          args[4],          args[5],     args[6]};
       emitAttention(kernel, attention);
     });
 }

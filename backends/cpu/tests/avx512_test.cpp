@@ -40,8 +40,9 @@ std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding r
 TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
   const Isa isa{"avx512-vnni", 16, true};
   for (const char *cpu : {"icelake-server", "sapphirerapids", "znver4", "znver5"})
-    for (const WeightFormat &weight : {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
-                                       WeightFormat{E::i8, 0, 32, E::f16, {}}}) {
+    for (const WeightFormat &weight :
+         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
+          WeightFormat{E::i8, 0, 32, E::f16, {}}}) {
       CAPTURE(cpu);
       CAPTURE(weight.name());
       std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
@@ -53,8 +54,9 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
 TEST_CASE("panels with bf16 activations are vdpbf16ps, and four-bit codes a look-up") {
   const Isa isa{"avx512-bf16", 16, true, true};
   for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
-    for (const WeightFormat &weight : {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
-                                       WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::bf16, 0, 0, E::f16, {}}}) {
+    for (const WeightFormat &weight :
+         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
+          WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::bf16, 0, 0, E::f16, {}}}) {
       CAPTURE(cpu);
       CAPTURE(weight.name());
       std::string assembly = panelAssembly(isa, weight, Rounding::bf16, cpu);

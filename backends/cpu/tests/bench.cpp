@@ -17,7 +17,8 @@ using namespace kvasir::cpu;
 
 namespace {
 using E = ElementType;
-using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *activations, int64_t rows, uint8_t *scratch);
+using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *activations, int64_t rows,
+                      uint8_t *scratch);
 
 constexpr int64_t kColumns = 1536, kRows = 128;
 
@@ -80,22 +81,29 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
   std::vector<uint8_t> activations(8 << 20), scratch((1 << 18) * size_t(threads));
   volatile uint64_t sink = 0;
   for (int i = 0; i < 9; ++i) {
-    reads.push_back(seconds([&] { onThreads(threads, [&](int t) { sink = sink + readAll(bytes + size * t, size); }); }));
+    reads.push_back(
+        seconds([&] { onThreads(threads, [&](int t) { sink = sink + readAll(bytes + size * t, size); }); }));
     kernels.push_back(seconds([&] {
-      onThreads(threads, [&](int t) { one(bytes + size * t, panels, activations.data(), 1, scratch.data() + (t << 18)); });
+      onThreads(threads,
+                [&](int t) { one(bytes + size * t, panels, activations.data(), 1, scratch.data() + (t << 18)); });
     }));
   }
-  auto median = [](std::vector<double> v) { std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end()); return v[v.size() / 2]; };
+  auto median = [](std::vector<double> v) {
+    std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
+    return v[v.size() / 2];
+  };
   auto best = [](const std::vector<double> &v) { return *std::min_element(v.begin(), v.end()); };
   double gigabytes = size * threads / 1e9;
   std::printf("%-12s %d threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
-              gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels), best(reads) / best(kernels));
+              gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels),
+              best(reads) / best(kernels));
   int64_t few = std::max<int64_t>(1, (4 << 20) / panelBytes);
   for (int64_t rows : {int64_t(4), int64_t(16), kRows}) {
     std::vector<double> times;
     for (int i = 0; i < 5; ++i)
       times.push_back(seconds([&] {
-        onThreads(threads, [&](int t) { many(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
+        onThreads(threads,
+                  [&](int t) { many(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
       }));
     std::printf(", %ld rows %.0f Gop/s", long(rows), 2e-9 * few * 32 * kColumns * rows * threads / best(times));
   }

@@ -103,7 +103,8 @@ struct Compiled {
   OwningOpRef<ModuleOp> module;
   std::vector<Variant> variants;
 
-  explicit Compiled(std::string text, const BackendOptions &options = {Activations::automatic, {"avx2", "avx512-bf16"}}) {
+  explicit Compiled(std::string text,
+                    const BackendOptions &options = {Activations::automatic, {"avx2", "avx512-bf16"}}) {
     DialectRegistry registry;
     registerDialects(registry);
     context->appendDialectRegistry(registry);
@@ -113,7 +114,9 @@ struct Compiled {
     PassManager passes(context.get());
     addProgramPasses(passes, *backend);
     CHECK(succeeded(passes.run(*module)));
-    auto choose = [&](lm::WeightOp weight, ArrayRef<Operation *> users) { return backend->weightLayout(weight, users); };
+    auto choose = [&](lm::WeightOp weight, ArrayRef<Operation *> users) {
+      return backend->weightLayout(weight, users);
+    };
     CHECK(succeeded(planWeights(*module, choose)));
   }
 
@@ -137,8 +140,7 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 TEST_CASE("a decoder becomes kernels, in every variant") {
   Compiled compiled(kDecoder);
   CHECK(groupsOf(*compiled.module) ==
-        std::map<std::string, int>{
-            {"cpu.attend", 1}, {"cpu.gate_up", 1}, {"cpu.linear", 4}, {"cpu.linear_add", 2}});
+        std::map<std::string, int>{{"cpu.attend", 1}, {"cpu.gate_up", 1}, {"cpu.linear", 4}, {"cpu.linear_add", 2}});
   for (const Variant &variant : compiled.variants) {
     OwningOpRef<ModuleOp> lowered = compiled.lower(variant);
     CHECK(succeeded(verify(*lowered)));

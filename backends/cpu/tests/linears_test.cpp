@@ -98,12 +98,17 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
       set.linears.push_back(second);
     set.epilogue = [&, kind](Value row, Value column, ValueRange tiles) {
       switch (kind) {
-      case Kind::store: return emitStore(kernel, first, to, row, column, tiles[0]);
-      case Kind::sum: return emitStoreSum(kernel, first, to, to.base, row, column, tiles[0]);
-      case Kind::gated: return emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
-      case Kind::rotated: return emitStoreRotated(kernel, first, to, rotation, kWidth, row, column, tiles[0]);
+      case Kind::store:
+        return emitStore(kernel, first, to, row, column, tiles[0]);
+      case Kind::sum:
+        return emitStoreSum(kernel, first, to, to.base, row, column, tiles[0]);
+      case Kind::gated:
+        return emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
+      case Kind::rotated:
+        return emitStoreRotated(kernel, first, to, rotation, kWidth, row, column, tiles[0]);
       case Kind::keys:
-      case Kind::values: return emitAppend(kernel, first, cache, rotation, row, column, tiles[0]);
+      case Kind::values:
+        return emitAppend(kernel, first, cache, rotation, row, column, tiles[0]);
       }
     };
     emitLinears(kernel, activationsFor(f.format, Rounding::int8), input, set);

@@ -15,16 +15,16 @@ namespace {
 using E = ElementType;
 
 const WeightFormat kFormats[] = {
-    {E::u4, 8, 32, E::f16, {}},       {E::u4, 0, 32, E::f16, E::f16},   {E::i8, 0, 32, E::f16, {}},
-    {E::u8, 16, 32, E::f16, {}},      {E::u8, 0, 32, E::f16, E::f16},   {E::u4, 0, 32, E::f32, E::f32},
-    {E::u8, 32, 16, E::f32, {}},      {E::u8, 0, 16, E::f32, E::f32},   {E::bf16, 0, 0, E::f16, {}},
-    {E::f16, 0, 0, E::f16, {}},       {E::f32, 0, 0, E::f16, {}},
+    {E::u4, 8, 32, E::f16, {}},  {E::u4, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16, {}},
+    {E::u8, 16, 32, E::f16, {}}, {E::u8, 0, 32, E::f16, E::f16}, {E::u4, 0, 32, E::f32, E::f32},
+    {E::u8, 32, 16, E::f32, {}}, {E::u8, 0, 16, E::f32, E::f32}, {E::bf16, 0, 0, E::f16, {}},
+    {E::f16, 0, 0, E::f16, {}},  {E::f32, 0, 0, E::f16, {}},
 };
 using LinearFn = void(const uint8_t *, const float *, float *, int64_t rows, uint8_t *scratch);
 
 /// linear(weight, x [rows][K], y [rows][32 panels], rows, scratch), one row or many.
-void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight, Rounding rounding, int64_t rowsOfWeight,
-               int64_t columns) {
+void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight, Rounding rounding,
+               int64_t rowsOfWeight, int64_t columns) {
   for (bool isOneRow : {true, false})
     module.add(isOneRow ? "one" : "many", {'p', 'p', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
       ActivationFormat format = activationsFor(weight, rounding);

@@ -46,10 +46,17 @@ void Matrix::put(const Plane &plane, int64_t row, int64_t column, double value) 
   uint32_t word = 0;
   float single = float(value);
   switch (plane.element) {
-  case ElementType::f32: std::memcpy(&word, &single, 4); break;
-  case ElementType::f16: word = floatToHalf(single); break;
-  case ElementType::bf16: word = floatToBf16(single); break;
-  default: word = uint32_t(int32_t(value)) & ((1u << elementBits(plane.element)) - 1);
+  case ElementType::f32:
+    std::memcpy(&word, &single, 4);
+    break;
+  case ElementType::f16:
+    word = floatToHalf(single);
+    break;
+  case ElementType::bf16:
+    word = floatToBf16(single);
+    break;
+  default:
+    word = uint32_t(int32_t(value)) & ((1u << elementBits(plane.element)) - 1);
   }
   uint8_t *at = packed.data() + packedAt + bit / 8;
   if (elementBits(plane.element) < 8)

@@ -14,10 +14,10 @@ namespace kvasir::cpu {
 struct Matrix {
   WeightFormat format;
   int64_t rows, columns;
-  std::vector<float> values;          ///< plain weights [rows][columns]
-  std::vector<int32_t> codes;         ///< [rows][columns]
-  std::vector<float> scales, mins;    ///< [rows][columns / group]
-  std::vector<uint8_t> packed;        ///< 64-byte aligned from `packedAt` on
+  std::vector<float> values;       ///< plain weights [rows][columns]
+  std::vector<int32_t> codes;      ///< [rows][columns]
+  std::vector<float> scales, mins; ///< [rows][columns / group]
+  std::vector<uint8_t> packed;     ///< 64-byte aligned from `packedAt` on
   size_t packedAt = 0;
 
   Matrix(const WeightFormat &format, int64_t rows, int64_t columns, std::mt19937 &random);
