@@ -224,7 +224,8 @@ TEST_CASE("loading and unloading leaves nothing behind, from many threads too") 
   for (bool result : right)
     CHECK(result);
   CHECK(numEntries("/proc/self/fd") == descriptors);
-  CHECK(numMaps() < maps + 60); // sanitizers and threads keep some of their own
+  // One map left by each load would be 800; allocators, threads and sanitizers (ThreadSanitizer: 72) keep some.
+  CHECK(numMaps() < maps + 200);
 }
 
 TEST_CASE("the first variant that the machine can run is taken, or the one that is asked for") {
