@@ -20,7 +20,7 @@ if(place EQUAL -1)
 endif()
 
 run(${CMAKE_COMMAND} --install ${BUILD} --component runtime --prefix ${WORK}/installed)
-run(${CMAKE_COMMAND} -S ${EXAMPLES} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
+run(${CMAKE_COMMAND} -G Ninja -S ${EXAMPLES} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
   -DCMAKE_C_COMPILER=${C_COMPILER} -DCMAKE_CXX_COMPILER=${CXX_COMPILER})
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 
