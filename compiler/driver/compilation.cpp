@@ -108,7 +108,7 @@ private:
     PassManager passes(&context);
     setUp()(passes);
     verifyBetweenPasses(passes, options);
-    addProgramPasses(passes, *backend);
+    addProgramPasses(passes, *backend, options.probe ? Probes::eachOp : Probes::none);
     return mlir::failed(passes.run(*program)) ? failed("the program") : llvm::Error::success();
   }
 

@@ -76,7 +76,7 @@ TensorRole roleOf(StringRef name) {
       .Default(TensorRole::other);
 }
 
-/// `symbol` stands for the extent that the call gives: T for inputs, W for outputs.
+/// `symbol` stands for the extent that the call gives.
 llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, DictionaryAttr attributes, char symbol,
                                                  const std::string &otherwise) {
   TensorDescription tensor;
@@ -93,6 +93,7 @@ llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, Dictiona
   return tensor;
 }
 
+/// `symbol` stands for the extent that the call gives: T for inputs, W for outputs that aren't marked otherwise.
 llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, char symbol, const char *prefix,
                             std::vector<TensorDescription> &tensors) {
   for (auto [i, type] : llvm::enumerate(types)) {
@@ -100,8 +101,9 @@ llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, char symbol, 
     if (!tensorType)
       continue;
     auto dictionary = attributes ? cast<DictionaryAttr>(attributes[i]) : DictionaryAttr();
+    bool hasTokenRows = dictionary && dictionary.contains(kTokenRowsAttr);
     llvm::Expected<TensorDescription> tensor =
-        describeTensor(tensorType, dictionary, symbol, prefix + std::to_string(tensors.size()));
+        describeTensor(tensorType, dictionary, hasTokenRows ? 'T' : symbol, prefix + std::to_string(tensors.size()));
     if (!tensor)
       return tensor.takeError();
     tensors.push_back(std::move(*tensor));
@@ -109,10 +111,9 @@ llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, char symbol, 
   return llvm::Error::success();
 }
 
-llvm::Error describeFunctions(ModuleOp module, kv::SchemaOp schema, Description &description) {
-  for (Attribute entry : schema.getEntries()) {
-    auto function = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr());
-    if (!function || function->hasAttr(kSpecialisesAttr))
+llvm::Error describeFunctions(ModuleOp module, Description &description) {
+  for (func::FuncOp function : pluginFunctions(module)) {
+    if (function->hasAttr(kSpecialisesAttr))
       continue;
     FunctionDescription described;
     described.name = function.getName().str();
@@ -143,6 +144,18 @@ std::string activationsOf(const std::string &asked, const std::string &numerics)
 }
 } // namespace
 
+SmallVector<func::FuncOp> kvasir::pluginFunctions(ModuleOp module) {
+  SmallVector<func::FuncOp> functions;
+  for (auto schema : module.getOps<kv::SchemaOp>())
+    for (Attribute entry : schema.getEntries())
+      if (auto function = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr()))
+        functions.push_back(function);
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr(kProbeAttr))
+      functions.push_back(function);
+  return functions;
+}
+
 llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backend &backend,
                                                     const std::vector<Variant> &variants,
                                                     const std::string &activations) {
@@ -162,9 +175,9 @@ llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backe
                                        SymbolTable::getSymbolName(&slot).str().c_str());
       description.slots.push_back(describeCache(cache));
     }
-    if (llvm::Error error = describeFunctions(module, schema, description))
-      return error;
   }
+  if (llvm::Error error = describeFunctions(module, description))
+    return error;
   return description;
 }
 

@@ -12,6 +12,9 @@ namespace kvasir {
 /// stops being faster.
 constexpr uint64_t kMaxTokens = 512;
 
+/// The functions that a plugin is made of: the schema's entries, then probes; specialised ones are among both.
+llvm::SmallVector<mlir::func::FuncOp> pluginFunctions(mlir::ModuleOp module);
+
 /// What the manifest says of a proved program: slots with their layouts, entries (specialised ones are forms of others,
 /// not functions of their own), waivers. Fails if a tensor of an entry is of a type that no plugin has.
 llvm::Expected<Description> describeProgram(mlir::ModuleOp module, const Backend &backend,

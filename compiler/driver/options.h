@@ -22,6 +22,7 @@ struct CompileOptions {
   EmitForm emit = EmitForm::plugin;
   std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up
   bool vocabularyOnly = false;
+  bool probe = false; ///< each op is a function of its own, too
   bool printIrAfterChange = false;
   bool verifyEachPass = false;
   bool timing = false;

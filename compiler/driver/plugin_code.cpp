@@ -14,19 +14,31 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
-/// Marks each entry with the function, form and slots that emit-plugin will read. While slots are still there.
-void markEntries(ModuleOp module, const Variant &variant) {
-  Builder builder(module.getContext());
-  for (auto schema : module.getOps<kv::SchemaOp>())
-    for (Attribute entry : schema.getEntries()) {
-      auto function = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(entry).getAttr());
-      auto general = function->getAttrOfType<FlatSymbolRefAttr>(kSpecialisesAttr);
-      function->removeAttr(kSpecialisesAttr);
-      function->setAttr(kFunctionAttr, builder.getStringAttr(general ? general.getValue() : function.getName()));
-      function->setAttr(kFormAttr, builder.getStringAttr(general ? kSingleForm : kGeneralForm));
-      function->setAttr(kVariantAttr, builder.getStringAttr(variant.name));
-      function->setAttr(kWritesAttr, builder.getDenseI64ArrayAttr(writtenSlots(function)));
+/// The limit of each input's numbers; 0 where there is none.
+SmallVector<int64_t> limitsOf(func::FuncOp function) {
+  SmallVector<int64_t> limits;
+  for (BlockArgument argument : function.getArguments())
+    if (isa<RankedTensorType>(argument.getType())) {
+      auto limit = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kLimitAttr);
+      limits.push_back(limit ? limit.getInt() : 0);
     }
+  return limits;
+}
+
+/// Marks each function of the plugin with the name, form, slots and limits that emit-plugin will read. While slots are
+/// still there.
+void markFunctions(ModuleOp module, const Variant &variant) {
+  Builder builder(module.getContext());
+  for (func::FuncOp function : pluginFunctions(module)) {
+    auto general = function->getAttrOfType<FlatSymbolRefAttr>(kSpecialisesAttr);
+    function->removeAttr(kSpecialisesAttr);
+    function->removeAttr(kProbeAttr);
+    function->setAttr(kFunctionAttr, builder.getStringAttr(general ? general.getValue() : function.getName()));
+    function->setAttr(kFormAttr, builder.getStringAttr(general ? kSingleForm : kGeneralForm));
+    function->setAttr(kVariantAttr, builder.getStringAttr(variant.name));
+    function->setAttr(kWritesAttr, builder.getDenseI64ArrayAttr(writtenSlots(function)));
+    function->setAttr(kLimitsAttr, builder.getDenseI64ArrayAttr(limitsOf(function)));
+  }
 }
 
 /// Gives symbols that other objects see names of this variant's own, and hides the rest.
@@ -79,7 +91,7 @@ void eraseDeclarations(ModuleOp module) {
 
 LogicalResult PluginCode::lowerVariant(ModuleOp program, const Variant &variant) {
   OwningOpRef<ModuleOp> module = program.clone();
-  markEntries(*module, variant);
+  markFunctions(*module, variant);
   PassManager passes(context);
   setUp(passes);
   addTensorPasses(passes, backend, variant);

@@ -12,6 +12,15 @@ namespace kvasir {
 /// On an entry that is another one, specialised: the name of that one.
 constexpr llvm::StringLiteral kSpecialisesAttr = "kv.specialises";
 
+/// On a function that is one op of an entry, made to be run alone.
+constexpr llvm::StringLiteral kProbeAttr = "kv.probe";
+
+/// On an input of int32: its numbers are below this, and not negative; checked before the function runs.
+constexpr llvm::StringLiteral kLimitAttr = "kv.limit";
+
+/// On an output: it has T rows, where others have W.
+constexpr llvm::StringLiteral kTokenRowsAttr = "kv.token_rows";
+
 /// On a kv.cache: its #lm.layout.
 constexpr llvm::StringLiteral kLayoutAttr = "lm.layout";
 
@@ -21,6 +30,7 @@ std::unique_ptr<mlir::Pass> makeLowerRows();
 std::unique_ptr<mlir::Pass> makeLowerSlots();
 std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);
 std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
+std::unique_ptr<mlir::Pass> makeProbeOps();
 std::unique_ptr<mlir::Pass> makeSpecialise();
 
 /// The passes that need no backend.

@@ -12,10 +12,12 @@
 using namespace mlir;
 using namespace kvasir;
 
-void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend) {
+void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, Probes probes) {
   pipeline.addPass(createInlinerPass()); // layer functions: groups and slots are matched and lowered in one body
   pipeline.addPass(createCSEPass());
   pipeline.addPass(kv::createVerifyState());
+  if (probes == Probes::eachOp)
+    pipeline.addPass(makeProbeOps()); // before groups: kernels are probed like all else
   pipeline.addPass(makeMatchGroups(backend));
   pipeline.addPass(kv::createVerifyState());
   pipeline.addPass(makeSpecialise()); // after groups: one body is proved and matched, not two
@@ -56,6 +58,7 @@ void kvasir::registerTensorPasses() {
   registerPass(makeDecomposeLm);
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
+  registerPass(makeProbeOps);
   registerPass(makeSpecialise);
   PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs",
                              addCommonPasses);

@@ -9,9 +9,12 @@
 
 namespace kvasir {
 
+/// Which ops are functions of their own, too.
+enum class Probes { none, eachOp };
+
 /// From an imported program to a proved one: grouped for the backend, specialised, verified after each step. Once a
 /// program; what comes out is what the manifest describes and what every variant is lowered from.
-void addProgramPasses(mlir::OpPassManager &pipeline, const Backend &backend);
+void addProgramPasses(mlir::OpPassManager &pipeline, const Backend &backend, Probes probes = Probes::none);
 
 /// From a proved program, its weights packed, to memrefs: entries are functions of (call, member, members, inputs,
 /// outputs marked kv.output), kernels are emitted, and what is left is scf, arith, math, memref, llvm and lm.invoke.

@@ -14,7 +14,7 @@ namespace {
 ///     func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
 ///
 /// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
-/// other: verify-state proves it too. Leaves alone entries whose batch states something already, and those without a
+/// other: verify-state proves it too. Probes get theirs in the same way. Leaves alone entries whose batch states something already, and those without a
 /// group: only kernels are made differently for one row.
 struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Specialise)
@@ -30,6 +30,9 @@ struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
             entries.push_back(clone);
       schema.setEntriesAttr(ArrayAttr::get(&getContext(), entries));
     }
+    for (auto function : llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>()))
+      if (function->hasAttr(kProbeAttr))
+        (void)specialise(function);
   }
 
 private:

@@ -28,6 +28,7 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
   app.add_option("--random-weights", options.randomWeights, "For a program: make up its weights from this seed")
       ->type_name("SEED");
   app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
+  app.add_flag("--probe", options.probe, "Compile each op as a function of its own, too: probe.blk.attn_q, ...");
   app.add_flag("--print-ir-after-change", options.printIrAfterChange,
                "Print the program after each pass that changes it");
   app.add_flag("--verify-each-pass", options.verifyEachPass, "Prove the state again after each pass");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/codegen/passes.h"
+#include "compiler/passes/passes.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -58,7 +59,7 @@ private:
     CallFrame frame(builder, argument.getLoc(), function.getArgument(0));
     SmallVector<Value> sizes;
     if (type.getRank() && type.isDynamicDim(0))
-      sizes.push_back(isOutput ? frame.wantedCount() : frame.tokens());
+      sizes.push_back(isOutput && !function.getArgAttr(i, kTokenRowsAttr) ? frame.wantedCount() : frame.tokens());
     Value pointer = isOutput ? frame.output(index) : frame.input(index);
     Value memref = emitMemref(builder, argument.getLoc(), type, pointer, sizes);
     replaceExtents(argument, sizes);

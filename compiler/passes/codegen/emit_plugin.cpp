@@ -76,8 +76,8 @@ private:
       for (int64_t slot : writes.asArrayRef())
         written.at(slot) = 1;
       std::string prefix = "kvasir." + function.name;
-      FailureOr<std::string> inputs = writeTensors(prefix + ".in", function.inputs);
-      FailureOr<std::string> outputs = writeTensors(prefix + ".out", function.outputs);
+      FailureOr<std::string> inputs = writeTensors(prefix + ".in", function.inputs, limitsOf(code));
+      FailureOr<std::string> outputs = writeTensors(prefix + ".out", function.outputs, {});
       if (failed(inputs) || failed(outputs))
         return failure();
       rows.push_back({constants.writeText(prefix + ".name", function.name), *inputs, *outputs,
@@ -87,9 +87,16 @@ private:
     return constants.writeStructs("kvasir_functions", types.function, rows);
   }
 
-  FailureOr<std::string> writeTensors(const std::string &prefix, const std::vector<TensorDescription> &tensors) {
+  /// None where the code does not say.
+  static ArrayRef<int64_t> limitsOf(LLVM::LLVMFuncOp code) {
+    auto limits = code->getAttrOfType<DenseI64ArrayAttr>(kLimitsAttr);
+    return limits ? limits.asArrayRef() : ArrayRef<int64_t>();
+  }
+
+  FailureOr<std::string> writeTensors(const std::string &prefix, const std::vector<TensorDescription> &tensors,
+                                      ArrayRef<int64_t> limits) {
     std::vector<std::vector<ConstantField>> rows;
-    for (const TensorDescription &tensor : tensors) {
+    for (auto [i, tensor] : llvm::enumerate(tensors)) {
       std::vector<int64_t> extents;
       for (const Dimension &dimension : tensor.shape) {
         std::optional<int64_t> extent = extentOf(dimension);
@@ -100,6 +107,8 @@ private:
       }
       std::string name = prefix + "." + tensor.name;
       int64_t limit = tensor.role == TensorRole::ids ? description.model.vocabularySize : 0;
+      if (i < limits.size() && limits[i])
+        limit = limits[i];
       rows.push_back({constants.writeText(name, tensor.name), constants.writeNumbers(name + ".extents", extents),
                       int64_t(extents.size()), int64_t(elementBits(tensor.element) / 8), limit});
     }

@@ -3,7 +3,8 @@
 //
 // What comes in: public functions (%call: !llvm.ptr, %member: index, %members: index, memrefs…), private kernels that
 // lm.invoke names, and upstream dialects on memrefs. Inputs are memrefs of identity layout in the description's order,
-// outputs likewise and marked `kv.output`; a dynamic first extent is T for inputs and W for outputs.
+// outputs likewise and marked `kv.output`; a dynamic first extent is T for inputs and W for outputs,
+// or T where they are marked `kv.token_rows`.
 #ifndef KVASIR_PASSES_CODEGEN_PASSES_H
 #define KVASIR_PASSES_CODEGEN_PASSES_H
 
@@ -23,12 +24,14 @@ constexpr llvm::StringLiteral kKernelAttr = "kvasir.kernel";
 constexpr llvm::StringLiteral kScratchSuffix = ".scratch";
 
 /// What emit-plugin reads from declarations of compiled code: whose it is, for which variant, in which form (strings),
-/// the function of its scratch (symbol), and the numbers of the slots that it writes.
+/// the function of its scratch (symbol), the numbers of the slots that it writes, and the limit of each input's numbers
+/// (0: none).
 constexpr llvm::StringLiteral kFunctionAttr = "kvasir.function";
 constexpr llvm::StringLiteral kVariantAttr = "kvasir.variant";
 constexpr llvm::StringLiteral kFormAttr = "kvasir.form";
 constexpr llvm::StringLiteral kScratchAttr = "kvasir.scratch";
 constexpr llvm::StringLiteral kWritesAttr = "kvasir.writes";
+constexpr llvm::StringLiteral kLimitsAttr = "kvasir.limits";
 
 /// Forms of a function: for any call, and for calls of one token.
 constexpr llvm::StringLiteral kGeneralForm = "general";

@@ -126,12 +126,12 @@ TEST_CASE("wrong calls are refused before anything runs, with a line") {
   SUBCASE("id") {
     given.ids[1] = 8;
     CHECK(given.execute() == KV_BAD_INPUT);
-    CHECK(std::string(given.message) == "ids has the token id 8, the vocabulary has 8");
+    CHECK(std::string(given.message) == "ids has the number 8, expected one of 0 to 7");
   }
   SUBCASE("negative id") {
     given.ids[2] = -3;
     CHECK(given.execute() == KV_BAD_INPUT);
-    CHECK(std::string(given.message) == "ids has the token id -3, the vocabulary has 8");
+    CHECK(std::string(given.message) == "ids has the number -3, expected one of 0 to 7");
   }
   SUBCASE("only member 0 writes the line") {
     given.ids[1] = 8;

@@ -92,8 +92,8 @@ static kv_status checkTensors(const kv_call *call, const kvasir_tensor *tensors,
     const int32_t *ids = tensors[i].limit ? given[i].bytes : 0;
     for (uint64_t t = 0; ids && t < sizeBytes / sizeof *ids; ++t)
       if (ids[t] < 0 || ids[t] >= tensors[i].limit)
-        return kvasir_fail(line, KV_BAD_INPUT, "%s has the token id %d, the vocabulary has %u", tensors[i].name,
-                           (uint64_t)(int64_t)ids[t], (uint64_t)tensors[i].limit);
+        return kvasir_fail(line, KV_BAD_INPUT, "%s has the number %d, expected one of 0 to %u", tensors[i].name,
+                           (uint64_t)(int64_t)ids[t], (uint64_t)tensors[i].limit - 1);
   }
   return KV_OK;
 }

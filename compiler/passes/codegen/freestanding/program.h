@@ -27,7 +27,7 @@ typedef struct kvasir_tensor {
   const int64_t *extents; /* [rank], or one of the numbers above */
   uint32_t rank;
   uint32_t element_bytes;
-  int64_t limit; /* for token ids (int32): 0 <= id < limit; 0: not checked */
+  int64_t limit; /* for token ids and layers (int32): 0 <= number < limit; 0: not checked */
 } kvasir_tensor;
 
 /* What all forms of a function share. */
