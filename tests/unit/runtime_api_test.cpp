@@ -98,9 +98,14 @@ TEST_CASE("busy and cancelled, seen from another thread") {
   kvasir::State state = model.makeState();
   kvasir::Cancel cancel;
   std::thread caller([&] {
-    CHECK(statusOf([&] { model.predict(state, {1, TOY_WAITS}, {kvasir::Wanted::last, &cancel}); }) == KV_CANCELLED);
+    kv_status status = KV_BUSY; // while the other thread looks
+    while (status == KV_BUSY)
+      status = statusOf([&] { model.predict(state, {1, TOY_WAITS}, {kvasir::Wanted::last, &cancel}); });
+    CHECK(status == KV_CANCELLED);
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  // The call never ends by itself: some time it has begun. Until then, an empty look at the state works.
+  while (statusOf([&] { state.rows("k", 0, 0, 0); }) != KV_BUSY)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   CHECK(statusOf([&] { model.predict(state, {1}); }) == KV_BUSY);
   cancel.request();
   caller.join();
