@@ -11,19 +11,29 @@ typedef struct chunk {
   uint64_t words[2];
 } __attribute__((packed, may_alias)) chunk;
 
-__attribute__((visibility("hidden"))) void *memcpy(void *restrict dst, const void *restrict src, size_t sizeBytes) {
+/* Lowest address first; right for overlapping bytes too where dst is the lower: a chunk is read before it is written. */
+static void *copyForward(void *dst, const void *src, size_t sizeBytes) {
   char *to = dst;
   const char *from = src;
-  for (; sizeBytes >= sizeof(chunk); sizeBytes -= sizeof(chunk), to += sizeof(chunk), from += sizeof(chunk))
-    *(chunk *)to = *(const chunk *)from;
+  for (; sizeBytes >= sizeof(chunk); sizeBytes -= sizeof(chunk), to += sizeof(chunk), from += sizeof(chunk)) {
+    const chunk *source = (const chunk *)from;
+    const uint64_t first = source->words[0], second = source->words[1];
+    chunk *target = (chunk *)to;
+    target->words[0] = first;
+    target->words[1] = second;
+  }
   for (; sizeBytes; --sizeBytes)
     *to++ = *from++;
   return dst;
 }
 
+__attribute__((visibility("hidden"))) void *memcpy(void *restrict dst, const void *restrict src, size_t sizeBytes) {
+  return copyForward(dst, src, sizeBytes);
+}
+
 __attribute__((visibility("hidden"))) void *memmove(void *dst, const void *src, size_t sizeBytes) {
   if ((uintptr_t)dst - (uintptr_t)src >= sizeBytes)
-    return memcpy(dst, src, sizeBytes);
+    return copyForward(dst, src, sizeBytes);
   char *to = dst;
   const char *from = src;
   while (sizeBytes) {
