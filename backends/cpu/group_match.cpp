@@ -307,14 +307,4 @@ GroupOps readGroup(kv::GroupOp group) {
   return ops;
 }
 
-SmallVector<Value> groupOperands(kv::GroupOp group) {
-  SetVector<Value> captured;
-  getUsedValuesDefinedAbove(group.getBody(), captured);
-  SmallVector<Value> operands;
-  for (Value value : captured)
-    if (isa<RankedTensorType, IndexType>(value.getType()))
-      operands.push_back(value);
-  return operands;
-}
-
 } // namespace kvasir::cpu

@@ -57,9 +57,6 @@ void matchGroups(mlir::func::FuncOp function, Rounding wanted);
 /// The ops of a group that matchGroups made.
 GroupOps readGroup(kv::GroupOp group);
 
-/// Values from outside that become the kernel's operands, in their order.
-SmallVector<Value> groupOperands(kv::GroupOp group);
-
 } // namespace kvasir::cpu
 
 #endif

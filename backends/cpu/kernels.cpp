@@ -5,6 +5,7 @@
 #include "backends/cpu/epilogues.h"
 #include "backends/cpu/group_match.h"
 #include "compiler/passes/call_frame.h"
+#include "compiler/passes/group_operands.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/passes/group_operands.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/row_extent.h"
 
@@ -14,6 +15,16 @@
 
 using namespace mlir;
 using namespace kvasir;
+
+SmallVector<Value> kvasir::groupOperands(kv::GroupOp group) {
+  SetVector<Value> captured;
+  getUsedValuesDefinedAbove(group.getBody(), captured);
+  SmallVector<Value> operands;
+  for (Value value : captured)
+    if (isa<RankedTensorType, IndexType>(value.getType()))
+      operands.push_back(value);
+  return operands;
+}
 
 namespace {
 /// Turns each group into a kernel of the backend's and an lm.invoke.
@@ -50,7 +61,7 @@ private:
       return inlineBody(group), success();
     }
     sinkSelects(group);
-    SmallVector<Value> operands = operandsOf(group);
+    SmallVector<Value> operands = groupOperands(group);
     func::FuncOp kernel = declareKernel(group, operands);
     std::optional<int64_t> rows;
     if (Value batch = batchOf(group))
@@ -79,16 +90,6 @@ private:
         Value inside = builder.clone(*select)->getResult(0);
         replaceAllUsesInRegionWith(value, inside, group.getBody());
       }
-  }
-
-  static SmallVector<Value> operandsOf(kv::GroupOp group) {
-    SetVector<Value> captured;
-    getUsedValuesDefinedAbove(group.getBody(), captured);
-    SmallVector<Value> operands;
-    for (Value value : captured)
-      if (isa<RankedTensorType, IndexType>(value.getType()))
-        operands.push_back(value);
-    return operands;
   }
 
   static Type memrefOf(Type type) {
