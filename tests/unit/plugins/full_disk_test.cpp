@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A full disk: a clear message, and nothing is left. Needs leave to mount a small tmpfs, in a mount namespace of its
+// A full disk: a clear message, and nothing is left. Needs leave to make a small tmpfs, in a mount namespace of its
 // own.
 #include "tests/unit/plugins/fixture.h"
 
@@ -53,27 +53,39 @@ std::string inChild(const std::function<std::string()> &work) {
 
 constexpr const char *kNoLeave = "no leave to mount a tmpfs: run the test as root, or allow user namespaces";
 
-bool mountSmallDisk(const std::string &path) {
-  const bool ownNamespace = unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
-  return ownNamespace && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         mount("none", path.c_str(), "tmpfs", 0, "size=1m") == 0;
+/// May mount from here on, without others seeing it.
+bool enterOwnNamespace() { return unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0; }
+
+/// Makes an empty disk of 1 MiB the current folder. It is attached to no path, so it needs no leave to change one: in a
+/// chroot "/" may be no mount.
+bool enterSmallDisk() {
+  const int context = enterOwnNamespace() ? fsopen("tmpfs", 0) : -1;
+  if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "size", "1m", 0) != 0 ||
+      fsconfig(context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+    return false;
+  const int disk = fsmount(context, 0, 0);
+  return disk >= 0 && fchdir(disk) == 0;
+}
+
+/// Hides /proc.
+bool coverProc() {
+  const auto makePrivate = [](const char *path) { return mount("none", path, nullptr, MS_REC | MS_PRIVATE, nullptr); };
+  return enterOwnNamespace() && (makePrivate("/") == 0 || makePrivate("/proc") == 0) &&
+         mount("none", "/proc", "tmpfs", 0, "size=1m") == 0;
 }
 
 } // namespace
 
 TEST_CASE("a full disk") {
-  TemporaryFolder folder;
   const Bytes image = readBytes(builtPlugin("plain_plugin"));
-  const std::string path = folder.file("a.kvasir");
   const std::string said = inChild([&]() -> std::string {
-    if (!mountSmallDisk(folder.path.string()))
+    if (!enterSmallDisk())
       return kNoLeave;
-    const std::string message = writeLarge(path, image);
-    return std::filesystem::is_empty(folder.path) ? message : "something is left";
+    const std::string message = writeLarge("a.kvasir", image);
+    return std::filesystem::is_empty(".") ? message : "something is left";
   });
-  CHECK_MESSAGE(
-      said.find("cannot write '" + path + "': the disk is full (No space left on device), the file needs 4") == 0,
-      said);
+  CHECK_MESSAGE(said.find("cannot write 'a.kvasir': the disk is full (No space left on device), the file needs 4") == 0,
+                said);
 }
 
 TEST_CASE("without /proc the file has a name from the start, and is gone if it is not finished") {
@@ -81,7 +93,7 @@ TEST_CASE("without /proc the file has a name from the start, and is gone if it i
   const Bytes image = readBytes(builtPlugin("plain_plugin"));
   const std::string path = folder.file("a.kvasir");
   const std::string said = inChild([&]() -> std::string {
-    if (!mountSmallDisk("/proc"))
+    if (!coverProc())
       return kNoLeave;
     {
       auto writer = ArtefactWriter::begin(path, image, {}, 0);
