@@ -4,8 +4,7 @@
 #define KVASIR_PLUGINS_WRITER_H
 
 #include "kvasir/manifest.h"
-#include "plugins/file_io.h"
-#include "plugins/result.h"
+#include "plugins/new_file.h"
 
 #include <cstdint>
 #include <memory>
@@ -28,11 +27,6 @@ public:
   static Result<std::unique_ptr<ArtefactWriter>> begin(const std::string &path, std::span<const uint8_t> image,
                                                        const std::vector<Section> &sections, uint64_t weightsSize);
 
-  /// Removes what is not finished.
-  ~ArtefactWriter();
-  ArtefactWriter(const ArtefactWriter &) = delete;
-  ArtefactWriter &operator=(const ArtefactWriter &) = delete;
-
   /// Writes bytes of the weights. May be called from many threads, for different bytes; what is never written is zero.
   Status write(uint64_t offset, std::span<const uint8_t> bytes);
 
@@ -41,20 +35,12 @@ public:
   Status finish();
 
 private:
-  explicit ArtefactWriter(std::string path) : path(std::move(path)) {}
+  explicit ArtefactWriter(std::unique_ptr<NewFile> file) : file(std::move(file)) {}
 
-  Status create();
   Status place(std::span<const uint8_t> image, const std::vector<Section> &sections, uint64_t weightsSize);
-  Status reserve(uint64_t size);
-  Status put(uint64_t offset, std::span<const uint8_t> bytes);
   Status seal();
-  Status publish();
-  Failure failure(const std::string &why) const;
-  Failure systemFailure() const;
 
-  std::string path;
-  std::string unfinishedPath; ///< empty while the file has no name
-  FileDescriptor file;
+  std::unique_ptr<NewFile> file;
   kv_manifest manifest = {};
   uint64_t manifestOffset = 0;
   std::vector<kv_section> directory;
