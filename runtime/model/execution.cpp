@@ -18,30 +18,23 @@ std::string rowsText(const kv_rows &rows) {
   return "[" + std::to_string(rows.begin) + ", " + std::to_string(rows.end) + ")";
 }
 
+std::vector<uint64_t> startsOf(const Chunk &chunk, const std::vector<Transaction> &transactions) {
+  std::vector<uint64_t> starts;
+  for (const Run &run : chunk.runs)
+    starts.push_back(transactions.empty() ? run.first : transactions[run.sequence].held());
+  return starts;
+}
+
 } // namespace
 
 Execution::Execution(Model &model, const CallRequest &request, const Chunk &chunk,
                      std::vector<Transaction> &transactions, const std::vector<const uint8_t *> &inputs,
                      const std::vector<uint8_t *> &outputs)
     : model(model), request(request), chunk(chunk), transactions(transactions),
-      function(model.description().functions[request.function]) {
-  fillSequences();
+      function(model.description().functions[request.function]), tokens(chunk, startsOf(chunk, transactions)) {
   fillViews();
   fillTensors(inputs, outputs);
   linkArrays();
-}
-
-void Execution::fillSequences() {
-  for (size_t i = 0; i < chunk.runs.size(); ++i) {
-    const Run &run = chunk.runs[i];
-    starts.push_back(transactions.empty() ? run.first : transactions[run.sequence].held());
-    counts.push_back(run.count);
-    firsts.push_back(positions.size());
-    for (uint64_t token = 0; token < run.count; ++token) {
-      tokenSequence.push_back(static_cast<uint32_t>(i));
-      positions.push_back(static_cast<int64_t>(starts.back() + token));
-    }
-  }
 }
 
 void Execution::fillViews() {
@@ -73,15 +66,7 @@ void Execution::fillTensors(const std::vector<const uint8_t *> &inputs, const st
 void Execution::linkArrays() {
   call.size = sizeof call;
   call.function = static_cast<uint32_t>(request.function);
-  call.num_sequences = chunk.runs.size();
-  call.num_tokens = chunk.numTokens;
-  call.num_wanted = chunk.wanted.size();
-  call.starts = starts.data();
-  call.counts = counts.data();
-  call.firsts = firsts.data();
-  call.token_sequence = tokenSequence.data();
-  call.positions = positions.data();
-  call.wanted = chunk.wanted.data();
+  tokens.link(chunk, call);
   call.weights = model.weights();
   call.message = message.data();
   call.message_bytes = message.size();
@@ -123,7 +108,7 @@ void Execution::checkWrites() {
   addsTokens = writesAny || !hasCache;
   for (size_t i = 0; i < writes.size() && writesAny; ++i) {
     const size_t sequence = i % numSequences;
-    const kv_rows due{starts[sequence], starts[sequence] + counts[sequence]};
+    const kv_rows due{tokens.starts[sequence], tokens.starts[sequence] + tokens.counts[sequence]};
     if (isCache(i) && (writes[i].begin != due.begin || writes[i].end != due.end))
       throw Error(KV_FAILED, "function " + function.name + " would write rows " + rowsText(writes[i]) + " of slot " +
                                  (*model.slots())[i / numSequences].name + "; this call's rows are " + rowsText(due));

@@ -4,6 +4,7 @@
 #define KVASIR_RUNTIME_MODEL_EXECUTION_H
 
 #include "runtime/model/call.h"
+#include "runtime/model/numbering.h"
 #include "runtime/state/transaction.h"
 
 #include <array>
@@ -20,7 +21,6 @@ public:
   void run(Model::Turn &turn);
 
 private:
-  void fillSequences();
   void fillViews();
   void fillTensors(const std::vector<const uint8_t *> &inputs, const std::vector<uint8_t *> &outputs);
   void linkArrays();
@@ -35,10 +35,7 @@ private:
   const Chunk &chunk;
   std::vector<Transaction> &transactions;
   const FunctionDescription &function;
-
-  std::vector<uint64_t> starts, counts, firsts;
-  std::vector<uint32_t> tokenSequence;
-  std::vector<int64_t> positions;
+  const Numbering tokens;
   std::vector<kv_view> views;
   std::vector<kv_tensor> inputTensors, outputTensors;
   std::vector<kv_rows> writes; ///< [slots * B]

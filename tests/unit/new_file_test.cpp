@@ -104,7 +104,7 @@ TEST_CASE("threads that write one file: the last one's is there, whole") {
   std::atomic<int> numFailed{0};
   for (char letter = 'a'; letter < 'e'; ++letter)
     threads.emplace_back([&, letter] {
-      for (int i = 0; i < 25; ++i)
+      for (int i = 0; i < 8; ++i)
         numFailed += write(path, std::string(10000, letter)) != "";
     });
   for (std::thread &thread : threads)
@@ -119,7 +119,7 @@ TEST_CASE("a process that is killed while it writes leaves the old file or a new
   Folder folder;
   const std::string path = folder.file("a");
   std::mt19937 random(20261125);
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 12; ++round) {
     int ends[2];
     REQUIRE(pipe(ends) == 0);
     const pid_t child = fork();
