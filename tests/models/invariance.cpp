@@ -5,7 +5,7 @@
 //
 // One chunk on one thread is compared with: token by token; 20 random chunkings; on two threads; in a batch of four
 // with conversations of other lengths. Compared are the logits of every token and every row of every cache. States are
-// made of memory that earlier ones left their rows in.
+// made of memory that earlier ones left their rows in. Of a slot with a window only the rows that it keeps are compared.
 #include "kvasir/kvasir.hpp"
 
 #include <nlohmann/json.hpp>
@@ -38,13 +38,22 @@ Ids randomIds(Random &random, size_t count, uint64_t vocabulary) {
   return ids;
 }
 
-/// Slots of a model and their layers, as its description lists them.
-std::vector<std::pair<std::string, uint64_t>> slotsOf(const kvasir::Model &model) {
-  std::vector<std::pair<std::string, uint64_t>> slots;
+struct Cache {
+  std::string name;
+  uint64_t layers, window;
+
+  /// The first row that a state of `length` tokens still holds.
+  uint64_t firstRow(uint64_t length) const { return window && length >= window ? length - window + 1 : 0; }
+};
+
+/// As the model's description lists them.
+std::vector<Cache> cachesOf(const kvasir::Model &model) {
+  std::vector<Cache> caches;
   const auto description = nlohmann::json::parse(model.description());
   for (const auto &slot : description.at("slots"))
-    slots.emplace_back(slot.at("name"), slot.at("layers"));
-  return slots;
+    if (slot.at("kind") == "cache")
+      caches.push_back({slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0))});
+  return caches;
 }
 
 /// How many of the tokens that are left come next.
@@ -70,9 +79,10 @@ public:
   }
 
   Trace finish() {
-    for (const auto &[name, layers] : slotsOf(model))
-      for (uint64_t layer = 0; layer < layers; ++layer) {
-        std::vector<float> rows = state.rows(name, layer, 0, ids.size());
+    for (const Cache &cache : cachesOf(model))
+      for (uint64_t layer = 0; layer < cache.layers; ++layer) {
+        const uint64_t first = cache.firstRow(ids.size());
+        std::vector<float> rows = state.rows(cache.name, layer, first, ids.size() - first);
         trace.rows.insert(trace.rows.end(), rows.begin(), rows.end());
       }
     return std::move(trace);
