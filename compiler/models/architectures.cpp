@@ -34,7 +34,7 @@ ModuleResult importModel(const gguf::File &file, llvm::StringRef path, mlir::MLI
   auto found = std::find_if(std::begin(kArchitectures), std::end(kArchitectures),
                             [&](const Architecture &architecture) { return architecture.name == *name; });
   if (found == std::end(kArchitectures))
-    return Failure{"architecture " + gguf::quoted(*name) + " is not known; known are: " + knownArchitectures()};
+    return Failure{"architecture " + inQuotes(*name) + " is not known; known are: " + knownArchitectures()};
 
   const gguf::Value *title = file.find("general.name");
   std::optional<std::string_view> given = title ? title->asString() : std::nullopt;

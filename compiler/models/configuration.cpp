@@ -11,7 +11,7 @@ void Configuration::fail(std::string message) {
 }
 
 void Configuration::failValue(std::string_view name, const gguf::Value *value, const char *expected) {
-  std::string key = gguf::quoted(prefix + std::string(name));
+  std::string key = inQuotes(prefix + std::string(name));
   if (value)
     fail("metadata " + key + " is " + value->summary() + "; " + expected + " is expected");
   else

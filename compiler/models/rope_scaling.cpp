@@ -81,7 +81,7 @@ RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weig
   } else if (type == "yarn") {
     applyYarn(angles, configuration, base, factor, context);
   } else if (type != "none") {
-    configuration.fail("rope is scaled in a way that is not known: " + gguf::quoted(type) +
+    configuration.fail("rope is scaled in a way that is not known: " + inQuotes(type) +
                        "; none, linear and yarn are");
   }
   return angles;

@@ -37,7 +37,7 @@ std::optional<WeightForm> WeightTable::memberForm(const std::string &name, Array
   }
   uint64_t rows = shape.size() == 2 ? uint64_t(shape.front()) : 1, columns = uint64_t(shape.back());
   if (tensor->rows != rows || tensor->columns != columns) {
-    fail("tensor " + gguf::quoted(name) + " is " + dimensions(tensor->rows, tensor->columns) + "; " +
+    fail("tensor " + inQuotes(name) + " is " + dimensions(tensor->rows, tensor->columns) + "; " +
          dimensions(rows, columns) + " is expected");
     return std::nullopt;
   }
@@ -68,7 +68,7 @@ lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, Ar
 void WeightTable::checkAllUsed(StringRef architecture) {
   for (std::string_view name : source.names())
     if (!used.contains(name))
-      return fail("tensor " + gguf::quoted(name) + " has no place in the architecture " + architecture.str() +
+      return fail("tensor " + inQuotes(name) + " has no place in the architecture " + architecture.str() +
                   " as it is built here");
 }
 

@@ -44,7 +44,7 @@ const BlockFormat *findBlockFormat(const TensorType &type) {
 Result<const BlockFormat *> blockFormatOf(const Tensor &tensor) {
   if (const BlockFormat *format = findBlockFormat(*tensor.type))
     return format;
-  return Failure{"tensor " + quoted(tensor.name) + " has type " + tensor.type->name + " (" +
+  return Failure{"tensor " + inQuotes(tensor.name) + " has type " + tensor.type->name + " (" +
                  std::to_string(tensor.type->number) + "), which is not read yet; weights may be " + knownFormats()};
 }
 

@@ -172,7 +172,7 @@ std::optional<std::vector<float>> Value::asReals() const {
 
 std::string Value::elementSummary(Cursor &cursor) const {
   if (element == ValueType::string)
-    return quoted(cursor.readString().value_or(""));
+    return inQuotes(cursor.readString().value_or(""));
   if (element == ValueType::boolean)
     return cursor.read<uint8_t>().value_or(0) ? "true" : "false";
   return decimal(readNumber(element, cursor));
@@ -187,19 +187,6 @@ std::string Value::summary() const {
   for (uint64_t i = 0; i < numElements && i < kShown; ++i)
     text += (i ? ", " : "") + elementSummary(cursor);
   return text + (numElements > kShown ? ", …]" : "]");
-}
-
-std::string quoted(std::string_view text) {
-  constexpr size_t kLongest = 80;
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string line = "'";
-  for (unsigned char c : text.substr(0, kLongest)) {
-    if (c >= 0x20 && c < 0x7f)
-      line += char(c);
-    else
-      line += {'\\', 'x', kHex[c >> 4], kHex[c & 15]};
-  }
-  return line + (text.size() > kLongest ? "…'" : "'");
 }
 
 } // namespace kvasir::gguf

@@ -3,7 +3,8 @@
 #ifndef KVASIR_FRONTENDS_GGUF_METADATA_H
 #define KVASIR_FRONTENDS_GGUF_METADATA_H
 
-#include "compiler/frontends/gguf/cursor.h"
+#include "compiler/frontends/bytes/cursor.h"
+#include "compiler/frontends/bytes/text.h"
 #include "plugins/result.h"
 
 #include <optional>
@@ -53,9 +54,6 @@ private:
   uint64_t numElements = 1;
   std::span<const uint8_t> bytes; // of the elements, lengths of strings included
 };
-
-/// `text` in quotes, for messages: bytes that are no printable ASCII as \xNN, cut after 80.
-std::string quoted(std::string_view text);
 
 } // namespace kvasir::gguf
 

@@ -39,7 +39,7 @@ std::optional<uint64_t> sizeBytes(const Tensor &tensor) {
   return size;
 }
 
-Failure ofTensor(std::string_view name, const std::string &what) { return {"tensor " + quoted(name) + " " + what}; }
+Failure ofTensor(std::string_view name, const std::string &what) { return {"tensor " + inQuotes(name) + " " + what}; }
 
 } // namespace
 
@@ -89,9 +89,9 @@ Status File::readMetadata(Cursor &cursor, uint64_t count) {
       return Failure{"has a metadata key of " + std::to_string(key->size()) + " bytes"};
     Result<Value> value = Value::parse(cursor);
     if (!value)
-      return Failure{"metadata " + quoted(*key) + " can't be read: " + value.message()};
+      return Failure{"metadata " + inQuotes(*key) + " can't be read: " + value.message()};
     if (!values.emplace(*key, *value).second)
-      return Failure{"has metadata " + quoted(*key) + " twice"};
+      return Failure{"has metadata " + inQuotes(*key) + " twice"};
   }
   return Done{};
 }
@@ -104,7 +104,7 @@ Status File::readTensors(Cursor &cursor, uint64_t count) {
     if (!tensor)
       return Failure{tensor.message()};
     if (!tensorIndices.emplace(tensor->name, table.size()).second)
-      return Failure{"has tensor " + quoted(tensor->name) + " twice"};
+      return Failure{"has tensor " + inQuotes(tensor->name) + " twice"};
     table.push_back(*tensor);
   }
   return Done{};
@@ -177,7 +177,7 @@ Status File::checkOverlaps() const {
             [](const Tensor *a, const Tensor *b) { return a->offsetBytes < b->offsetBytes; });
   for (size_t i = 1; i < byPlace.size(); ++i)
     if (byPlace[i - 1]->offsetBytes + byPlace[i - 1]->bytes.size() > byPlace[i]->offsetBytes)
-      return ofTensor(byPlace[i]->name, "overlaps tensor " + quoted(byPlace[i - 1]->name));
+      return ofTensor(byPlace[i]->name, "overlaps tensor " + inQuotes(byPlace[i - 1]->name));
   return Done{};
 }
 

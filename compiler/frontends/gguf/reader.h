@@ -3,7 +3,7 @@
 #ifndef KVASIR_FRONTENDS_GGUF_READER_H
 #define KVASIR_FRONTENDS_GGUF_READER_H
 
-#include "compiler/frontends/gguf/mapped_file.h"
+#include "compiler/frontends/bytes/mapped_file.h"
 #include "compiler/frontends/gguf/metadata.h"
 #include "compiler/frontends/gguf/tensor_types.h"
 

@@ -53,7 +53,7 @@ private:
   template <typename T>
   std::optional<T> take(std::string_view key, const Value *value, std::optional<T> taken, const char *expected) {
     if (value && !taken && !first)
-      first = Failure{"metadata " + quoted(key) + " is " + value->summary() + "; " + expected + " is expected"};
+      first = Failure{"metadata " + inQuotes(key) + " is " + value->summary() + "; " + expected + " is expected"};
     return taken;
   }
 

@@ -8,7 +8,7 @@ namespace kvasir::gguf {
 Result<SourceTensor> FileWeights::find(std::string_view name) const {
   const Tensor *tensor = file.findTensor(name);
   if (!tensor)
-    return Failure{"there is no tensor " + quoted(name)};
+    return Failure{"there is no tensor " + inQuotes(name)};
   Result<const BlockFormat *> format = blockFormatOf(*tensor);
   if (!format)
     return Failure{format.message()};
