@@ -6,12 +6,26 @@
 using namespace kvasir;
 using namespace kvasir::runtime;
 
+namespace {
+
+void requireFloats(const State &state, size_t slot, uint64_t count, uint64_t numFloats) {
+  if (count > state.length() || numFloats < count * rowElements(state.slots()[slot]))
+    throw Error(KV_BAD_INPUT, std::to_string(count) + " rows of " + std::to_string(state.length()) +
+                                  " don't fit into " + std::to_string(numFloats) + " floats");
+}
+
+} // namespace
+
 kv_status kvasir_state_make(kvasir_model *handle, const kvasir_state_options *options, kvasir_state **state,
                             char *message, size_t message_bytes) {
   return atBorder(message, message_bytes, [&] {
     requireGiven(handle, "model");
     requireGiven(state, "state");
-    auto made = handle->model->makeState(readOptions(options).capacity);
+    const auto known = readOptions(options);
+    const uint32_t automatic = known.checkpoints == 0                        ? kAutomaticCheckpoints
+                               : known.checkpoints == KVASIR_NO_CHECKPOINTS ? 0
+                                                                            : known.checkpoints;
+    auto made = handle->model->makeState(known.capacity, automatic);
     *state = new kvasir_state{handle->model, std::move(made)};
   });
 }
@@ -30,6 +44,44 @@ kv_status kvasir_state_reset(kvasir_state *state, char *message, size_t message_
   });
 }
 
+kv_status kvasir_state_fork(kvasir_state *handle, kvasir_state **branch, char *message, size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(branch, "branch");
+    const StateLock lock(*handle->state);
+    *branch = new kvasir_state{handle->model, handle->state->fork()};
+  });
+}
+
+kv_status kvasir_state_truncate(kvasir_state *handle, uint64_t length, uint64_t *nearest, char *message,
+                                size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    const StateLock lock(*handle->state);
+    if (nearest)
+      *nearest = handle->state->longestLegalLength(length);
+    handle->state->truncate(length);
+  });
+}
+
+kv_status kvasir_state_checkpoint(kvasir_state *handle, char *message, size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    const StateLock lock(*handle->state);
+    handle->state->checkpoint();
+  });
+}
+
+kv_status kvasir_state_ids(kvasir_state *handle, uint64_t first, uint64_t count, int32_t *ids, char *message,
+                           size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(count ? ids : static_cast<const void *>(handle), "ids");
+    const StateLock lock(*handle->state);
+    handle->state->readIds(first, count, ids);
+  });
+}
+
 kv_status kvasir_slot_shape(const kvasir_model *handle, const char *slot, uint64_t *layers, uint64_t *heads,
                             uint64_t *width, char *message, size_t message_bytes) {
   return atBorder(message, message_bytes, [&] {
@@ -39,7 +91,21 @@ kv_status kvasir_slot_shape(const kvasir_model *handle, const char *slot, uint64
     const SlotDescription &found = slots[slots.find(slot)];
     *layers = found.layers;
     *heads = found.heads;
-    *width = found.width;
+    *width = found.kind == SlotKind::reg ? registerElements(found) : found.width;
+  });
+}
+
+kv_status kvasir_state_first_row(kvasir_state *handle, const char *slot, uint64_t *row, char *message,
+                                 size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(slot, "slot");
+    requireGiven(row, "row");
+    const StateLock lock(*handle->state);
+    const size_t index = handle->state->slots().find(slot);
+    if (handle->state->slots().isRegister(index))
+      throw Error(KV_BAD_INPUT, "slot " + std::string(slot) + " is a register and has no rows");
+    *row = handle->state->firstHeldRow(index);
   });
 }
 
@@ -51,9 +117,35 @@ kv_status kvasir_state_rows(kvasir_state *handle, const char *slot, uint64_t lay
     State &state = *handle->state;
     const StateLock lock(state);
     const size_t index = state.slots().find(slot);
-    if (count > state.length() || num_floats < count * rowElements(state.slots()[index]))
-      throw Error(KV_BAD_INPUT, std::to_string(count) + " rows of " + std::to_string(state.length()) +
-                                    " don't fit into " + std::to_string(num_floats) + " floats");
+    requireFloats(state, index, count, num_floats);
     readRows(state, index, layer, first, count, rows);
+  });
+}
+
+kv_status kvasir_state_write(kvasir_state *handle, const char *slot, uint64_t layer, uint64_t first, uint64_t count,
+                             const float *rows, uint64_t num_floats, char *message, size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(slot, "slot");
+    State &state = *handle->state;
+    const StateLock lock(state);
+    const size_t index = state.slots().find(slot);
+    requireFloats(state, index, count, num_floats);
+    writeRows(state, index, layer, first, count, rows);
+  });
+}
+
+kv_status kvasir_state_register(kvasir_state *handle, const char *slot, uint64_t layer, float *values,
+                                uint64_t num_floats, char *message, size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(slot, "slot");
+    const StateLock lock(*handle->state);
+    const Slots &slots = handle->state->slots();
+    const size_t index = slots.find(slot);
+    if (const uint64_t elements = registerElements(slots[index]); num_floats < elements)
+      throw Error(KV_BAD_INPUT, "a layer of " + std::to_string(elements) + " elements doesn't fit into " +
+                                    std::to_string(num_floats) + " floats");
+    readRegister(*handle->state, index, layer, values);
   });
 }

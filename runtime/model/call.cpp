@@ -84,9 +84,10 @@ std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, 
   const FunctionDescription &function = model.description().functions[request.function];
   const auto ordered = orderInputs(function, request.sizes(), inputs);
   for (size_t i = 0; i < ordered.size(); ++i)
-    if (function.inputs[i].role == TensorRole::ids && function.inputs[i].element == ElementType::i32) {
+    if (holdsIds(function.inputs[i])) {
       const auto *ids = reinterpret_cast<const int32_t *>(ordered[i]);
-      requireIds({ids, ids + request.sizes().tokens}, model.description().model.vocabularySize);
+      const uint64_t sizeBytes = denseBytes(ElementType::i32, resolveDims(function.inputs[i], request.sizes()));
+      requireIds({ids, ids + sizeBytes / sizeof *ids}, model.description().model.vocabularySize);
     }
   std::vector<NamedOutput> outputs;
   std::vector<uint8_t *> bytes;

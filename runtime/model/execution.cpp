@@ -84,14 +84,25 @@ void Execution::run(Model::Turn &turn) {
   call.scratch = turn.scratch().reserve(plan.scratch_bytes);
   call.scratch_bytes = plan.scratch_bytes;
   execute(team);
+  advance();
+}
 
+void Execution::advance() {
   const size_t numSequences = chunk.runs.size();
   for (size_t i = 0; i < numSequences && !transactions.empty(); ++i) {
     std::vector<bool> wasSet;
     for (size_t slot = 0; slot < model.slots()->size(); ++slot)
       wasSet.push_back(writes[slot * numSequences + i].end != 0);
-    transactions[chunk.runs[i].sequence].advance(addsTokens ? chunk.runs[i].count : 0, wasSet);
+    transactions[chunk.runs[i].sequence].advance(addsTokens ? chunk.runs[i].count : 0, idsOf(i), wasSet);
   }
+}
+
+/// The ids of a run's tokens, or null if the function takes none.
+const int32_t *Execution::idsOf(size_t run) const {
+  for (size_t i = 0; i < function.inputs.size(); ++i)
+    if (holdsIds(function.inputs[i]) && inputTensors[i].size_bytes == chunk.numTokens * sizeof(int32_t))
+      return static_cast<const int32_t *>(inputTensors[i].bytes) + tokens.firsts[run];
+  return nullptr;
 }
 
 void Execution::prepare() { requireOk(model.plugin().prepare(&model.plugin(), &call, &plan)); }

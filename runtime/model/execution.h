@@ -27,6 +27,8 @@ private:
   void prepare();
   void checkWrites();
   void execute(Team &team);
+  void advance();
+  const int32_t *idsOf(size_t run) const;
   void requireNotCancelled() const;
   void requireOk(kv_status status) const;
 

@@ -49,11 +49,11 @@ uint64_t Model::context() const {
   return stated ? stated : std::numeric_limits<int32_t>::max();
 }
 
-std::unique_ptr<State> Model::makeState(uint64_t capacity) const {
+std::unique_ptr<State> Model::makeState(uint64_t capacity, uint32_t numCheckpoints) const {
   if (capacity > context())
     throw Error(KV_BAD_INPUT, "a state of " + std::to_string(capacity) + " tokens is beyond the model's context of " +
                                   std::to_string(context()));
-  return std::make_unique<State>(allSlots, capacity ? capacity : context());
+  return std::make_unique<State>(allSlots, StateOptions{capacity ? capacity : context(), numCheckpoints});
 }
 
 } // namespace kvasir::runtime

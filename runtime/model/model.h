@@ -56,7 +56,7 @@ public:
   size_t predictFunction() const;
 
   /// An empty state for at most `capacity` tokens; 0 takes the model's context. Throws bad input beyond the context.
-  std::unique_ptr<State> makeState(uint64_t capacity) const;
+  std::unique_ptr<State> makeState(uint64_t capacity, uint32_t numCheckpoints = kAutomaticCheckpoints) const;
 
   /// Sole use of the team and its scratch.
   class Turn {

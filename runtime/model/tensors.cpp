@@ -56,6 +56,10 @@ bool hasSymbol(const TensorDescription &tensor) {
   return std::ranges::any_of(tensor.shape, [](const Dimension &dim) { return dim.symbol != 0; });
 }
 
+bool holdsIds(const TensorDescription &tensor) {
+  return tensor.role == TensorRole::ids && tensor.element == ElementType::i32;
+}
+
 std::vector<const uint8_t *> orderInputs(const FunctionDescription &function, const Sizes &sizes,
                                          const std::vector<NamedInput> &inputs) {
   std::vector<const uint8_t *> ordered;

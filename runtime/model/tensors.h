@@ -44,6 +44,9 @@ bool isSplit(const TensorDescription &tensor, char symbol);
 /// Does any dim depend on the call?
 bool hasSymbol(const TensorDescription &tensor);
 
+/// Is it the ids of tokens, one i32 each?
+bool holdsIds(const TensorDescription &tensor);
+
 /// The caller's inputs in the function's order. Throws bad input that names the tensor that is missing, unknown or of
 /// another shape or type.
 std::vector<const uint8_t *> orderInputs(const FunctionDescription &function, const Sizes &sizes,

@@ -33,6 +33,16 @@ BlockRef BlockPool::acquire() {
   return BlockRef(block);
 }
 
+size_t BlockPool::numBlocks() const {
+  const std::lock_guard lock(mutex);
+  return blocks.size();
+}
+
+size_t BlockPool::numFree() const {
+  const std::lock_guard lock(mutex);
+  return free.size();
+}
+
 void BlockPool::recycle(Block *block) {
   const std::lock_guard lock(mutex);
   free.push_back(block);

@@ -66,6 +66,10 @@ public:
 
   size_t blockBytes() const { return sizeBytes; }
 
+  /// Blocks that came from the system, and those of them that nobody holds.
+  size_t numBlocks() const;
+  size_t numFree() const;
+
 private:
   friend class BlockRef;
   void recycle(Block *block);
@@ -73,7 +77,7 @@ private:
 
   const size_t sizeBytes;
   const size_t stepBytes; ///< from one block to the next
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::vector<void *> slabs;
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<Block *> free; ///< capacity for all blocks, so that recycling never allocates

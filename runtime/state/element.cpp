@@ -33,6 +33,31 @@ float floatFromHalf(uint16_t half) {
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
 }
 
+constexpr uint32_t kInfinity = 0x7f800000;
+
+uint16_t halfFromFloat(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value), size = bits & 0x7fffffff;
+  const uint32_t sign = bits >> 16 & 0x8000;
+  if (size > kInfinity)
+    return static_cast<uint16_t>(sign | 0x7e00);
+  if (size >= std::bit_cast<uint32_t>(65520.0f)) // half way from the largest to the next
+    return static_cast<uint16_t>(sign | 0x7c00);
+  if (size < std::bit_cast<uint32_t>(0x1p-14f)) // whole numbers of the smallest; 1024 of them are the first normal one
+    return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyint(std::fabs(value) * 0x1p24f)));
+  return static_cast<uint16_t>(sign | (size + 0xfff + (size >> 13 & 1) - (112u << 23)) >> 13);
+}
+
+uint16_t bfloatFromFloat(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffff) > kInfinity)
+    return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+template <typename T> void store(uint8_t *bytes, uint64_t bit, T value) {
+  std::memcpy(bytes + bit / 8, &value, sizeof value);
+}
+
 } // namespace
 
 float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type) {
@@ -58,6 +83,21 @@ float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type) {
     return static_cast<float>(loadBits(bytes, bit, elementBits(type)));
   }
   __builtin_unreachable();
+}
+
+bool canStore(ElementType type) {
+  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16 || type == ElementType::f64;
+}
+
+void storeElement(uint8_t *bytes, uint64_t bit, ElementType type, float value) {
+  if (type == ElementType::f32)
+    store(bytes, bit, value);
+  else if (type == ElementType::f16)
+    store(bytes, bit, halfFromFloat(value));
+  else if (type == ElementType::bf16)
+    store(bytes, bit, bfloatFromFloat(value));
+  else
+    store(bytes, bit, static_cast<double>(value));
 }
 
 } // namespace kvasir::runtime

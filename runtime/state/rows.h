@@ -10,10 +10,22 @@ namespace kvasir::runtime {
 /// Elements of one row of one layer: heads * width.
 uint64_t rowElements(const SlotDescription &slot);
 
+/// Elements of one layer of a register.
+uint64_t registerElements(const SlotDescription &slot);
+
 /// Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D] as f32, found by the layout's
 /// digits. The caller holds the state's lock. Throws bad input if the slot is no cache, or the layer or the rows are
-/// not there. Cost: some ns an element.
+/// not there, or have left the slot's window. Cost: some ns an element.
 void readRows(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count, float *rows);
+
+/// The other way. Numbers are rounded to what the slot stores, to nearest, ties to even; what readRows gave comes back
+/// unchanged. Blocks that other states hold too are copied first. Errors as readRows, and nothing is changed then; also
+/// `unsupported` for layouts of codes and integers, for which there is no one rounding, and out of memory.
+void writeRows(State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count, const float *rows);
+
+/// Copies one layer of a register to `values` as f32, row-major. Throws bad input if the slot is no register or has no
+/// such layer.
+void readRegister(const State &state, size_t slot, uint64_t layer, float *values);
 
 } // namespace kvasir::runtime
 

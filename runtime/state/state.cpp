@@ -1,63 +1,55 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state/state.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace kvasir::runtime {
 
-Slots::Slots(std::vector<SlotDescription> all) : descriptions(std::move(all)) {
-  for (const SlotDescription &slot : descriptions)
-    pools.push_back(std::make_unique<BlockPool>(slot.layout.sizeBytes));
+Contents emptyContents(const Slots &slots) {
+  Contents contents;
+  contents.tables.resize(slots.numTables());
+  for (size_t slot = 0; slot < slots.size(); ++slot)
+    if (slots.isRegister(slot))
+      contents.tables[slot].push(slots.zero(slot));
+  return contents;
 }
 
-size_t Slots::find(const std::string &name) const {
-  std::string names;
-  for (size_t slot = 0; slot < descriptions.size(); ++slot) {
-    if (descriptions[slot].name == name)
-      return slot;
-    names += (slot ? ", " : "") + descriptions[slot].name;
-  }
-  throw Error(KV_BAD_INPUT, "no slot is called '" + name + "'; there are " + (names.empty() ? "none" : names));
+State::State(std::shared_ptr<const Slots> slots, const StateOptions &given)
+    : allSlots(std::move(slots)), options(given), held(emptyContents(*allSlots)) {}
+
+uint64_t State::firstHeldRow(size_t slot) const {
+  return std::min<uint64_t>(held.tables[slot].firstHeld() * KV_BLOCK_TOKENS, length());
 }
 
-void BlockTable::push(BlockRef block) {
-  if (bytes.size() == bytes.capacity())
-    bytes.reserve(2 * bytes.size() + 8); // before the block moves in, so that a failure leaves both as they were
-  blocks.push_back(std::move(block));
-  bytes.push_back(blocks.back().bytes());
-}
-
-void BlockTable::replace(size_t index, BlockRef block) {
-  blocks[index] = std::move(block);
-  bytes[index] = blocks[index].bytes();
-}
-
-void BlockTable::shrink(size_t count) {
-  blocks.resize(count);
-  bytes.resize(count);
-}
-
-State::State(std::shared_ptr<const Slots> slots, uint64_t capacity)
-    : allSlots(std::move(slots)), maxTokens(capacity), tables(allSlots->size()) {
-  reset();
+void State::readIds(uint64_t first, uint64_t count, int32_t *ids) const {
+  if (first > length() || count > length() - first)
+    throw Error(KV_BAD_INPUT, "the state holds " + std::to_string(length()) + " tokens; " + std::to_string(count) +
+                                  " from token " + std::to_string(first) + " on are not all there");
+  const BlockTable &table = held.tables[allSlots->idTable()];
+  for (uint64_t token = first; token < first + count; ++token)
+    std::memcpy(ids++, table[token / KV_BLOCK_TOKENS].bytes() + token % KV_BLOCK_TOKENS * sizeof *ids, sizeof *ids);
 }
 
 void State::reset() {
-  // Registers first: only they can fail, and then nothing has changed.
-  for (size_t slot = 0; slot < tables.size(); ++slot) {
-    if ((*allSlots)[slot].kind != SlotKind::reg)
-      continue;
-    BlockRef zero = allSlots->pool(slot).acquire();
-    std::memset(zero.bytes(), 0, allSlots->pool(slot).blockBytes());
-    if (tables[slot].size() == 0)
-      tables[slot].push(std::move(zero));
-    else
-      tables[slot].replace(0, std::move(zero));
-  }
   numTokens.store(0, std::memory_order_release);
-  for (size_t slot = 0; slot < tables.size(); ++slot)
-    if ((*allSlots)[slot].kind == SlotKind::cache)
-      tables[slot].shrink(0);
+  for (size_t table = 0; table < held.tables.size(); ++table)
+    if (allSlots->isRegister(table))
+      held.tables[table].replace(0, allSlots->zero(table));
+    else
+      held.tables[table].shrink(0);
+  held.checkpoints.clear();
+}
+
+std::unique_ptr<State> State::fork() const {
+  auto branch = std::make_unique<State>(allSlots, options);
+  branch->adopt(length(), held);
+  return branch;
+}
+
+void State::adopt(uint64_t length, Contents contents) noexcept {
+  held = std::move(contents);
+  numTokens.store(length, std::memory_order_release);
 }
 
 StateLock::StateLock(State &locked) : state(&locked) {

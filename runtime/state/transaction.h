@@ -13,7 +13,8 @@ namespace kvasir::runtime {
 
 /// Adds tokens to one state, by one or several executes. New rows go beyond the committed length, into blocks that
 /// nobody else holds; registers are written to a second block. Until `commit` the state reads as before, and without
-/// it everything is put back. Holds the state's lock.
+/// it everything is put back. Holds the state's lock. Between prepareRows and advance the new rows and the registers'
+/// next values are scratch: they may be filled, and an execute repeated.
 class Transaction {
 public:
   /// Throws `busy`.
@@ -35,27 +36,34 @@ public:
   /// The slot as the next execute sees it; valid until the transaction changes. After prepareRows.
   kv_view view(size_t slot) const;
 
-  /// The execute has written its `count` rows; `wasSet[slot]` says which registers have a new value.
-  void advance(uint64_t count, const std::vector<bool> &wasSet);
+  /// The execute has written its `count` rows, for these tokens (null if nobody knows their ids); `wasSet[slot]` says
+  /// which registers have a new value. Rows made here that no later token needs are let go.
+  void advance(uint64_t count, const int32_t *ids, const std::vector<bool> &wasSet);
 
-  /// Makes everything that was advanced visible. Cannot fail.
+  /// Makes everything that was advanced visible, keeps a checkpoint of the registers, and lets rows go that no window
+  /// reaches any more. Cannot fail.
   void commit();
 
 private:
-  /// What a slot was before, and where its next value goes.
+  /// What a table was before, and where its next value goes.
   struct Before {
     size_t numBlocks;   ///< of the committed table
-    BlockRef lastBlock; ///< of a cache: the shared block that a copy stands in for; of a register: the old value
+    BlockRef lastBlock; ///< of rows: the shared block that a copy stands in for; of a register: the old value
     BlockRef nextValue; ///< of a register
   };
 
-  void own(size_t slot);
+  BlockTable &table(size_t index) { return state->held.tables[index]; }
+  void own(size_t index);
+  void writeIds(uint64_t count, const int32_t *ids);
+  void setRegister(size_t slot);
+  void letGo(size_t index, size_t firstBlock);
   void rollBack();
 
   StateLock lock;
   State *state;
   uint64_t numHeld;
-  std::vector<Before> before;
+  std::vector<Before> before; ///< [tables]; empty once committed
+  Checkpoint made;            ///< memory for the registers' checkpoint
 };
 
 } // namespace kvasir::runtime

@@ -67,6 +67,38 @@ TEST_CASE("one state and a list of states; rows of both") {
   CHECK(two.capacity() == 300);
 }
 
+TEST_CASE("branches, the way back, ids, registers and writing") {
+  const kvasir::Model model(KVASIR_TOY, {1});
+  kvasir::State state = model.makeState();
+  model.predict(state, {1, 2, 3});
+  state.checkpoint();
+  model.predict(state, {4, 5});
+  kvasir::State branch = state.fork();
+  model.predict(branch, {6});
+  CHECK(branch.ids() == std::vector<int32_t>{1, 2, 3, 4, 5, 6});
+  CHECK(branch.registerValue("sum", 0) == std::vector<float>{6});
+  uint64_t nearest = 0;
+  CHECK(statusOf([&] { branch.truncate(4, &nearest); }) == KV_UNSUPPORTED);
+  CHECK(nearest == 3);
+  CHECK(statusOf([&] { branch.truncate(7, &nearest); }) == KV_BAD_INPUT);
+  CHECK(nearest == 6);
+  branch.truncate(nearest = 3);
+  CHECK(branch.registerValue("sum", 0) == std::vector<float>{3});
+  CHECK(state.ids().size() == 5);
+
+  CHECK(branch.firstRow("k") == 0);
+  CHECK(statusOf([&] { branch.firstRow("sum"); }) == KV_BAD_INPUT);
+  const std::vector<float> rows = {7, 0, 8, 1};
+  branch.write("k", 1, 0, rows);
+  CHECK(branch.rows("k", 1, 0, 3) == std::vector<float>{7, 0, 8, 1, 3, 2});
+  CHECK(state.rows("k", 1, 0, 2) == std::vector<float>{1, 0, 2, 1});
+  CHECK(statusOf([&] { branch.write("k", 1, 0, std::vector<float>{7}); }) == KV_BAD_INPUT);
+  CHECK(statusOf([&] { branch.write("k", 1, 2, rows); }) == KV_BAD_INPUT);
+  CHECK(statusOf([&] { branch.write("sum", 0, 0, rows); }) == KV_BAD_INPUT);
+  CHECK(statusOf([&] { branch.registerValue("k", 0); }) == KV_BAD_INPUT);
+  CHECK(statusOf([&] { branch.registerValue("sum", 1); }) == KV_BAD_INPUT);
+}
+
 TEST_CASE("any function by name") {
   const kvasir::Model model(KVASIR_TOY, {1});
   kvasir::State state = model.makeState();

@@ -4,6 +4,8 @@
 #include "runtime/state/transaction.h"
 #include "tests/unit/toy/toy_model.h"
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <doctest/doctest.h>
 
@@ -69,6 +71,37 @@ TEST_CASE("elements of every type are read exactly") {
   CHECK(loadElement(small, 0, ElementType::f16) == -5.9604644775390625e-08f);
 }
 
+TEST_CASE("numbers are rounded to nearest, ties to even, when they are stored") {
+  const auto stored = [](ElementType type, float value) {
+    uint8_t bytes[8] = {};
+    storeElement(bytes, 0, type, value);
+    return loadElement(bytes, 0, type);
+  };
+  CHECK(stored(ElementType::f32, 1.0f / 3) == 1.0f / 3);
+  CHECK(stored(ElementType::f64, 1.0f / 3) == 1.0f / 3);
+  CHECK(stored(ElementType::bf16, 1.00390625f) == 1.0f);       // half way, to even
+  CHECK(stored(ElementType::bf16, 1.01171875f) == 1.015625f);  // half way, to even
+  CHECK(stored(ElementType::bf16, 3.4e38f) == INFINITY);
+  CHECK(stored(ElementType::f16, 2049.0f) == 2048.0f);
+  CHECK(stored(ElementType::f16, 2051.0f) == 2052.0f);
+  CHECK(stored(ElementType::f16, 65519.0f) == 65504.0f);
+  CHECK(stored(ElementType::f16, -65520.0f) == -INFINITY);
+  CHECK(stored(ElementType::f16, 0x1.8p-25f) == 0x1p-24f);
+  CHECK(stored(ElementType::f16, 0x1p-25f) == 0.0f);
+  CHECK(stored(ElementType::f16, 0x1.ffcp-15f) == 0x1p-14f);
+  for (const ElementType type : {ElementType::f16, ElementType::bf16}) {
+    CHECK(std::isnan(stored(type, std::bit_cast<float>(0x7f800001u))));
+    for (uint32_t code = 0; code < 0x10000; ++code) { // all that there are come back
+      uint8_t bytes[2] = {static_cast<uint8_t>(code), static_cast<uint8_t>(code >> 8)}, back[2];
+      const float value = loadElement(bytes, 0, type);
+      storeElement(back, 0, type, value);
+      if (std::isnan(value) ? !std::isnan(loadElement(back, 0, type)) : std::memcmp(bytes, back, 2))
+        FAIL(elementName(type) << " " << code);
+    }
+  }
+  CHECK(!canStore(ElementType::i8));
+}
+
 TEST_CASE("rows are found by the layout, across blocks") {
   const auto model = makeToyModel(1);
   const auto state = model->makeState(0);
@@ -105,7 +138,7 @@ TEST_CASE("a transaction that is not committed leaves no trace") {
     Transaction transaction(*state);
     transaction.prepareRows(200);
     std::memset(transaction.view(2).out, 0xff, 4);
-    transaction.advance(200, {false, false, true});
+    transaction.advance(200, nullptr, {false, false, true});
     CHECK(transaction.held() == 300);
     CHECK(state->length() == 100);
   }

@@ -78,10 +78,12 @@ KVASIR_API void kvasir_model_get_facts(const kvasir_model *model, kvasir_model_f
 
 /* States. */
 
+#define KVASIR_NO_CHECKPOINTS UINT32_MAX
+
 typedef struct kvasir_state_options {
   uint32_t size;
-  uint32_t reserved; /* 0 */
-  uint64_t capacity; /* the most tokens it may hold; 0: the model's context */
+  uint32_t checkpoints; /* how many automatic ones are kept; 0: 4; KVASIR_NO_CHECKPOINTS: none */
+  uint64_t capacity;    /* the most tokens it may hold; 0: the model's context */
 } kvasir_state_options;
 
 /* An empty conversation; memory comes with its tokens, in blocks of 128. `options` may be null.
@@ -96,19 +98,63 @@ KVASIR_API void kvasir_state_free(kvasir_state *state);
 KVASIR_API uint64_t kvasir_state_length(const kvasir_state *state);
 KVASIR_API uint64_t kvasir_state_capacity(const kvasir_state *state);
 
-/* Forgets everything. Errors: KV_BUSY. */
+/* Forgets everything, checkpoints too. Errors: KV_BUSY. */
 KVASIR_API kv_status kvasir_state_reset(kvasir_state *state, char *message, size_t message_bytes);
 
-/* L, G and D of a cache. Errors: KV_BAD_INPUT if no slot has this name. */
+/* Another conversation that goes on from here: same tokens, rows, registers, checkpoints and options. The two share
+ * memory; what either changes is its own, and a call copies at most the last block of 128 tokens that they share.
+ * Errors: KV_BUSY, KV_OUT_OF_MEMORY. Cost: about 10 ns and 16 bytes for each block. */
+KVASIR_API kv_status kvasir_state_fork(kvasir_state *state, kvasir_state **branch, char *message,
+                                       size_t message_bytes);
+
+/* Forgets the tokens from number `length` on; the state is then as it was when it had `length` tokens, to the bit.
+ * Errors: KV_BAD_INPUT beyond the state's length; KV_UNSUPPORTED if the rows that the next token would need have left a
+ * slot's window, or the model has registers and there is no checkpoint of them at `length`; KV_BUSY. `nearest`, if not
+ * null, is set to the longest length up to `length` that is possible, 0 at worst; the message also has the next longer
+ * one. Cost: some us, whatever the lengths; allocates nothing. */
+KVASIR_API kv_status kvasir_state_truncate(kvasir_state *state, uint64_t length, uint64_t *nearest, char *message,
+                                           size_t message_bytes);
+
+/* Keeps what registers hold now, so that truncate can come back to this length. Goes when the state is cut below it or
+ * reset. Each call that succeeds makes one by itself, of which the last few are kept (kvasir_state_options). Of no use,
+ * and no cost, where the model has no registers; rows that leave a window are kept by a fork.
+ * Errors: KV_BUSY, KV_OUT_OF_MEMORY. Cost: no copy; the bytes of the registers as long as it is kept. */
+KVASIR_API kv_status kvasir_state_checkpoint(kvasir_state *state, char *message, size_t message_bytes);
+
+/* Copies the ids of tokens [first, first + count) to `ids` [count]; -1 for tokens of a function that takes no ids.
+ * Errors: KV_BAD_INPUT if they are not all there; KV_BUSY. */
+KVASIR_API kv_status kvasir_state_ids(kvasir_state *state, uint64_t first, uint64_t count, int32_t *ids, char *message,
+                                      size_t message_bytes);
+
+/* L, G and D of a cache; of a register L, 1 and the elements of a layer. Errors: KV_BAD_INPUT if no slot has this
+ * name. */
 KVASIR_API kv_status kvasir_slot_shape(const kvasir_model *model, const char *slot, uint64_t *layers, uint64_t *heads,
                                        uint64_t *width, char *message, size_t message_bytes);
 
+/* The first row of a cache that is held: 0, or where the slot keeps a window the first that has not left it; the length
+ * if none is held. Errors: KV_BAD_INPUT if the slot is no cache; KV_BUSY. */
+KVASIR_API kv_status kvasir_state_first_row(kvasir_state *state, const char *slot, uint64_t *row, char *message,
+                                            size_t message_bytes);
+
 /* Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D], as f32 whatever the plugin
- * stores. Errors: KV_BAD_INPUT if the slot, layer or rows are not there or `num_floats` is too few; KV_BUSY. Cost: some
- * ns an element. */
+ * stores. Errors: KV_BAD_INPUT if the slot, layer or rows are not there, have left the slot's window, or `num_floats` is
+ * too few; KV_BUSY. Cost: some ns an element. */
 KVASIR_API kv_status kvasir_state_rows(kvasir_state *state, const char *slot, uint64_t layer, uint64_t first,
                                        uint64_t count, float *rows, uint64_t num_floats, char *message,
                                        size_t message_bytes);
+
+/* Overwrites rows, from f32: rounded to what the plugin stores, to nearest, ties to even, beyond its range to infinity.
+ * What kvasir_state_rows gave is written back without a change. Ids stay as they are. Errors: as for rows, with nothing
+ * written; KV_UNSUPPORTED if the plugin stores rows as codes with scales; KV_OUT_OF_MEMORY. Cost: some ns an element,
+ * and a copy of each block that a fork shares. */
+KVASIR_API kv_status kvasir_state_write(kvasir_state *state, const char *slot, uint64_t layer, uint64_t first,
+                                        uint64_t count, const float *rows, uint64_t num_floats, char *message,
+                                        size_t message_bytes);
+
+/* Copies one layer of a register to `values`, row-major, as f32. Errors: KV_BAD_INPUT if the slot is no register, has no
+ * such layer, or `num_floats` is too few; KV_BUSY. */
+KVASIR_API kv_status kvasir_state_register(kvasir_state *state, const char *slot, uint64_t layer, float *values,
+                                           uint64_t num_floats, char *message, size_t message_bytes);
 
 /* Calls. */
 

@@ -10,12 +10,11 @@
 #ifndef KVASIR_KVASIR_HPP
 #define KVASIR_KVASIR_HPP
 
-#include "kvasir/kvasir.h"
+#include "kvasir/state.hpp"
 
 #include <initializer_list>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,31 +22,6 @@
 
 namespace kvasir {
 inline namespace v1 {
-
-/// A status that is not KV_OK; what() is the runtime's line.
-class Error : public std::runtime_error {
-public:
-  Error(kv_status status, const char *message) : std::runtime_error(message), code(status) {}
-  kv_status status() const { return code; }
-
-private:
-  kv_status code;
-};
-
-namespace detail {
-
-/// Runs a C function that ends in (message, message_bytes); throws what it fails with.
-template <typename Function, typename... Arguments> void check(Function function, Arguments... arguments) {
-  char message[512];
-  if (const kv_status status = function(arguments..., message, sizeof message); status != KV_OK)
-    throw Error(status, message);
-}
-
-template <auto free> struct Free {
-  template <typename Handle> void operator()(Handle *handle) const { free(handle); }
-};
-
-} // namespace detail
 
 enum class Pinning : uint32_t { automatic = KVASIR_PIN_AUTOMATIC, on = KVASIR_PIN_ON, off = KVASIR_PIN_OFF };
 enum class Wanted : uint32_t { last = KVASIR_WANTED_LAST, all = KVASIR_WANTED_ALL, none = KVASIR_WANTED_NONE };
@@ -77,34 +51,6 @@ private:
 struct CallOptions {
   Wanted wanted = Wanted::last;
   const Cancel *cancel = nullptr;
-};
-
-/// One conversation.
-class State {
-public:
-  uint64_t length() const { return kvasir_state_length(handle.get()); }
-  uint64_t capacity() const { return kvasir_state_capacity(handle.get()); }
-  void reset() { detail::check(kvasir_state_reset, handle.get()); }
-
-  /// Rows [first, first + count) of one layer of a cache: [count, G, D].
-  std::vector<float> rows(const std::string &slot, uint64_t layer, uint64_t first, uint64_t count) {
-    uint64_t layers, heads, width;
-    detail::check(kvasir_slot_shape, model, slot.c_str(), &layers, &heads, &width);
-    if (first > length() || count > length() - first) // before memory for them is asked for
-      throw Error(KV_BAD_INPUT, "rows are not all there");
-    std::vector<float> values(count * heads * width);
-    detail::check(kvasir_state_rows, handle.get(), slot.c_str(), layer, first, count, values.data(), values.size());
-    return values;
-  }
-
-  kvasir_state *get() const { return handle.get(); }
-
-private:
-  friend class Model;
-  State(const kvasir_model *model, kvasir_state *state) : model(model), handle(state) {}
-
-  const kvasir_model *model;
-  std::unique_ptr<kvasir_state, detail::Free<&kvasir_state_free>> handle;
 };
 
 /// New tokens for one conversation of a batch.
@@ -181,7 +127,8 @@ private:
   std::unique_ptr<kvasir_result, detail::Free<&kvasir_result_free>> handle;
 };
 
-/// A loaded plugin. States, detokenizers and outputs may outlive it, but not `State::rows` and `predict`.
+/// A loaded plugin. States, detokenizers and outputs may outlive it, but not a state's
+/// `rows`, `write` and `registerValue`, nor `predict`.
 class Model {
 public:
   explicit Model(const std::string &path, const ModelOptions &options = {}) {
