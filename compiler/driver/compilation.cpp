@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/dialects/kv/passes.h"
 #include "compiler/driver/backend_library.h"
+#include "compiler/driver/coreml_package.h"
 #include "compiler/driver/describe.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/pass_options.h"
@@ -299,13 +300,26 @@ private:
 };
 } // namespace
 
+namespace {
+int failedWith(llvm::Error error) {
+  llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";
+  return 1;
+}
+} // namespace
+
 int kvasir::runCompiler(const CompileOptions &options) {
+  if (options.report) {
+    llvm::Error error = isCoremlPackage(options.input)
+                            ? reportCoremlPackage(options)
+                            : errorOf(options.input + ": --report is about Core ML packages (.mlpackage)");
+    return error ? failedWith(std::move(error)) : 0;
+  }
   Compilation compilation(options);
   llvm::Error error = compilation.run();
   compilation.report(/*done=*/!error);
   if (!error)
     return 0;
-  llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";
+  failedWith(std::move(error));
   if (llvm::Error cause = compilation.diagnostics())
     llvm::errs() << "  " << llvm::toString(std::move(cause)) << "\n";
   return 1;

@@ -14,7 +14,7 @@ namespace kvasir {
 enum class EmitForm { plugin, kv, lm, llvm, assembly };
 
 struct CompileOptions {
-  std::string input;                ///< .gguf or .mlir
+  std::string input;                ///< .gguf or .mlir; to report on: .mlpackage
   std::string output;               ///< empty or "-": standard output, for text only
   std::string backend = "cpu";      ///< name, or path of a library
   std::string activations = "auto"; ///< auto, int8, bf16, exact
@@ -23,6 +23,8 @@ struct CompileOptions {
   std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up
   bool vocabularyOnly = false;
   bool probe = false; ///< each op is a function of its own, too
+  bool report = false; ///< on a Core ML package's states, instead of compiling
+  bool json = false;   ///< the report
   bool printIrAfterChange = false;
   bool verifyEachPass = false;
   bool timing = false;

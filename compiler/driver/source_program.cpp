@@ -3,6 +3,7 @@
 
 #include "compiler/dialects/kv/dialect.h"
 #include "compiler/dialects/lm/dialect.h"
+#include "compiler/driver/coreml_package.h"
 #include "compiler/driver/random_weights.h"
 #include "compiler/frontends/gguf/vocabulary.h"
 #include "compiler/frontends/gguf/weights.h"
@@ -88,6 +89,8 @@ llvm::Expected<std::unique_ptr<SourceProgram>> SourceProgram::open(const Compile
       return failureOf(path, "No such file or directory");
     return std::make_unique<TextProgram>(path, options.randomWeights);
   }
+  if (isCoremlPackage(path))
+    return refuseCoremlPackage(path);
   Result<gguf::File> file = gguf::File::open(path);
   if (!file)
     return failureOf(path, file.message());

@@ -29,6 +29,8 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
       ->type_name("SEED");
   app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
   app.add_flag("--probe", options.probe, "Compile each op as a function of its own, too: probe.blk.attn_q, ...");
+  app.add_flag("--report", options.report, "Say how a Core ML package (.mlpackage) keeps its states, and what is lost");
+  app.add_flag("--json", options.json, "The report as JSON")->needs("--report");
   app.add_flag("--print-ir-after-change", options.printIrAfterChange,
                "Print the program after each pass that changes it");
   app.add_flag("--verify-each-pass", options.verifyEachPass, "Prove the state again after each pass");
@@ -42,7 +44,7 @@ int main(int argc, char **argv) {
   addOptions(app, options);
   try {
     app.parse(argc, argv);
-    if (options.output.empty() && options.emit == kvasir::EmitForm::plugin)
+    if (options.output.empty() && options.emit == kvasir::EmitForm::plugin && !options.report)
       throw CLI::RequiredError("-o");
   } catch (const CLI::CallForHelp &help) {
     return app.exit(help);

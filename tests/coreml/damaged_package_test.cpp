@@ -39,8 +39,8 @@ public:
     return {std::istreambuf_iterator<char>(in), {}};
   }
   void write(const std::string &file, const std::vector<uint8_t> &bytes) const {
-    std::ofstream(package() / file, std::ios::binary).write(reinterpret_cast<const char *>(bytes.data()),
-                                                            std::streamsize(bytes.size()));
+    std::ofstream(package() / file, std::ios::binary)
+        .write(reinterpret_cast<const char *>(bytes.data()), std::streamsize(bytes.size()));
   }
   void replace(const std::string &file, const std::string &what, const std::string &with) const {
     std::vector<uint8_t> bytes = read(file);
@@ -96,8 +96,7 @@ TEST_CASE("paths that lead out of the package are refused before anything is ope
   fs::copy(copy.package() / kWeights, copy.outside());
   fs::remove(copy.package() / kWeights);
   fs::create_symlink(copy.outside(), copy.package() / kWeights);
-  CHECK(copy.message().ends_with(
-      "weight file: 'Data/com.apple.CoreML/weights/weight.bin' leads out of the package"));
+  CHECK(copy.message().ends_with("weight file: 'Data/com.apple.CoreML/weights/weight.bin' leads out of the package"));
   fs::remove(copy.package() / kWeights);
   fs::copy(copy.outside(), copy.package() / "weight.bin");
   fs::create_symlink(copy.package() / "weight.bin", copy.package() / kWeights);

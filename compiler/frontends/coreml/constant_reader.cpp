@@ -51,16 +51,16 @@ std::optional<std::vector<uint8_t>> immediateBytes(const wire::TensorValue &valu
   case wire::TensorValue::kInts:
     if (element == Element::i32 || element == Element::u32)
       return converted<int32_t>(value.ints().values());
-    return element == Element::i16 || element == Element::u16
-               ? std::optional(converted<int16_t>(value.ints().values()))
-               : std::nullopt;
+    return element == Element::i16 || element == Element::u16 ? std::optional(converted<int16_t>(value.ints().values()))
+                                                              : std::nullopt;
   case wire::TensorValue::kBytes: {
     if (bits == 0 || bits > 16 || element == Element::boolean)
       return std::nullopt;
     const std::string &bytes = value.bytes().values();
     return std::vector<uint8_t>(bytes.begin(), bytes.end());
   }
-  default: return std::nullopt;
+  default:
+    return std::nullopt;
   }
 }
 

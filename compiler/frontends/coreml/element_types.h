@@ -9,7 +9,28 @@
 namespace kvasir::coreml {
 
 enum class Element : uint8_t {
-  boolean, string, f16, f32, f64, bf16, i8, i16, i32, i64, i4, u8, u16, u32, u64, u4, u2, u1, u6, u3, f8e4m3fn, f8e5m2
+  boolean,
+  string,
+  f16,
+  f32,
+  f64,
+  bf16,
+  i8,
+  i16,
+  i32,
+  i64,
+  i4,
+  u8,
+  u16,
+  u32,
+  u64,
+  u4,
+  u2,
+  u1,
+  u6,
+  u3,
+  f8e4m3fn,
+  f8e5m2
 };
 
 /// 0 where a place has no number for the type.

@@ -51,9 +51,7 @@ Result<std::string> resolveInside(const std::string &root, const std::string &re
   return real.string();
 }
 
-std::span<const uint8_t> ConstantStore::keep(std::vector<uint8_t> bytes) {
-  return kept.emplace_back(std::move(bytes));
-}
+std::span<const uint8_t> ConstantStore::keep(std::vector<uint8_t> bytes) { return kept.emplace_back(std::move(bytes)); }
 
 Result<const WeightsFile *> ConstantStore::weightsFile(const std::string &name) {
   if (const auto found = files.find(name); found != files.end())

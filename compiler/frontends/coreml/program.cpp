@@ -29,21 +29,32 @@ std::optional<int64_t> readInteger(const Constant &constant, uint64_t index) {
   const uint32_t bits = facts(constant.type.element).bits;
   const uint8_t *at = constant.bytes.data() + index * bits / 8;
   switch (constant.type.element) {
-  case Element::i4: return readPacked(constant.bytes, index, bits, true);
+  case Element::i4:
+    return readPacked(constant.bytes, index, bits, true);
   case Element::u1:
   case Element::u2:
   case Element::u3:
   case Element::u4:
-  case Element::u6: return readPacked(constant.bytes, index, bits, false);
-  case Element::boolean: return *at != 0;
-  case Element::i8: return readAs<int8_t>(at);
-  case Element::u8: return readAs<uint8_t>(at);
-  case Element::i16: return readAs<int16_t>(at);
-  case Element::u16: return readAs<uint16_t>(at);
-  case Element::i32: return readAs<int32_t>(at);
-  case Element::u32: return readAs<uint32_t>(at);
-  case Element::i64: return readAs<int64_t>(at);
-  default: return std::nullopt;
+  case Element::u6:
+    return readPacked(constant.bytes, index, bits, false);
+  case Element::boolean:
+    return *at != 0;
+  case Element::i8:
+    return readAs<int8_t>(at);
+  case Element::u8:
+    return readAs<uint8_t>(at);
+  case Element::i16:
+    return readAs<int16_t>(at);
+  case Element::u16:
+    return readAs<uint16_t>(at);
+  case Element::i32:
+    return readAs<int32_t>(at);
+  case Element::u32:
+    return readAs<uint32_t>(at);
+  case Element::i64:
+    return readAs<int64_t>(at);
+  default:
+    return std::nullopt;
   }
 }
 
@@ -80,9 +91,7 @@ std::optional<std::vector<int64_t>> Constant::asIntegers() const {
   return integers;
 }
 
-std::optional<int64_t> Constant::asInteger() const {
-  return numElements() == 1 ? readInteger(*this, 0) : std::nullopt;
-}
+std::optional<int64_t> Constant::asInteger() const { return numElements() == 1 ? readInteger(*this, 0) : std::nullopt; }
 
 std::optional<std::string_view> Constant::asString() const {
   if (type.element != Element::string || strings.size() != 1)

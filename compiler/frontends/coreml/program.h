@@ -92,8 +92,8 @@ struct Block {
 
 struct Function {
   std::string name;
-  std::vector<Value> values;     ///< by ValueId
-  std::vector<ValueId> inputs;   ///< states among them
+  std::vector<Value> values;   ///< by ValueId
+  std::vector<ValueId> inputs; ///< states among them
   Block body;
   std::map<std::string, TensorType> declaredStates; ///< what the description says of them; the program may not agree
 
