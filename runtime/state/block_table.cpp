@@ -7,7 +7,7 @@ void BlockTable::push(BlockRef block) {
   if (bytes.size() == bytes.capacity())
     bytes.reserve(2 * bytes.size() + 8); // before the block moves in, so that a failure leaves both as they were
   blocks.push_back(std::move(block));
-  bytes.push_back(blocks.back().bytes());
+  bytes.push_back(blocks.back() ? blocks.back().bytes() : nullptr);
 }
 
 void BlockTable::replace(size_t index, BlockRef block) {

@@ -18,7 +18,7 @@ constexpr uint64_t blocksFor(uint64_t numTokens) { return (numTokens + KV_BLOCK_
 /// let go and are null. A register: one block, its value, which is never written in place. Copies share the blocks.
 class BlockTable {
 public:
-  void push(BlockRef block);
+  void push(BlockRef block); ///< null for one that was let go
   void replace(size_t index, BlockRef block);
   /// Keeps the first `count` blocks.
   void shrink(size_t count);
