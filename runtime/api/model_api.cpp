@@ -17,11 +17,22 @@ std::shared_ptr<const LoadedPlugin> load(const char *path) {
   return std::move(*loaded);
 }
 
+Identity identityOf(const PluginFile &file) {
+  Identity identity;
+  std::ranges::copy(file.manifest().fingerprint, identity.fingerprint.begin());
+  for (const kv_section &section : file.sections())
+    if (std::string_view(section.name) == "tokenizer")
+      std::ranges::copy(section.hash, identity.tokenizer.begin());
+  return identity;
+}
+
 Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin) {
-  return {&plugin->table(), plugin->description(), plugin->weights().data(), plugin, [file = &plugin->file()] {
-            if (const Status whole = file->stillWhole(); !whole)
-              throw Error(KV_BAD_FILE, whole.message());
-          }};
+  const auto requireWhole = [file = &plugin->file()] {
+    if (const Status whole = file->stillWhole(); !whole)
+      throw Error(KV_BAD_FILE, whole.message());
+  };
+  return {&plugin->table(), plugin->description(), plugin->weights().data(),
+          plugin,           requireWhole,          identityOf(plugin->file())};
 }
 
 ModelOptions modelOptionsFrom(const kvasir_model_options *given) {

@@ -17,6 +17,12 @@
 
 namespace kvasir::runtime {
 
+/// What tells models and vocabularies apart; zero where a plugin has none.
+struct Identity {
+  Digest fingerprint = {}; ///< the manifest's
+  Digest tokenizer = {};   ///< SHA-256 of the tokenizer's section
+};
+
 /// What a plugin gives: code, its description, weights.
 struct Program {
   const kv_plugin *plugin = nullptr;
@@ -24,6 +30,7 @@ struct Program {
   const uint8_t *weights = nullptr;
   std::shared_ptr<const void> owner;        ///< keeps code and weights alive
   std::function<void()> requireWhole = nullptr; ///< throws if the weights can't be read any more; may be empty
+  Identity identity = {};
 };
 
 struct ModelOptions {
@@ -40,6 +47,7 @@ public:
   const Description &description() const { return program.description; }
   const kv_plugin &plugin() const { return *program.plugin; }
   const uint8_t *weights() const { return program.weights; }
+  const Identity &identity() const { return program.identity; }
   const std::shared_ptr<const Slots> &slots() const { return allSlots; }
 
   /// The most tokens of one state: the model's context, or where it states none, as many as a position can number.

@@ -156,6 +156,20 @@ KVASIR_API kv_status kvasir_state_write(kvasir_state *state, const char *slot, u
 KVASIR_API kv_status kvasir_state_register(kvasir_state *state, const char *slot, uint64_t layer, float *values,
                                            uint64_t num_floats, char *message, size_t message_bytes);
 
+/* Saves a conversation: its used rows, ids, registers and checkpoints, with checksums, and what it belongs to. The file
+ * appears under its name whole, in place of an older one, or not at all; a link is followed. The state stays as it is.
+ * Errors: KV_FAILED with the system's reason; KV_BUSY. Cost: that of writing the rows, and the disk's time. */
+KVASIR_API kv_status kvasir_state_save(kvasir_state *state, const char *path, char *message, size_t message_bytes);
+
+/* A conversation that goes on, to the bit, where the saved one was; all of it, or nothing is made. `options` may be
+ * null; a capacity of 0 is the saved one. The file may come from anywhere: nothing that it says is believed unchecked,
+ * but whether its rows are those of its tokens only who wrote it knows.
+ * Errors: KV_BAD_FILE for a file that is cut short, damaged (which block), or none; KV_UNSUPPORTED if it belongs to
+ * another model, tokenizer, schema, numerics, layout or version, by name; KV_BAD_INPUT if it holds more than the
+ * capacity. Cost: that of reading the file. */
+KVASIR_API kv_status kvasir_state_load(kvasir_model *model, const char *path, const kvasir_state_options *options,
+                                       kvasir_state **state, char *message, size_t message_bytes);
+
 /* Calls. */
 
 /* Makes calls stop: each call that was given it returns KV_CANCELLED within about a layer's time. */

@@ -155,6 +155,14 @@ public:
     return {handle.get(), state};
   }
 
+  /// The conversation that a file holds; capacity 0: the saved one.
+  State loadState(const std::string &path, uint64_t capacity = 0) const {
+    const kvasir_state_options options{sizeof options, 0, capacity};
+    kvasir_state *state;
+    detail::check(kvasir_state_load, handle.get(), path.c_str(), &options, &state);
+    return {handle.get(), state};
+  }
+
   Logits predict(State &state, std::span<const int32_t> ids, const CallOptions &options = {}) const {
     return predict({Sequence{state, ids}}, options);
   }

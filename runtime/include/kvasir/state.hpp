@@ -99,6 +99,9 @@ public:
     return values;
   }
 
+  /// To a file that appears whole, or not at all.
+  void save(const std::string &path) const { detail::check(kvasir_state_save, handle.get(), path.c_str()); }
+
   kvasir_state *get() const { return handle.get(); }
 
 private:

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/state_file/saved_state.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace kvasir::runtime {
+namespace {
+
+/// Blocks of the model's pools with what the file has.
+class StateLoader {
+public:
+  StateLoader(const Model &model, const StateFile &file) : slots(*model.slots()), file(file) {}
+
+  Contents load();
+
+private:
+  BlockRef read(size_t slot, uint64_t index) const;
+  BlockTable readCache(size_t slot) const;
+  BlockTable placeIds() const;
+
+  const Slots &slots;
+  const StateFile &file;
+};
+
+Contents StateLoader::load() {
+  Contents contents = emptyContents(slots);
+  for (size_t slot = 0; slot < slots.size(); ++slot)
+    if (slots.isRegister(slot))
+      contents.tables[slot].replace(0, read(slot, 0));
+    else
+      contents.tables[slot] = readCache(slot);
+  contents.tables[slots.idTable()] = placeIds();
+  for (size_t i = 0; i < file.checkpoints().size(); ++i) {
+    const auto &saved = file.checkpoints()[i];
+    Checkpoint made{saved.length, saved.isAutomatic != 0, std::vector<BlockRef>(slots.size())};
+    for (size_t slot = 0; slot < slots.size(); ++slot)
+      if (slots.isRegister(slot))
+        made.values[slot] = read(slot, 1 + i);
+    contents.checkpoints.push_back(std::move(made));
+  }
+  return contents;
+}
+
+BlockRef StateLoader::read(size_t slot, uint64_t index) const {
+  BlockRef block = slots.pool(slot).acquire();
+  file.readBlock(slot, index, {block.bytes(), slots.pool(slot).blockBytes()});
+  return block;
+}
+
+BlockTable StateLoader::readCache(size_t slot) const {
+  const SavedRows &rows = file.rows(slot);
+  if (rows.firstBlock * KV_BLOCK_TOKENS > slots.firstNeededRow(slot, file.length()))
+    throw Error(KV_BAD_FILE, "lacks rows of slot " + slots[slot].name + " that the next token needs: its first is row " +
+                                 std::to_string(rows.firstBlock * KV_BLOCK_TOKENS));
+  BlockTable table;
+  for (uint64_t block = 0; block < rows.firstBlock; ++block)
+    table.push({});
+  for (uint64_t index = 0; index < rows.numBlocks; ++index)
+    table.push(read(slot, index));
+  return table;
+}
+
+BlockTable StateLoader::placeIds() const {
+  BlockTable table;
+  const auto &ids = file.ids();
+  for (size_t first = 0; first < ids.size(); first += KV_BLOCK_TOKENS) {
+    BlockRef block = slots.pool(slots.idTable()).acquire();
+    const size_t count = std::min<size_t>(KV_BLOCK_TOKENS, ids.size() - first);
+    std::memcpy(block.bytes(), ids.data() + first, count * sizeof(int32_t));
+    table.push(std::move(block));
+  }
+  return table;
+}
+
+} // namespace
+
+std::unique_ptr<State> loadState(const Model &model, const StateFile &file, uint64_t capacity) {
+  requireSameModel(file, model);
+  if (capacity != 0 && capacity < file.length())
+    throw Error(KV_BAD_INPUT, "holds " + std::to_string(file.length()) + " tokens, the state was to take at most " +
+                                  std::to_string(capacity));
+  auto state = model.makeState(capacity ? capacity : file.conversation().capacity);
+  state->adopt(file.length(), StateLoader(model, file).load());
+  return state;
+}
+
+std::unique_ptr<State> loadState(const Model &model, const std::string &path, uint64_t capacity) {
+  try {
+    return loadState(model, StateFile::open(path), capacity);
+  } catch (const Error &error) {
+    throw Error(error.status(), "cannot load '" + path + "': " + error.what());
+  }
+}
+
+} // namespace kvasir::runtime
