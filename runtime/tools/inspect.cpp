@@ -3,6 +3,7 @@
 #include "plugins/plugin_file.h"
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
+#include "runtime/tools/inspect_state.h"
 #include "runtime/tools/inspect_text.h"
 #include "runtime/tools/output.h"
 
@@ -52,7 +53,23 @@ Json fileJson(const PluginFile &file, const std::vector<WeightTensor> &tensors) 
           {"tensors", tensorsJson(tensors)}};
 }
 
+int inspectState(const InspectOptions &options) {
+  try {
+    const auto file = runtime::StateFile::open(options.file);
+    printNow(options.printsJson ? describeAsJson(file) : describe(file));
+    if (options.verifies)
+      file.verify();
+  } catch (const runtime::Error &error) {
+    throw Failed("'" + options.file + "' " + error.what());
+  }
+  if (options.verifies && !options.printsJson)
+    printNow("verified: every block is what was saved\n");
+  return kDone;
+}
+
 int inspect(const InspectOptions &options) {
+  if (isStateFile(options.file))
+    return inspectState(options);
   const PluginFile file = orFail(options.file, PluginFile::open(options.file));
   const auto tensors = orFail(options.file, file.tensors());
   if (options.printsJson)
@@ -71,11 +88,11 @@ int inspect(const InspectOptions &options) {
 } // namespace
 
 void addInspect(CLI::App &program, int &exitCode) {
-  CLI::App *command = program.add_subcommand("inspect", "What a file says of itself, without running its code");
+  CLI::App *command = program.add_subcommand("inspect", "What a model or a saved conversation says of itself, without running any code of it");
   auto options = std::make_shared<InspectOptions>();
-  command->add_option("file", options->file, "a .kvasir file")->required();
+  command->add_option("file", options->file, "a .kvasir or .kvstate file")->required();
   command->add_flag("--json", options->printsJson, "print JSON");
-  command->add_flag("--verify", options->verifies, "compare all weights and sections with their digests");
+  command->add_flag("--verify", options->verifies, "compare all that the file holds with its digests");
   command->callback([=, &exitCode] { exitCode = inspect(*options); });
 }
 

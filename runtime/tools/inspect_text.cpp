@@ -9,12 +9,6 @@
 namespace kvasir::tools {
 namespace {
 
-/// "name   rest", the name padded to a column.
-std::string row(std::string name, const std::string &rest, size_t width = 14) {
-  name.resize(std::max(width, name.size() + 1), ' ');
-  return "  " + name + rest + "\n";
-}
-
 std::string shapeText(const TensorDescription &tensor) {
   std::string text;
   for (const Dimension &dimension : tensor.shape)
@@ -64,25 +58,25 @@ std::string headText(const PluginFile &file) {
   const kv_manifest &manifest = file.manifest();
   const Description &description = file.description();
   std::string text = (description.model.name.empty() ? std::string(manifest.name) : description.model.name) + "\n";
-  text += row("architecture", description.model.architecture);
-  text += row("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
+  text += textRow("architecture", description.model.architecture);
+  text += textRow("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
                              std::to_string(description.model.vocabularySize));
   for (const auto &[letter, extent] : description.model.extents)
-    text += row(letter, std::to_string(extent));
+    text += textRow(letter, std::to_string(extent));
   if (file.isSealed())
-    text += row("file", bytesText(static_cast<double>(manifest.file_size)) + ": code " +
+    text += textRow("file", bytesText(static_cast<double>(manifest.file_size)) + ": code " +
                             bytesText(static_cast<double>(manifest.image_size)) + ", weights " +
                             bytesText(static_cast<double>(manifest.weights_size)) + "; made by " + manifest.producer);
   else
-    text += row("file", "not sealed: written by hand, without sections or weights");
-  text += row("backend", description.backend);
-  text += row("state", description.verified ? "proved: every token's rows reach every layer, in every function"
+    text += textRow("file", "not sealed: written by hand, without sections or weights");
+  text += textRow("backend", description.backend);
+  text += textRow("state", description.verified ? "proved: every token's rows reach every layer, in every function"
                                             : "NOT proved by verify-state");
-  text += row("numerics", description.numerics.id + ", activations " + description.numerics.activations +
+  text += textRow("numerics", description.numerics.id + ", activations " + description.numerics.activations +
                               (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
                                                               : "; results may depend on chunking, batch or threads"));
-  text += row("fingerprint", toHex(manifest.fingerprint));
-  return text + row("schema", toHex(file.schema()));
+  text += textRow("fingerprint", toHex(manifest.fingerprint));
+  return text + textRow("schema", toHex(file.schema()));
 }
 
 std::string variantsText(const Description &description) {
@@ -93,7 +87,7 @@ std::string variantsText(const Description &description) {
       if (const auto feature = cpuFeatureFromName(name);
           !feature || missingCpuFeatures(*feature, hostCpuFeatures()) != CpuFeatures{})
         missing += (missing.empty() ? "" : ", ") + name;
-    text += row(variant.name, missing.empty() ? "runs on this machine" : "this machine lacks " + missing);
+    text += textRow(variant.name, missing.empty() ? "runs on this machine" : "this machine lacks " + missing);
   }
   return text.empty() ? "" : "variants\n" + text;
 }
@@ -101,17 +95,17 @@ std::string variantsText(const Description &description) {
 std::string functionsText(const Description &description) {
   std::string text;
   for (const FunctionDescription &function : description.functions)
-    text += row(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", at most " +
+    text += textRow(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", at most " +
                                    std::to_string(function.maxTokens) + " tokens at once");
   for (const WaiverDescription &waiver : description.waivers)
-    text += row(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
+    text += textRow(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
   return "functions\n" + (text.empty() ? "  none: a vocabulary only\n" : text);
 }
 
 std::string slotsText(const Description &description) {
   std::string text;
   for (const SlotDescription &slot : description.slots)
-    text += row(slot.name, slot.kind == SlotKind::cache ? cacheText(slot) : registerText(slot));
+    text += textRow(slot.name, slotText(slot));
   return text.empty() ? "" : "slots\n" + text;
 }
 
@@ -121,7 +115,7 @@ std::string weightsText(const std::vector<WeightTensor> &tensors) {
   for (const WeightTensor &tensor : tensors)
     width = std::max(width, tensor.name.size() + 2);
   for (const WeightTensor &tensor : tensors)
-    text += row(tensor.name,
+    text += textRow(tensor.name,
                 (tensor.layers > 1 ? std::to_string(tensor.layers) + " x " : "") + tensor.type + ", " +
                     bytesText(static_cast<double>(tensor.layers * tensor.sizeBytes)),
                 width);
@@ -130,12 +124,21 @@ std::string weightsText(const std::vector<WeightTensor> &tensors) {
 
 } // namespace
 
+std::string textRow(std::string name, const std::string &rest, size_t width) {
+  name.resize(std::max(width, name.size() + 1), ' ');
+  return "  " + name + rest + "\n";
+}
+
+std::string slotText(const SlotDescription &slot) {
+  return slot.kind == SlotKind::cache ? cacheText(slot) : registerText(slot);
+}
+
 std::string describe(const PluginFile &file, const std::vector<WeightTensor> &tensors) {
   const Description &description = file.description();
   std::string text = headText(file) + variantsText(description) + functionsText(description) + slotsText(description);
   std::string sections;
   for (const kv_section &section : file.sections())
-    sections += row(section.name, bytesText(static_cast<double>(section.size)));
+    sections += textRow(section.name, bytesText(static_cast<double>(section.size)));
   return text + weightsText(tensors) + (sections.empty() ? "" : "sections\n" + sections);
 }
 

@@ -12,6 +12,12 @@ namespace kvasir::tools {
 /// A page about the file: sizes, proof, numerics, functions, slots, weights.
 std::string describe(const PluginFile &file, const std::vector<WeightTensor> &tensors);
 
+/// "  name   rest" and a line's end, the name padded to a column.
+std::string textRow(std::string name, const std::string &rest, size_t width = 14);
+
+/// What a slot is and how it is stored, on one line.
+std::string slotText(const SlotDescription &slot);
+
 } // namespace kvasir::tools
 
 #endif
