@@ -2,6 +2,7 @@
 #include "plugins/loader.h"
 
 #include "plugins/cpu_features.h"
+#include "plugins/plugin_image.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -10,19 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef __has_feature
-#define __has_feature(feature) 0
-#endif
-
 namespace kvasir {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) ||               \
-    __has_feature(thread_sanitizer)
-constexpr bool kHostHasSanitizer = true;
-#else
-constexpr bool kHostHasSanitizer = false;
-#endif
 
 constexpr const char *kCompileAgain = "; compile it again on this machine or with another --target";
 
@@ -34,12 +24,9 @@ Status checkManifest(const kv_manifest &manifest) {
     return Failure{"is of kind " + std::to_string(manifest.kind) +
                    (manifest.kind == KV_KIND_BACKEND ? " (a backend)" : "") + ", a model is of kind " +
                    std::to_string(KV_KIND_MODEL)};
-  if (manifest.abi_min > KV_ABI || manifest.abi_max < KV_ABI)
-    return Failure{"needs plugin ABI " + std::to_string(manifest.abi_min) + " to " + std::to_string(manifest.abi_max) +
-                   ", this host has " + std::to_string(KV_ABI) + "; compile it again"};
-  if ((manifest.flags & KV_SANITIZED) && !kHostHasSanitizer)
-    return Failure{"was built with a sanitizer, this host was not"};
-  if (manifest.flags & ~uint32_t(KV_SEALED | KV_SANITIZED))
+  if (Status status = checkAbi(manifest); !status)
+    return status;
+  if (manifest.flags & ~uint32_t(KV_SEALED))
     return Failure{"has flags that this host does not know (" + std::to_string(manifest.flags) + ")"};
   const long pageBytes = sysconf(_SC_PAGESIZE);
   if (manifest.page_bytes % uint64_t(pageBytes) != 0 || manifest.page_bytes == 0)

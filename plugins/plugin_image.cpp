@@ -53,6 +53,14 @@ Status readManifest(int fd, FileRange note, PluginImage &image) {
   return Done{};
 }
 
+/// Before the load policy, whose refusals of constructors and imports would not say where those come from.
+Status checkSanitizer(const kv_manifest &manifest) {
+  if (manifest.flags & KV_SANITIZED)
+    return Failure{"was built with a sanitizer, whose runtime a plugin can't have; build it without, or link its "
+                   "source into a host that was"};
+  return Done{};
+}
+
 Status checkUnsealed(const kv_manifest &manifest) {
   const bool empty = !manifest.file_size && !manifest.image_size && !manifest.directory_offset &&
                      !manifest.directory_size && !manifest.weights_offset && !manifest.weights_size;
@@ -84,6 +92,13 @@ Status checkPlaces(const kv_manifest &manifest, uint64_t fileSize) {
 
 } // namespace
 
+Status checkAbi(const kv_manifest &manifest) {
+  if (manifest.abi_min > KV_ABI || manifest.abi_max < KV_ABI)
+    return Failure{"needs plugin ABI " + std::to_string(manifest.abi_min) + " to " + std::to_string(manifest.abi_max) +
+                   ", this host has " + std::to_string(KV_ABI) + "; compile it again"};
+  return Done{};
+}
+
 Result<PluginImage> readPluginImage(int fd, uint64_t fileSize) {
   Result<ElfImage> elf = ElfImage::open(fd, fileSize);
   if (!elf)
@@ -93,6 +108,8 @@ Result<PluginImage> readPluginImage(int fd, uint64_t fileSize) {
     return Failure{note.message()};
   PluginImage image;
   if (Status status = readManifest(fd, *note, image); !status)
+    return Failure{status.message()};
+  if (Status status = checkSanitizer(image.manifest); !status)
     return Failure{status.message()};
   const bool sealed = image.manifest.flags & KV_SEALED;
   if (Status status = sealed ? checkPlaces(image.manifest, fileSize) : checkUnsealed(image.manifest); !status)
@@ -104,8 +121,11 @@ Result<PluginImage> readPluginImage(int fd, uint64_t fileSize) {
   if (elf->mappedEnd() > image.imageSize || image.manifestOffset > image.imageSize)
     return Failure{"has segments up to byte " + std::to_string(elf->mappedEnd()) + ", its image ends at " +
                    std::to_string(image.imageSize)};
-  if (Status status = elf->checkDynamic(); !status)
-    return Failure{status.message()};
+  if (Status status = elf->checkDynamic(); !status) {
+    // Another ABI may allow more, and its number says more.
+    const Status fits = checkAbi(image.manifest);
+    return Failure{fits ? status.message() : fits.message()};
+  }
   return image;
 }
 

@@ -22,6 +22,9 @@ struct PluginImage {
 /// What it returns obeys the load policy, and every place that its manifest names lies inside the file.
 Result<PluginImage> readPluginImage(int fd, uint64_t fileSize);
 
+/// Is the plugin made for this host's KV_ABI?
+Status checkAbi(const kv_manifest &manifest);
+
 } // namespace kvasir
 
 #endif

@@ -40,8 +40,28 @@ enum { KV_KIND_MODEL = 1, KV_KIND_BACKEND = 2 };
 
 enum {
   KV_SEALED = 1,   /* sizes, hashes, directory and weights are filled; without it they are all zero */
-  KV_SANITIZED = 2 /* code that needs a sanitizer's runtime in the host */
+  KV_SANITIZED = 2 /* code that needs a sanitizer's runtime: refused, since a plugin imports nothing */
 };
+
+/* Is this code being built with such a sanitizer? */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_HWADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KV_BUILT_SANITIZED KV_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(hwaddress_sanitizer) || __has_feature(thread_sanitizer) ||        \
+    __has_feature(memory_sanitizer)
+#define KV_BUILT_SANITIZED KV_SANITIZED
+#endif
+#endif
+#ifndef KV_BUILT_SANITIZED
+#define KV_BUILT_SANITIZED 0
+#endif
+
+/* The note must lie in its section as it is: no sanitizer may put red zones around it. */
+#ifdef __clang__
+#define KV_NOTE_ATTRIBUTES section(KV_NOTE_SECTION), used, aligned(4), no_sanitize("address", "hwaddress")
+#else
+#define KV_NOTE_ATTRIBUTES section(KV_NOTE_SECTION), used, aligned(4)
+#endif
 
 typedef struct kv_manifest {
   uint32_t size;             /* of this struct as its writer knew it */
@@ -78,7 +98,7 @@ typedef struct kv_section {
  * Not for C++, where an array can't be initialised without its final 0. */
 #ifndef __cplusplus
 #define KV_PLUGIN_NOTE(description_text, name_text)                                                                    \
-  __attribute__((section(KV_NOTE_SECTION), used, aligned(4))) static const struct __attribute__((packed)) {            \
+  __attribute__((KV_NOTE_ATTRIBUTES)) static const struct __attribute__((packed)) {                                    \
     uint32_t name_size, body_size, type;                                                                               \
     char note_name[8];                                                                                                 \
     kv_manifest manifest;                                                                                              \
@@ -92,6 +112,7 @@ typedef struct kv_section {
                     .abi_min = KV_ABI,                                                                                 \
                     .abi_max = KV_ABI,                                                                                 \
                     .kind = KV_KIND_MODEL,                                                                             \
+                    .flags = KV_BUILT_SANITIZED,                                                                       \
                     .page_bytes = 4096,                                                                                \
                     .description_size = sizeof(description_text) - 1,                                                  \
                     .name = name_text,                                                                                 \

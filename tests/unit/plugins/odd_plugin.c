@@ -3,6 +3,11 @@
 #include "kvasir/manifest.h"
 #include "kvasir/plugin.h"
 
+#ifdef ODD_ABI
+#undef KV_ABI
+#define KV_ABI ODD_ABI
+#endif
+
 #ifndef ODD_VARIANTS
 #define ODD_VARIANTS ""
 #endif
@@ -73,6 +78,9 @@ static const kv_plugin table = {sizeof(kv_plugin), KV_ABI, prepare,
 __attribute__((visibility("default"))) const kv_plugin *kvasir_plugin(const kv_host *host) {
 #ifdef ODD_DECLINES
   return 0;
+#endif
+#ifdef ODD_TRAPS
+  __builtin_trap();
 #endif
   return &table;
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Every refusal, by name. A constructor or resolver that ran would end the test.
+#include "plugins/cpu_features.h"
 #include "plugins/loader.h"
 #include "tests/unit/plugins/fixture.h"
 
+#include <csignal>
+#include <dlfcn.h>
 #include <elf.h>
 #include <span>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace kvasir;
 using namespace kvasir::test;
@@ -22,6 +27,19 @@ std::string refusalOf(const std::string &path) {
 }
 
 bool begins(const std::string &text, const std::string &prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+/// The signal that ends a process which does this, or 0.
+int endOf(const std::function<void()> &body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGILL, SIG_DFL); // doctest would report it
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
 
 } // namespace
 
@@ -150,15 +168,70 @@ TEST_CASE("manifests that do not fit this host") {
         "has a schema hash that is not that of its slots; compile it again");
 }
 
-#ifndef KVASIR_SANITIZED
-TEST_CASE("a plugin with a sanitizer in a host without") {
+TEST_CASE("no code of a refused plugin runs") {
+  // What would run does end the process: the plugin's own function, and a constructor inside dlopen.
+  CHECK(endOf([] { (void)LoadedPlugin::load(builtPlugin("odd_traps")); }) == SIGILL);
+  CHECK(endOf([] { dlopen(builtPlugin("odd_constructor").c_str(), RTLD_NOW); }) == SIGILL);
+  CHECK(endOf([] { (void)LoadedPlugin::load(builtPlugin("odd_constructor")); }) == 0);
+  CHECK(endOf([] { (void)PluginFile::open(builtPlugin("odd_traps")); }) == 0);
+
   TemporaryFolder folder;
-  Bytes bytes = readBytes(builtPlugin("plain_plugin"));
-  patchManifest(bytes, [](kv_manifest &manifest) { manifest.flags = KV_SANITIZED; });
-  writeBytes(folder.file("patched.kvasir"), bytes);
-  CHECK(refusalOf(folder.file("patched.kvasir")) == "was built with a sanitizer, this host was not");
+  const std::string path = folder.file("patched.kvasir");
+  const auto refusalWith = [&](const Bytes &whole, const std::function<void(kv_manifest &)> &patch) {
+    Bytes bytes = whole;
+    patchManifest(bytes, patch);
+    writeBytes(path, bytes);
+    return refusalOf(path);
+  };
+  const Bytes traps = readBytes(builtPlugin("odd_traps"));
+  CHECK(begins(refusalWith(traps, [](kv_manifest &m) { m.abi_min = m.abi_max = 7; }), "needs plugin ABI 7 to 7"));
+  CHECK(begins(refusalWith(traps, [](kv_manifest &m) { m.format = 9; }), "has manifest format 9"));
+  CHECK(begins(refusalWith(traps, [](kv_manifest &m) { m.flags = KV_SANITIZED; }), "was built with a sanitizer"));
+  CHECK(begins(refusalWith(traps, [](kv_manifest &m) { m.cpu_features[1] = uint64_t(1) << 63; }),
+               "needs CPU features that this machine lacks"));
+
+  const Bytes weights = exampleWeights(70000);
+  auto writer = ArtefactWriter::begin(path, traps, {}, weights.size());
+  REQUIRE(writer);
+  REQUIRE((*writer)->write(0, weights));
+  REQUIRE((*writer)->finish());
+  const Bytes sealed = readBytes(path);
+  CHECK(begins(refusalWith(sealed, [](kv_manifest &m) { m.build_id[0] ^= 1; }), "is damaged: the hash of its code"));
+  writeBytes(path, {sealed.begin(), sealed.end() - 1});
+  CHECK(begins(refusalOf(path), "is " + std::to_string(sealed.size() - 1) + " bytes long, its manifest says"));
+  writeBytes(path, sealed);
+  CHECK(endOf([&] { (void)LoadedPlugin::load(path); }) == SIGILL);
 }
-#endif
+
+TEST_CASE("a plugin of another ABI is told so, whatever else it has that this one does not allow") {
+  CHECK(refusalOf(builtPlugin("odd_constructor_abi")) == "needs plugin ABI 7 to 7, this host has 1; compile it again");
+}
+
+TEST_CASE("every CPU feature that this machine lacks is named") {
+  const CpuFeatures host = hostCpuFeatures();
+  TemporaryFolder folder;
+  for (size_t i = 0; i < 128; ++i) {
+    CpuFeatures feature{};
+    feature[i / 64] = uint64_t(1) << i % 64;
+    Bytes bytes = readBytes(builtPlugin("plain_plugin"));
+    patchManifest(bytes, [&](kv_manifest &manifest) {
+      std::copy(feature.begin(), feature.end(), manifest.cpu_features);
+    });
+    writeBytes(folder.file("patched.kvasir"), bytes);
+    if (missingCpuFeatures(feature, host) == CpuFeatures{})
+      CHECK(LoadedPlugin::load(folder.file("patched.kvasir")));
+    else
+      CHECK(refusalOf(folder.file("patched.kvasir")) ==
+            "needs CPU features that this machine lacks: " + cpuFeatureNames(feature) +
+                "; compile it again on this machine or with another --target");
+  }
+}
+
+TEST_CASE("a plugin with a sanitizer, whatever the host has") {
+  for (const char *plugin : {"odd_asan", "odd_tsan"})
+    CHECK(refusalOf(builtPlugin(plugin)) == "was built with a sanitizer, whose runtime a plugin can't have; build it "
+                                            "without, or link its source into a host that was");
+}
 
 TEST_CASE("sealed manifests that name impossible places") {
   TemporaryFolder folder;
