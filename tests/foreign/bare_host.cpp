@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tests/foreign/bare_host.h"
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 #include <stdexcept>
+#include <sys/mman.h>
 
 extern "C" const kv_plugin *kvasir_plugin(const kv_host *host);
 
@@ -20,6 +22,48 @@ kv_status meetNobody(const kv_team *team, uint32_t) {
   auto *alone = static_cast<Alone *>(team->host);
   return ++alone->barriers == alone->cancelAt ? KV_CANCELLED : KV_OK;
 }
+
+/// A struct of the border as a version of the host knows it, right in front of a page that can't be read.
+template <typename Struct> class AtTheEdge {
+public:
+  AtTheEdge(HostVersion version, size_t fewerBytes)
+      : sizeBytes(version == HostVersion::fewer  ? fewerBytes
+                  : version == HostVersion::more ? sizeof(Struct) + sizeof(uint64_t)
+                                                 : sizeof(Struct)) {
+    void *mapped = mmap(nullptr, 2 * kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED)
+      throw std::bad_alloc();
+    pages = static_cast<uint8_t *>(mapped);
+    mprotect(pages + kPageBytes, kPageBytes, PROT_NONE);
+  }
+  AtTheEdge(const AtTheEdge &) = delete;
+  ~AtTheEdge() { munmap(pages, 2 * kPageBytes); }
+
+  void fill(Struct fields, uint64_t added) {
+    fields.size = static_cast<uint32_t>(sizeBytes);
+    std::memcpy(begin(), &fields, std::min(sizeBytes, sizeof fields));
+    if (sizeBytes > sizeof fields)
+      std::memcpy(begin() + sizeof fields, &added, sizeof added);
+  }
+
+  /// The field that only a host of more fields has.
+  uint64_t added() const {
+    uint64_t value = 0;
+    if (sizeBytes > sizeof(Struct))
+      std::memcpy(&value, begin() + sizeof(Struct), sizeof value);
+    return value;
+  }
+
+  Struct *operator->() const { return reinterpret_cast<Struct *>(begin()); }
+  Struct &operator*() const { return *operator->(); }
+
+private:
+  static constexpr size_t kPageBytes = 4096;
+  uint8_t *begin() const { return pages + kPageBytes - sizeBytes; }
+
+  size_t sizeBytes;
+  uint8_t *pages;
+};
 
 /// The arrays of a call.
 struct Batch {
@@ -100,30 +144,34 @@ bool Conversation::differs(const Conversation &other, size_t slot, uint64_t laye
 }
 
 BareResult callBare(const Foreign &plugin, const std::vector<Conversation *> &conversations,
-                    const std::vector<std::vector<int32_t>> &ids, uint32_t cancelAt) {
+                    const std::vector<std::vector<int32_t>> &ids, const BareOptions &options) {
   const kv_plugin &table = *plugin.table;
-  Alone alone{{sizeof(kv_team), 1, &alone, meetNobody}, 0, cancelAt};
+  Alone alone{{sizeof(kv_team), 1, &alone, meetNobody}, 0, options.cancelAt};
   Batch batch = batchOf(conversations, ids);
-  kv_call call = callOf(batch);
-  call.team = &alone.team;
+  AtTheEdge<kv_call> call(options.version, offsetof(kv_call, message));
+  call.fill(callOf(batch), options.added);
+  call->team = &alone.team;
   std::vector<kv_rows> writes((plugin.hasRegister ? 3 : 2) * conversations.size());
-  kv_plan plan{sizeof plan, 0, 0, writes.data()};
-  BareResult result{table.prepare(&table, &call, &plan), {}};
+  AtTheEdge<kv_plan> plan(options.version, sizeof(kv_plan));
+  plan.fill({0, 0, 0, writes.data()}, 0);
+  BareResult result;
+  result.status = table.prepare(&table, &*call, &*plan);
   if (result.status != KV_OK)
     return result;
 
   std::vector<uint8_t *> blocks;
   const auto views = viewsOf(conversations, blocks, plugin.hasRegister);
-  std::vector<double> scratch(plan.scratch_bytes / sizeof(double) + 1);
+  std::vector<double> scratch(plan->scratch_bytes / sizeof(double) + 1);
+  result.added = plan.added();
   result.logits.resize(batch.ids.size() * kVocabulary);
   const kv_tensor input{batch.ids.data(), batch.ids.size() * sizeof(int32_t)};
   const kv_tensor output{result.logits.data(), result.logits.size() * sizeof(float)};
-  call.views = views.data();
-  call.inputs = &input;
-  call.outputs = &output;
-  call.scratch = reinterpret_cast<uint8_t *>(scratch.data());
-  call.scratch_bytes = plan.scratch_bytes;
-  result.status = table.execute(&table, &call, 0);
+  call->views = views.data();
+  call->inputs = &input;
+  call->outputs = &output;
+  call->scratch = reinterpret_cast<uint8_t *>(scratch.data());
+  call->scratch_bytes = plan->scratch_bytes;
+  result.status = table.execute(&table, &*call, 0);
   for (size_t b = 0; result.status == KV_OK && b < conversations.size(); ++b) {
     conversations[b]->length += ids[b].size();
     std::swap(conversations[b]->taps, conversations[b]->newTaps);

@@ -40,14 +40,25 @@ struct Conversation {
   bool differs(const Conversation &other, size_t slot, uint64_t layer, uint64_t row) const;
 };
 
-struct BareResult {
-  kv_status status;
-  std::vector<float> logits; ///< [T, V]: every row is wanted
+/// Of which version of plugin.h the host is: call and plan have fewer fields, all, or one more (`added`). They lie right
+/// in front of memory that can't be read.
+enum class HostVersion { fewer, same, more };
+
+struct BareOptions {
+  uint32_t cancelAt = 0; ///< the number of the barrier, from 1, that answers KV_CANCELLED
+  HostVersion version = HostVersion::same;
+  uint64_t added = 0; ///< what a host of more fields says in the call's
 };
 
-/// Runs one call on a team of one; barrier number `cancelAt` (from 1) answers KV_CANCELLED. Commits if it succeeds.
+struct BareResult {
+  kv_status status = KV_OK;
+  std::vector<float> logits; ///< [T, V]: every row is wanted
+  uint64_t added = 0;        ///< what the plugin answers in the plan's field
+};
+
+/// Runs one call on a team of one. Commits if it succeeds.
 BareResult callBare(const Foreign &plugin, const std::vector<Conversation *> &conversations,
-                    const std::vector<std::vector<int32_t>> &ids, uint32_t cancelAt = 0);
+                    const std::vector<std::vector<int32_t>> &ids, const BareOptions &options = {});
 
 /// `count` ids that follow from the seed.
 std::vector<int32_t> foreignIds(size_t count, uint32_t seed);

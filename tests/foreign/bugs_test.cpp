@@ -137,8 +137,8 @@ TEST_CASE("a register that an error changes") {
   for (const uint32_t barrier : {1, 2, 3, 13}) {
     Scene right("right_register"), wrong("register_on_error");
     const auto before = right.first.taps;
-    CHECK(callBare(right.plugin, {&right.first}, {foreignIds(7, 3)}, barrier).status == KV_CANCELLED);
-    CHECK(callBare(wrong.plugin, {&wrong.first}, {foreignIds(7, 3)}, barrier).status == KV_CANCELLED);
+    CHECK(callBare(right.plugin, {&right.first}, {foreignIds(7, 3)}, {.cancelAt = barrier}).status == KV_CANCELLED);
+    CHECK(callBare(wrong.plugin, {&wrong.first}, {foreignIds(7, 3)}, {.cancelAt = barrier}).status == KV_CANCELLED);
     CHECK(right.first.taps == before);
     CHECK(wrong.first.taps != before);
   }
