@@ -1,1 +1,2 @@
 include("${CMAKE_CURRENT_LIST_DIR}/kvasir-targets.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/KvasirPlugin.cmake")
