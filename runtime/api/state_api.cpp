@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/api/border.h"
 #include "runtime/api/handles.h"
+#include "runtime/model/moving.h"
 #include "runtime/state/rows.h"
 
 using namespace kvasir;
@@ -14,6 +15,14 @@ void requireFloats(const State &state, size_t slot, uint64_t count, uint64_t num
                                   " don't fit into " + std::to_string(numFloats) + " floats");
 }
 
+StateOptions stateOptionsFrom(const kvasir_state_options *given) {
+  const auto known = readOptions(given);
+  const uint32_t automatic = known.checkpoints == 0                       ? kAutomaticCheckpoints
+                             : known.checkpoints == KVASIR_NO_CHECKPOINTS ? 0
+                                                                          : known.checkpoints;
+  return {known.capacity, automatic};
+}
+
 } // namespace
 
 kv_status kvasir_state_make(kvasir_model *handle, const kvasir_state_options *options, kvasir_state **state,
@@ -21,11 +30,8 @@ kv_status kvasir_state_make(kvasir_model *handle, const kvasir_state_options *op
   return atBorder(message, message_bytes, [&] {
     requireGiven(handle, "model");
     requireGiven(state, "state");
-    const auto known = readOptions(options);
-    const uint32_t automatic = known.checkpoints == 0                        ? kAutomaticCheckpoints
-                               : known.checkpoints == KVASIR_NO_CHECKPOINTS ? 0
-                                                                            : known.checkpoints;
-    auto made = handle->model->makeState(known.capacity, automatic);
+    const StateOptions known = stateOptionsFrom(options);
+    auto made = handle->model->makeState(known.capacity, known.numCheckpoints);
     *state = new kvasir_state{handle->model, std::move(made)};
   });
 }
@@ -50,6 +56,21 @@ kv_status kvasir_state_fork(kvasir_state *handle, kvasir_state **branch, char *m
     requireGiven(branch, "branch");
     const StateLock lock(*handle->state);
     *branch = new kvasir_state{handle->model, handle->state->fork()};
+  });
+}
+
+kv_status kvasir_state_move(kvasir_state *handle, kvasir_model *model, const kvasir_state_options *options,
+                            kvasir_state **moved, uint64_t *rounded_slots, char *message, size_t message_bytes) {
+  return atBorder(message, message_bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(model, "model");
+    requireGiven(moved, "moved");
+    const StateLock lock(*handle->state);
+    uint64_t numRounded;
+    auto made = moveState(*handle->model, *handle->state, *model->model, stateOptionsFrom(options), numRounded);
+    *moved = new kvasir_state{model->model, std::move(made)};
+    if (rounded_slots)
+      *rounded_slots = numRounded;
   });
 }
 

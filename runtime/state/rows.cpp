@@ -35,6 +35,13 @@ uint64_t bitAt(const Plane &plane, uint64_t layer, uint64_t head, uint64_t token
   return bitOffset(plane, indices);
 }
 
+const Plane &valuePlane(const SlotDescription &slot) {
+  const auto plane = std::ranges::find(slot.layout.planes, PlaneRole::value, &Plane::role);
+  if (plane == slot.layout.planes.end())
+    throw Error(KV_UNSUPPORTED, "the layout of slot " + slot.name + " has no values");
+  return *plane;
+}
+
 PlaneRows makePlaneRows(const Plane &plane, const SlotDescription &slot, uint64_t layer) {
   PlaneRows rows{&plane, {}, {}};
   for (uint64_t token = 0; token < KV_BLOCK_TOKENS; ++token)
@@ -136,12 +143,21 @@ void readRegister(const State &state, size_t slotIndex, uint64_t layer, float *v
   if (slot.kind != SlotKind::reg)
     throw Error(KV_BAD_INPUT, "slot " + slot.name + " is a cache, not a register");
   requireLayer(slot, layer);
-  const auto plane = std::ranges::find(slot.layout.planes, PlaneRole::value, &Plane::role);
-  if (plane == slot.layout.planes.end())
-    throw Error(KV_UNSUPPORTED, "the layout of slot " + slot.name + " has no values");
+  loadRegister(slot, state.table(slotIndex)[0].bytes(), layer, values);
+}
+
+void loadRegister(const SlotDescription &slot, const uint8_t *block, uint64_t layer, float *values) {
+  const Plane &plane = valuePlane(slot);
   for (uint64_t element = 0; element < registerElements(slot); ++element)
-    values[element] =
-        loadElement(state.table(slotIndex)[0].bytes(), bitAt(*plane, layer, 0, 0, element), plane->element);
+    values[element] = loadElement(block, bitAt(plane, layer, 0, 0, element), plane.element);
+}
+
+void storeRegister(const SlotDescription &slot, uint8_t *block, uint64_t layer, const float *values) {
+  const Plane &plane = valuePlane(slot);
+  if (!canStore(plane.element))
+    throw Error(KV_UNSUPPORTED, "slot " + slot.name + " is not stored as floating-point values");
+  for (uint64_t element = 0; element < registerElements(slot); ++element)
+    storeElement(block, bitAt(plane, layer, 0, 0, element), plane.element, values[element]);
 }
 
 } // namespace kvasir::runtime

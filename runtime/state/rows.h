@@ -27,6 +27,11 @@ void writeRows(State &state, size_t slot, uint64_t layer, uint64_t first, uint64
 /// such layer.
 void readRegister(const State &state, size_t slot, uint64_t layer, float *values);
 
+/// The same of a register's block, and the other way, with the rounding of writeRows. Both throw `unsupported` for
+/// layouts of other than plain values.
+void loadRegister(const SlotDescription &slot, const uint8_t *block, uint64_t layer, float *values);
+void storeRegister(const SlotDescription &slot, uint8_t *block, uint64_t layer, const float *values);
+
 } // namespace kvasir::runtime
 
 #endif

@@ -107,6 +107,17 @@ KVASIR_API kv_status kvasir_state_reset(kvasir_state *state, char *message, size
 KVASIR_API kv_status kvasir_state_fork(kvasir_state *state, kvasir_state **branch, char *message,
                                        size_t message_bytes);
 
+/* The same conversation for another plugin of the same model, to go on there: tokens, rows, registers, checkpoints.
+ * Layouts are data, so any two will do; numbers that the other stores with fewer bits are rounded, to nearest, ties to
+ * even, and `rounded_slots`, if not null, is set to how many slots that was. Going on is then what the other plugin does
+ * after rows of these numbers were written into it. `state` stays as it is; `options` may be null: as far as possible
+ * the state's capacity. Errors: KV_UNSUPPORTED if it is another model (by fingerprint) or schema, or a layout of codes
+ * would have to be written; KV_BAD_INPUT if the capacity is beyond the context or below the length; KV_BUSY,
+ * KV_OUT_OF_MEMORY. Cost: copies, where layouts are equal; else some ns an element. */
+KVASIR_API kv_status kvasir_state_move(kvasir_state *state, kvasir_model *model, const kvasir_state_options *options,
+                                       kvasir_state **moved, uint64_t *rounded_slots, char *message,
+                                       size_t message_bytes);
+
 /* Forgets the tokens from number `length` on; the state is then as it was when it had `length` tokens, to the bit.
  * Errors: KV_BAD_INPUT beyond the state's length; KV_UNSUPPORTED if the rows that the next token would need have left a
  * slot's window, or the model has registers and there is no checkpoint of them at `length`; KV_BUSY. `nearest`, if not

@@ -239,6 +239,13 @@ private:
   std::unique_ptr<kvasir_model, detail::Free<&kvasir_model_free>> handle;
 };
 
+inline State State::moveTo(const Model &other, uint64_t *roundedSlots) {
+  kvasir_state *moved;
+  detail::check(kvasir_state_move, handle.get(), other.get(), static_cast<const kvasir_state_options *>(nullptr),
+                &moved, roundedSlots);
+  return {other.get(), moved};
+}
+
 /// Tokens to text as they come. `flags`: KVASIR_SHOW_SPECIAL, KVASIR_CONTINUES.
 class Detokenizer {
 public:

@@ -39,6 +39,8 @@ template <auto free> struct Free {
 
 } // namespace detail
 
+class Model;
+
 /// One conversation.
 class State {
 public:
@@ -52,6 +54,10 @@ public:
     detail::check(kvasir_state_fork, handle.get(), &branch);
     return {model, branch};
   }
+
+  /// The same conversation for another plugin of the same model. `roundedSlots`, if given, is set to the slots that the
+  /// other stores with fewer bits.
+  State moveTo(const Model &other, uint64_t *roundedSlots = nullptr);
 
   /// Forgets the tokens from number `length` on. `nearest`, if given, is set to the longest possible length up to it.
   void truncate(uint64_t length, uint64_t *nearest = nullptr) {
