@@ -18,6 +18,9 @@ CallRequest requestFrom(const kvasir_call_options *given) {
   CallRequest request;
   request.wanted = wantedFrom(options.wanted);
   request.cancel = options.cancel ? &options.cancel->flag : nullptr;
+  if (options.audit && !options.audit->live)
+    throw Error(KV_BAD_INPUT, "the audit of the call was made by kvasir_audit_run and watches nothing");
+  request.observer = options.audit ? options.audit->live->observer() : nullptr;
   return request;
 }
 

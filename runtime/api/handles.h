@@ -3,7 +3,9 @@
 #ifndef KVASIR_RUNTIME_API_HANDLES_H
 #define KVASIR_RUNTIME_API_HANDLES_H
 
+#include "plugins/digest.h"
 #include "runtime/api/model_text.h"
+#include "runtime/audit/audit.h"
 #include "runtime/model/call.h"
 #include "runtime/text/detokenizer.h"
 #include "runtime/text/sampling.h"
@@ -17,6 +19,7 @@ struct kvasir_model {
   std::shared_ptr<kvasir::runtime::ModelText> text;
   std::string description; ///< JSON
   uint64_t weightsBytes;
+  kvasir::Digest fingerprint; ///< of the manifest
 };
 
 struct kvasir_state {
@@ -26,6 +29,15 @@ struct kvasir_state {
 
 struct kvasir_cancel {
   kvasir::runtime::CancelFlag flag{false};
+};
+
+struct kvasir_audit {
+  std::shared_ptr<kvasir::runtime::Model> model;
+  std::unique_ptr<kvasir::runtime::audit::LiveAudit> live; ///< null: `report` is all there is
+  std::optional<kvasir::runtime::audit::Report> report;    ///< of `live`: as of the last call
+  std::string text, json, html;                            ///< made when they are asked for
+
+  const kvasir::runtime::audit::Report &current();
 };
 
 struct kvasir_result {

@@ -5,6 +5,7 @@
 
 #include "runtime/model/batch.h"
 #include "runtime/model/model.h"
+#include "runtime/model/observer.h"
 #include "runtime/model/tensors.h"
 
 namespace kvasir::runtime {
@@ -15,6 +16,7 @@ struct CallRequest {
   std::vector<uint64_t> counts; ///< [B] new tokens of each, >= 1
   Wanted wanted = Wanted::last;
   const CancelFlag *cancel = nullptr;
+  Observer *observer = nullptr; ///< null: nobody watches, at no cost
 
   Sizes sizes() const;
 };

@@ -83,7 +83,13 @@ void Execution::run(Model::Turn &turn) {
   checkWrites();
   call.scratch = turn.scratch().reserve(plan.scratch_bytes);
   call.scratch_bytes = plan.scratch_bytes;
-  execute(team);
+  call.views = views.data();
+  call.inputs = inputTensors.data();
+  call.outputs = outputTensors.data();
+  if (request.observer)
+    request.observer->around(observed(team), [&] { execute(team); });
+  else
+    execute(team);
   advance();
 }
 
@@ -126,10 +132,19 @@ void Execution::checkWrites() {
   }
 }
 
+ObservedExecute Execution::observed(Team &team) const {
+  std::vector<const State *> states;
+  std::vector<size_t> sequences;
+  for (const Run &run : chunk.runs) {
+    sequences.push_back(run.sequence);
+    if (!transactions.empty())
+      states.push_back(request.states[run.sequence]);
+  }
+  return {function,          model.description().slots, call, writes, std::move(states), std::move(sequences),
+          request.counts.size(), team};
+}
+
 void Execution::execute(Team &team) {
-  call.views = views.data();
-  call.inputs = inputTensors.data();
-  call.outputs = outputTensors.data();
   kv_status status = KV_OK;
   team.run(
       [&](const kv_team &members, uint32_t member) {

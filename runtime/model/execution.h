@@ -26,6 +26,7 @@ private:
   void linkArrays();
   void prepare();
   void checkWrites();
+  ObservedExecute observed(Team &team) const;
   void execute(Team &team);
   void advance();
   const int32_t *idsOf(size_t run) const;

@@ -59,6 +59,7 @@ int main(int argc, char **argv) {
   program.set_version_flag("--version", std::string("kvasir ") + kvasir_version());
   program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
   int exitCode = kDone;
+  addAudit(program, exitCode);
   addBench(program, exitCode);
   addInspect(program, exitCode);
   addLogits(program, exitCode);

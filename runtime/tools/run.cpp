@@ -6,6 +6,8 @@
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 
+#include "kvasir/audit.hpp"
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -24,7 +26,7 @@ struct RunOptions {
   SamplerOptions sampler;
   uint32_t threads = 0;
   std::string printed = "text";
-  bool showsStatistics = false, ignoresEnd = false;
+  bool showsStatistics = false, ignoresEnd = false, isAudited = false;
 };
 
 /// Prints tokens as they come.
@@ -56,11 +58,41 @@ struct Statistics {
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-/// The prompt's last logits. Throws what predict throws.
-Logits prefill(const Model &model, State &state, const std::vector<int32_t> &ids, const Interrupt &interrupt,
-               Statistics &statistics) {
+/// One conversation: its calls, and who watches them.
+class Conversation {
+public:
+  Conversation(const Model &model, const RunOptions &options, const Interrupt &interrupt)
+      : model(model), interrupt(interrupt), state(model.makeState()) {
+    if (options.isAudited)
+      audit.emplace(watchCalls(model));
+  }
+
+  /// The last logits. Throws what predict throws, and Failed with the sentence if the audit finds something.
+  Logits append(std::span<const int32_t> ids) {
+    Logits logits = model.predict(state, ids, {Wanted::last, &interrupt.cancel(), audit ? audit->get() : nullptr});
+    if (audit)
+      if (const auto found = audit->findings(); !found.empty())
+        throw Failed("audit: " + found[0]);
+    return logits;
+  }
+
+  /// What the audit says in the end, if there is one.
+  void printVerdict() {
+    if (audit)
+      std::fprintf(stderr, "audit: %s\n", audit->verdict().c_str());
+  }
+
+private:
+  const Model &model;
+  const Interrupt &interrupt;
+  State state;
+  std::optional<Audit> audit;
+};
+
+/// The prompt's last logits. Throws what append throws.
+Logits prefill(Conversation &conversation, const std::vector<int32_t> &ids, Statistics &statistics) {
   const auto begin = Clock::now();
-  Logits logits = model.predict(state, ids, {Wanted::last, &interrupt.cancel()});
+  Logits logits = conversation.append(ids);
   statistics.prefillSeconds = seconds(Clock::now() - begin);
   statistics.promptTokens = ids.size();
   statistics.firstToken = statistics.end = Clock::now();
@@ -70,11 +102,11 @@ Logits prefill(const Model &model, State &state, const std::vector<int32_t> &ids
 /// Goes on until an end token, the number of tokens asked for, or an interrupt.
 void generate(const Model &model, const RunOptions &options, const std::vector<int32_t> &ids,
               const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
-  State state = model.makeState();
+  Conversation conversation(model, options, interrupt);
   Sampler sampler(options.sampler);
   for (const int32_t id : ids)
     sampler.accept(id);
-  Logits logits = prefill(model, state, ids, interrupt, statistics);
+  Logits logits = prefill(conversation, ids, statistics);
   for (uint64_t count = 1; count <= options.maxTokens && !interrupt.wasRequested(); ++count) {
     const int32_t id = sampler.sample(logits.last());
     if (model.isEnd(id) && !options.ignoresEnd)
@@ -83,10 +115,12 @@ void generate(const Model &model, const RunOptions &options, const std::vector<i
     if (count == options.maxTokens)
       break;
     sampler.accept(id);
-    logits = model.predict(state, {id}, {Wanted::last, &interrupt.cancel()});
+    logits = conversation.append({&id, 1});
     ++statistics.steps;
     statistics.end = Clock::now();
   }
+  printer.finish();
+  conversation.printVerdict();
 }
 
 void printStatistics(const RunOptions &options, uint32_t threads, const Statistics &statistics) {
@@ -108,13 +142,12 @@ uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, S
   Printer printer(model, options);
   try {
     generate(model, options, ids, interrupt, printer, statistics);
-  } catch (const Error &) {
+  } catch (const std::runtime_error &) {
     // What was printed ends with its line, whatever stopped it.
     if (statistics.promptTokens != 0)
       printer.finish();
     throw;
   }
-  printer.finish();
   return model.facts().threads;
 }
 
@@ -159,6 +192,8 @@ void addRun(CLI::App &program, int &exitCode) {
       ->check(CLI::IsMember({"text", "ids"}))
       ->capture_default_str();
   command->add_flag("--ignore-end", options->ignoresEnd, "go on after an end token");
+  command->add_flag("--audit", options->isAudited,
+                    "run each call twice and see which rows of the state it writes; stop at the first that is wrong");
   command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
   command->callback([=, &exitCode] { exitCode = run(*options); });
 }

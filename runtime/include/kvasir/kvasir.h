@@ -32,6 +32,7 @@ typedef struct kvasir_cancel kvasir_cancel;
 typedef struct kvasir_result kvasir_result;
 typedef struct kvasir_detokenizer kvasir_detokenizer;
 typedef struct kvasir_sampler kvasir_sampler;
+typedef struct kvasir_audit kvasir_audit;
 
 /* "0.1.0". Valid for good. */
 KVASIR_API const char *kvasir_version(void);
@@ -198,6 +199,7 @@ typedef struct kvasir_call_options {
   uint32_t size;
   uint32_t wanted; /* KVASIR_WANTED_…; last: one row for each sequence */
   const kvasir_cancel *cancel;
+  kvasir_audit *audit; /* watches the call, which then runs twice; null: nobody does */
 } kvasir_call_options;
 
 /* New tokens of one conversation. */
@@ -249,6 +251,46 @@ KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvas
 KVASIR_API uint64_t kvasir_result_count(const kvasir_result *result);
 KVASIR_API kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index); /* index < count */
 KVASIR_API void kvasir_result_free(kvasir_result *result);
+
+/* Audits: does each token reach its row of every layer of every slot? */
+
+typedef struct kvasir_audit_options {
+  uint32_t size;
+  uint32_t reserved;            /* 0 */
+  const int32_t *ids;           /* [num_ids] the prompt; null: made up */
+  uint64_t num_ids;
+  uint64_t chunk;               /* tokens of a call of the prompt; 0: all at once */
+  const char *checks;           /* "rows,decode": names separated by commas; null: all of them */
+  uint64_t seed;                /* of the random cuts; 0: 1 */
+  const kvasir_cancel *cancel;
+  kvasir_model *against;        /* another plugin of the same model whose rows are compared; null: none */
+} kvasir_audit_options;
+
+/* Runs the checks on conversations of its own; needs nothing from the plugin. Checks: rows (which rows of which slot
+ * and layer each call writes, and what it must not change), decode (one call against token by token), chunks, batch,
+ * perturb (a changed token changes its own row in every layer and no earlier one), cancel. `options` may be null.
+ * What the plugin does wrong is in the audit, not in the status.
+ * Errors: KV_BAD_INPUT (ids, names of checks, another model's plugin), KV_CANCELLED, KV_OUT_OF_MEMORY, KV_UNSUPPORTED if
+ * no function takes tokens alone. Cost: rows up to 2.5 times its calls; the others say what they cost. */
+KVASIR_API kv_status kvasir_audit_run(kvasir_model *model, const kvasir_audit_options *options, kvasir_audit **audit,
+                                      char *message, size_t message_bytes);
+
+/* An audit that watches the calls that name it in their options: the row map of a live conversation. Calls that find
+ * something succeed like others; ask for the findings. One thread at a time. */
+KVASIR_API kv_status kvasir_audit_make(kvasir_model *model, kvasir_audit **audit, char *message, size_t message_bytes);
+KVASIR_API void kvasir_audit_free(kvasir_audit *audit);
+
+/* What was found so far, one sentence each, errors first: "slot v, layer 3: rows 0–7 were not written in the call of 8
+ * tokens; slot k is complete". Valid until the audit's next call or its end. index < count. */
+KVASIR_API uint64_t kvasir_audit_num_findings(kvasir_audit *audit);
+KVASIR_API const char *kvasir_audit_finding(kvasir_audit *audit, uint64_t index);
+
+/* The report: in one sentence, in some lines, for programs, and as a page that needs nothing from elsewhere. Null if
+ * there is no memory. Valid as above; 0-terminated. */
+KVASIR_API const char *kvasir_audit_verdict(kvasir_audit *audit);
+KVASIR_API const char *kvasir_audit_text(kvasir_audit *audit);
+KVASIR_API const char *kvasir_audit_json(kvasir_audit *audit);
+KVASIR_API const char *kvasir_audit_html(kvasir_audit *audit);
 
 /* Text. */
 

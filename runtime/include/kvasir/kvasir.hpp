@@ -51,6 +51,7 @@ private:
 struct CallOptions {
   Wanted wanted = Wanted::last;
   const Cancel *cancel = nullptr;
+  kvasir_audit *audit = nullptr; ///< watches the call: audit.hpp
 };
 
 /// New tokens for one conversation of a batch.
@@ -233,7 +234,7 @@ public:
 private:
   static kvasir_call_options callOptions(const CallOptions &options) {
     return {sizeof(kvasir_call_options), static_cast<uint32_t>(options.wanted),
-            options.cancel ? options.cancel->get() : nullptr};
+            options.cancel ? options.cancel->get() : nullptr, options.audit};
   }
 
   std::unique_ptr<kvasir_model, detail::Free<&kvasir_model_free>> handle;

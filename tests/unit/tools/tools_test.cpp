@@ -74,13 +74,13 @@ TEST_CASE("what goes wrong is one clear line") {
 
 TEST_CASE("wrong usage") {
   checkRefusal("$KVASIR", 2, "kvasir: A subcommand is required");
-  checkRefusal("$KVASIR foo", 2, "kvasir: there is no command 'foo'; there are bench inspect logits run tokenize");
+  checkRefusal("$KVASIR foo", 2, "kvasir: there is no command 'foo'; there are audit bench inspect logits run tokenize");
   checkRefusal("$KVASIR run $TOY", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY -p a --ids 1", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY --ids 1,x", 2,
                "kvasir: run: --ids takes whole numbers from 0 to 2147483647, separated by commas; found 'x'");
   CHECK(run("$KVASIR run $TOY -p a --nonsense").exitCode == 2);
-  for (const char *command : {"", "run ", "tokenize ", "logits ", "inspect ", "bench "}) {
+  for (const char *command : {"", "audit ", "run ", "tokenize ", "logits ", "inspect ", "bench "}) {
     const Ran help = run(std::string("$KVASIR ") + command + "--help");
     CHECK(help.exitCode == 0);
     CHECK(help.out.find("Usage:") != std::string::npos);
@@ -130,6 +130,37 @@ TEST_CASE("inspect tells what the file says, and which weights are damaged") {
   run("rm " + copy);
   CHECK(damaged.exitCode == 1);
   CHECK(damaged.err.find("blk.1.attn_q.weight") != std::string::npos);
+}
+
+TEST_CASE("audit says in one sentence what is wrong, as text, JSON and a page") {
+  // One function of the toy declares a row too few.
+  const std::string sentence = "function declares_less, the call of 5 tokens failed: function declares_less would write "
+                               "rows [3, 7) of slot k; this call's rows are [3, 8)";
+  const std::string page = "/tmp/kvasir-audit-" + std::to_string(getpid()) + ".html";
+  const Ran text = run("$KVASIR audit $TOY -p abcdefgh --html " + page);
+  CHECK(text.exitCode == 1);
+  CHECK(text.out.ends_with("\n" + sentence + "\n"));
+  const std::string html = run("cat " + page + "; rm " + page).out;
+  CHECK(html.starts_with("<!doctype html>"));
+  CHECK(html.find(sentence) != std::string::npos);
+  CHECK(html.find("http") == std::string::npos);
+
+  const auto json = nlohmann::json::parse(run("$KVASIR audit $TOY --ids 1,2,3,4 --chunk 2 --checks rows,decode --json").out);
+  CHECK(json["verdict"] == sentence);
+  CHECK(json["findings"][0]["class"] == "failed");
+  CHECK(json["checks"].size() == 2);
+  CHECK(json["calls"][0]["tokens"] == 2);
+  CHECK(json["slots"][0]["cells"].size() == 12);
+  checkRefusal("$KVASIR audit $TOY --checks rows,colour", 1,
+               "kvasir: no check is called 'colour'; there are rows, decode, chunks, batch, perturb, cancel and against");
+  checkRefusal("$KVASIR audit $TOY --ids 64", 1, "kvasir: token 64 is outside the vocabulary of 64");
+}
+
+TEST_CASE("run --audit says that each token reached its rows") {
+  const Ran ran = run("$KVASIR run $TOY -p abcdefghijkl -n 12 --audit");
+  CHECK(ran.exitCode == 0);
+  CHECK(ran.out == "wOON,CERH.Y2\n");
+  CHECK(ran.err == "audit: each of 23 tokens reached its row in all 2 layers of k and v\n");
 }
 
 TEST_CASE("bench measures speeds and limits") {

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/tools/command.h"
+#include "runtime/tools/failed.h"
+#include "runtime/tools/interrupt.h"
+#include "runtime/tools/output.h"
+#include "runtime/tools/prompt.h"
+
+#include "kvasir/audit.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <optional>
+
+namespace kvasir::tools {
+namespace {
+
+struct AuditCommand {
+  std::string model, against, checks, page;
+  PromptOptions prompt;
+  uint64_t chunk = 0, seed = 1;
+  uint32_t threads = 0;
+  bool printsJson = false;
+};
+
+bool hasPrompt(const PromptOptions &prompt) {
+  return prompt.textGiven->count() + prompt.fileGiven->count() + prompt.idsGiven->count() != 0;
+}
+
+void writePage(const std::string &path, const std::string &page) {
+  std::ofstream file(path, std::ios::binary);
+  file << page;
+  file.close();
+  if (!file)
+    throw Failed("can't write '" + path + "': " + std::strerror(errno));
+}
+
+int audit(const AuditCommand &command) {
+  const Interrupt interrupt;
+  const ModelOptions modelOptions{command.threads, Pinning::automatic};
+  const Model model(command.model, modelOptions);
+  std::optional<Model> against;
+  AuditOptions options;
+  if (!command.against.empty())
+    options.against = &against.emplace(command.against, modelOptions);
+  if (hasPrompt(command.prompt))
+    options.ids = promptIds(model, command.prompt);
+  options.chunk = command.chunk;
+  options.checks = command.checks;
+  options.seed = command.seed;
+  options.cancel = &interrupt.cancel();
+  Audit audit = runAudit(model, options);
+  if (!command.page.empty())
+    writePage(command.page, audit.html());
+  printNow(command.printsJson ? audit.json() + "\n" : audit.text());
+  return audit.findings().empty() ? kDone : kFailed;
+}
+
+} // namespace
+
+void addAudit(CLI::App &program, int &exitCode) {
+  CLI::App *command = program.add_subcommand("audit", "Did each token reach its row of every layer of the state?");
+  auto options = std::make_shared<AuditCommand>();
+  command->add_option("model", options->model, "a .kvasir file")->required();
+  addPromptOptions(*command, options->prompt);
+  command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
+      ->capture_default_str();
+  command->add_option("--checks", options->checks,
+                      "some of rows,decode,chunks,batch,perturb,cancel; without it all of them");
+  command->add_option("--against", options->against, "another plugin of the same model whose rows are compared");
+  command->add_option("--seed", options->seed, "of the random cuts")->capture_default_str();
+  command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
+  command->add_flag("--json", options->printsJson, "print JSON");
+  command->add_option("--html", options->page, "write the report as a page to this file");
+  command->footer("Without a prompt, tokens are made up. Exit code 0: nothing was found, 1: the sentence says what.");
+  command->callback([=, &exitCode] { exitCode = audit(*options); });
+}
+
+} // namespace kvasir::tools
