@@ -21,8 +21,9 @@ using SetUpPasses = std::function<void(mlir::PassManager &)>;
 
 class PluginCode {
 public:
-  PluginCode(const Backend &backend, std::vector<Variant> variants, SetUpPasses setUp)
-      : backend(backend), variants(std::move(variants)), setUp(std::move(setUp)) {}
+  PluginCode(const Backend &backend, std::vector<Variant> variants, SetUpPasses setUp,
+             CodeEffort effort = CodeEffort::full)
+      : backend(backend), variants(std::move(variants)), setUp(std::move(setUp)), effort(effort) {}
 
   /// Lowers a proved and planned program to LLVM's dialect, once a variant. Diagnostics say what failed.
   mlir::LogicalResult lower(mlir::ModuleOp program);
@@ -40,6 +41,7 @@ private:
   const Backend &backend;
   std::vector<Variant> variants;
   SetUpPasses setUp;
+  CodeEffort effort;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules; // one a variant, of LLVM's dialect
   mlir::MLIRContext *context = nullptr;
 };

@@ -58,8 +58,9 @@ llvm::Expected<std::unique_ptr<MachineCode>> MachineCode::make(const CodeTarget 
   code->target = target;
   for (const std::string &feature : target.features)
     code->featureString += (code->featureString.empty() ? "+" : ",+") + feature;
+  auto level = target.effort == CodeEffort::full ? llvm::CodeGenOptLevel::Aggressive : llvm::CodeGenOptLevel::None;
   code->machine.reset(backend->createTargetMachine(kTriple, kBaselineCpu, code->featureString, makeOptions(),
-                                                   llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+                                                   llvm::Reloc::PIC_, std::nullopt, level));
   const llvm::MCSubtargetInfo *subtarget = code->machine->getMCSubtargetInfo();
   if (!target.cpu.empty() && !subtarget->isCPUStringValid(target.cpu))
     return llvm::createStringError("LLVM knows no CPU '%s'", target.cpu.c_str());
@@ -93,7 +94,7 @@ void MachineCode::optimise(llvm::Module &module) {
   // vectoriser a prompt takes 3.6 times as long; unrolling, interleaving and SLP make code 3 times as large, compile in 5
   // times the time, and run no faster.
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = true;
+  tuning.LoopVectorization = target.effort == CodeEffort::full;
   tuning.LoopUnrolling = false;
   tuning.LoopInterleaving = false;
   tuning.SLPVectorization = false;
@@ -111,7 +112,8 @@ void MachineCode::optimise(llvm::Module &module) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  auto level = target.effort == CodeEffort::full ? llvm::OptimizationLevel::O3 : llvm::OptimizationLevel::O1;
+  builder.buildPerModuleDefaultPipeline(level).run(module, modules);
 }
 
 llvm::Expected<llvm::SmallVector<char, 0>> MachineCode::generate(mlir::ModuleOp source, CodeForm form) {

@@ -18,10 +18,14 @@ class TargetMachine;
 
 namespace kvasir {
 
+/// Code that runs as fast as it can, or code that is there soon. Both give the same bits.
+enum class CodeEffort { full, little };
+
 /// What code is generated for, in LLVM's words.
 struct CodeTarget {
   std::string cpu;
   std::vector<std::string> features;
+  CodeEffort effort = CodeEffort::full;
 };
 
 enum class CodeForm { llvm, assembly, object };
