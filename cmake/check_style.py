@@ -26,6 +26,8 @@ NAMES_ALLOWED = {
     ("plugins/vocabulary.h", "*"): "names of tokenizer models",
     ("plugins/vocabulary_writer.cpp", "*"): "names of tokenizer models",
     ("compiler/driver/options.h", "cpu"): "the default of --backend, which --help shows",
+    ("compiler/mutate/options.h", "reference"): "the default of --backend, which --help shows",
+    ("compiler/tools/kvasir_mutate.cpp", "reference"): "the default of --backend, which --help shows",
     ("cmake/check_style.py", "*"): "this list",
     ("CMakeLists.txt", "*"): "the default of KVASIR_BACKENDS",
 }
