@@ -17,14 +17,14 @@ std::vector<std::string> splitNames(const char *names) {
   return split;
 }
 
-void requireSameModel(const kvasir_model &model, const kvasir_model &against) {
-  if (model.fingerprint != against.fingerprint)
-    throw Error(KV_BAD_INPUT, "the other plugin is of another model: its fingerprint is " +
-                                  toHex(against.fingerprint).substr(0, 16) + "…, not " +
-                                  toHex(model.fingerprint).substr(0, 16) + "…");
+void requireSameModel(const Model &model, const Model &against) {
+  const Digest &own = model.identity().fingerprint, &other = against.identity().fingerprint;
+  if (own != other)
+    throw Error(KV_BAD_INPUT, "the other plugin is of another model: its fingerprint is " + toHex(other).substr(0, 16) +
+                                  "…, not " + toHex(own).substr(0, 16) + "…");
 }
 
-audit::AuditOptions auditOptionsFrom(const kvasir_audit_options &given, const kvasir_model &model) {
+audit::AuditOptions auditOptionsFrom(const kvasir_audit_options &given, const Model &model) {
   audit::AuditOptions options;
   requireGiven(given.num_ids ? given.ids : static_cast<const void *>(&given), "ids");
   options.ids.assign(given.ids, given.ids + given.num_ids);
@@ -33,7 +33,7 @@ audit::AuditOptions auditOptionsFrom(const kvasir_audit_options &given, const kv
   options.seed = given.seed ? given.seed : 1;
   options.cancel = given.cancel ? &given.cancel->flag : nullptr;
   if (given.against) {
-    requireSameModel(model, *given.against);
+    requireSameModel(model, *given.against->model);
     options.against = given.against->model.get();
   }
   return options;
@@ -60,7 +60,7 @@ kv_status kvasir_audit_run(kvasir_model *model, const kvasir_audit_options *opti
     requireGiven(result, "audit");
     auto made = std::make_unique<kvasir_audit>();
     made->model = model->model;
-    made->report = audit::runAudit(*model->model, auditOptionsFrom(readOptions(options), *model));
+    made->report = audit::runAudit(*model->model, auditOptionsFrom(readOptions(options), *model->model));
     *result = made.release();
   });
 }

@@ -3,7 +3,6 @@
 #ifndef KVASIR_RUNTIME_API_HANDLES_H
 #define KVASIR_RUNTIME_API_HANDLES_H
 
-#include "plugins/digest.h"
 #include "runtime/api/model_text.h"
 #include "runtime/audit/audit.h"
 #include "runtime/model/call.h"
@@ -19,7 +18,6 @@ struct kvasir_model {
   std::shared_ptr<kvasir::runtime::ModelText> text;
   std::string description; ///< JSON
   uint64_t weightsBytes;
-  kvasir::Digest fingerprint; ///< of the manifest
 };
 
 struct kvasir_state {

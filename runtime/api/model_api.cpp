@@ -65,7 +65,6 @@ kv_status kvasir_model_open(const char *path, const kvasir_model_options *option
     made->text = std::make_shared<ModelText>(plugin->file(), plugin);
     made->description = descriptionToJson(plugin->description());
     made->weightsBytes = plugin->weights().size();
-    std::ranges::copy(plugin->file().manifest().fingerprint, made->fingerprint.begin());
     *model = made.release();
   });
 }

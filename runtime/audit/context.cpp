@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/audit/context.h"
 
+#include "runtime/state/rows.h"
+
 #include <algorithm>
 
 namespace kvasir::runtime::audit {
@@ -62,6 +64,27 @@ void compareOutputs(Context &context, const Comparison &comparison) {
       context.book.add(topic, 0, held - 1, tokens, start, *amount);
     }
   }
+}
+
+/// What the next call will find in the registers of two conversations of the same tokens.
+void compareRegisters(Context &context, const Comparison &comparison) {
+  const State &tested = *comparison.tested.state, &expected = *comparison.expected.state;
+  const auto &slots = context.model.description().slots;
+  if (tested.length() != expected.length() || tested.length() == 0)
+    return;
+  const auto [start, tokens] = callOf(comparison.cuts, tested.length() - 1);
+  for (size_t slot = 0; slot < slots.size(); ++slot)
+    for (uint64_t layer = 0; slots[slot].kind == SlotKind::reg && layer < slots[slot].layers; ++layer) {
+      std::vector<float> value(registerElements(slots[slot])), other(value.size());
+      readRegister(tested, slot, layer, value.data());
+      readRegister(expected, slot, layer, other.data());
+      if (const auto amount = differenceOf(value, other, context.tolerance(slot))) {
+        Topic topic = context.topic(comparison.kind, comparison.check, slot, tokens);
+        topic.sequence = comparison.sequence;
+        topic.numSequences = comparison.numSequences;
+        context.book.add(topic, layer, 0, tokens, start, *amount);
+      }
+    }
 }
 
 } // namespace
@@ -167,6 +190,7 @@ uint64_t compareConversations(Context &context, const Comparison &comparison) {
         if (isAudited)
           grid.markWrong(at.slot, at.layer, at.row);
       });
+  compareRegisters(context, comparison);
   compareOutputs(context, comparison);
   return endRow;
 }

@@ -139,6 +139,9 @@ Topic FindingBook::relabelled(const Topic &topic) const {
 }
 
 Severity FindingBook::severityOf(const Topic &topic) const {
+  // Other checks see again what the row map of the first conversation has seen.
+  if (topic.check != "rows" && has(topic.kind, "rows", topic.slot))
+    return Severity::follows;
   const auto isCause = [&](const auto &entry) {
     const Kind kind = entry.first.kind;
     if (topic.kind == Kind::readsUnwritten)

@@ -12,6 +12,7 @@ namespace kvasir::runtime::audit {
 namespace {
 
 constexpr uint64_t kMostColumns = 1024;
+constexpr size_t kListedFindings = 12;
 
 void addElement(RowStatistics &statistics, double &sum, bool &isFirst, float value) {
   if (!std::isfinite(value)) {
@@ -90,11 +91,14 @@ std::string reportText(const Report &report) {
     const std::string found = check.numFindings == 1 ? "1 finding" : std::to_string(check.numFindings) + " findings";
     text += name + costText(check) + "  " + (check.numFindings ? found : check.line) + "\n";
   }
-  if (report.findings.size() > 1)
-    text += "\n";
-  for (const Finding &finding : report.findings)
-    if (report.findings.size() > 1)
-      text += (finding.severity == Severity::error ? "  " : "  (follows) ") + finding.sentence + "\n";
+  size_t listed = 0;
+  for (const Finding &finding : report.findings) {
+    if (report.findings.size() == 1 || listed == kListedFindings || finding.severity == Severity::follows)
+      break;
+    text += (listed++ ? "  " : "\n  ") + finding.sentence + "\n";
+  }
+  if (listed && listed < report.findings.size())
+    text += "  " + std::to_string(report.findings.size() - listed) + " more, or what follows from these\n";
   return text + "\n" + report.verdict + "\n";
 }
 

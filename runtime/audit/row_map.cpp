@@ -50,6 +50,9 @@ public:
   CallRecord &record() { return call; }
 
 private:
+  /// One unstable row, and nothing of the call can be laid to what rows held before.
+  Kind differenceKind() const { return isUnstable ? Kind::nondeterministic : Kind::readsUnwritten; }
+
   struct SlotWatch {
     size_t slot, sequence; ///< sequence: of this execute
     std::optional<CacheWatch> cache;
@@ -60,7 +63,7 @@ private:
   struct OutputWatch {
     size_t output;
     std::vector<uint8_t> first;
-    uint32_t unwritten = 0, differing = 0, unstable = 0;
+    uint32_t unwritten = 0, differing = 0;
   };
 
   Topic topic(Kind kind, const SlotWatch &watch) const;
@@ -77,6 +80,7 @@ private:
   std::vector<SlotWatch> watches;
   std::vector<OutputWatch> outputs;
   CallRecord call;
+  bool isUnstable = false;
 };
 
 RowMap::Run::Run(RowMap &map, const ObservedExecute &observed) : map(map), observed(observed) {
@@ -130,9 +134,9 @@ void RowMap::Run::compare() {
 
 void RowMap::Run::compareWithFirst() {
   for (SlotWatch &watch : watches)
-    watch.cache ? watch.cache->compareWithFirst() : watch.reg->compareWithFirst();
-  for (OutputWatch &output : outputs)
-    output.unstable =
+    isUnstable |= watch.cache ? watch.cache->differsFromFirst() : watch.reg->differsFromFirst();
+  for (const OutputWatch &output : outputs)
+    isUnstable |=
         std::memcmp(output.first.data(), observed.call.outputs[output.output].bytes, output.first.size()) != 0;
 }
 
@@ -217,7 +221,7 @@ void RowMap::Run::reportRow(const SlotWatch &watch, uint64_t layer, uint64_t row
     cell = RowGrid::Cell::partlyWritten;
   }
   if (outcome.differing) {
-    add(watch, outcome.unstable ? Kind::nondeterministic : Kind::readsUnwritten, layer, row);
+    add(watch, differenceKind(), layer, row);
     cell = RowGrid::Cell::wrong;
   }
   call.numRows += cell == RowGrid::Cell::written;
@@ -238,7 +242,7 @@ void RowMap::Run::reportRegister(const SlotWatch &watch) {
     else if (outcome.unwritten != 0)
       add(watch, Kind::partlyWritten, layer, 0, outcome.unwritten);
     if (outcome.differing)
-      add(watch, outcome.unstable ? Kind::nondeterministic : Kind::readsUnwritten, layer, 0);
+      add(watch, differenceKind(), layer, 0);
   }
 }
 
@@ -253,7 +257,7 @@ void RowMap::Run::reportOutputs() {
     if (output.unwritten)
       addOutput(Kind::outputNotWritten, output.unwritten);
     if (output.differing)
-      addOutput(output.unstable ? Kind::nondeterministic : Kind::readsUnwritten, output.differing);
+      addOutput(differenceKind(), output.differing);
   }
 }
 

@@ -29,13 +29,13 @@ RowOutcome compareRow(const Cells &cells, uint8_t *block, uint64_t layer, uint64
   return outcome;
 }
 
-uint32_t countUnlike(const Cells &cells, uint8_t *block, uint64_t layer, uint64_t token, const uint8_t *first) {
-  uint32_t count = 0;
+bool isUnlike(const Cells &cells, uint8_t *block, uint64_t layer, uint64_t token, const uint8_t *first) {
+  bool unlike = false;
   cells.visitRow(block, layer, token, [&](const auto &value, const PlaneCells &) {
-    count += std::memcmp(first, &value, sizeof value) != 0;
+    unlike |= std::memcmp(first, &value, sizeof value) != 0;
     first += sizeof value;
   });
-  return count;
+  return unlike;
 }
 
 } // namespace
@@ -112,10 +112,12 @@ void CacheWatch::compare() {
   });
 }
 
-void CacheWatch::compareWithFirst() {
-  forTracked([&](uint64_t layer, uint64_t row, uint8_t *block, uint64_t token, const uint8_t *raw) {
-    outcomes[index(layer, row)].unstable = countUnlike(cells, block, layer, token, raw);
+bool CacheWatch::differsFromFirst() {
+  bool unlike = false;
+  forTracked([&](uint64_t layer, uint64_t, uint8_t *block, uint64_t token, const uint8_t *raw) {
+    unlike |= isUnlike(cells, block, layer, token, raw);
   });
+  return unlike;
 }
 
 /// The tracked rows of the block as they are now, into its copy: then the two are equal unless others changed.
@@ -185,9 +187,11 @@ void RegisterWatch::compare() {
   }
 }
 
-void RegisterWatch::compareWithFirst() {
+bool RegisterWatch::differsFromFirst() {
+  bool unlike = false;
   for (uint64_t layer = 0; layer < cells.layers(); ++layer)
-    outcomes[layer].unstable = countUnlike(cells, view.out, layer, 0, first + layer * cells.rawBytesPerRow());
+    unlike |= isUnlike(cells, view.out, layer, 0, first + layer * cells.rawBytesPerRow());
+  return unlike;
 }
 
 std::vector<uint64_t> RegisterWatch::findChanged() const {

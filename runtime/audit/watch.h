@@ -37,7 +37,6 @@ struct RowPlace {
 struct RowOutcome {
   uint32_t unwritten = 0; ///< hold the fill of each run
   uint32_t differing = 0; ///< differ between the runs, and not as the fills do
-  uint32_t unstable = 0;  ///< differ between runs with the same fill; only known after a third run
 };
 
 /// A cache's rows. `tracked` rows begin with those that the call may write and may go on to the end of the last block;
@@ -53,8 +52,8 @@ public:
   void takeFirst();
   /// After the second run.
   void compare();
-  /// After a third run that began like the first: `compare` found differences.
-  void compareWithFirst();
+  /// After a third run that began like the first: did it end otherwise?
+  bool differsFromFirst();
 
   /// Rows outside of the tracked ones that hold something else than before the first run.
   std::vector<RowPlace> findChanged() const;
@@ -105,7 +104,7 @@ public:
   void fill(Fill fill);
   void takeFirst();
   void compare();
-  void compareWithFirst();
+  bool differsFromFirst();
 
   bool hasDifference() const { return differs; }
   const RowOutcome &outcome(uint64_t layer) const { return outcomes[layer]; }
