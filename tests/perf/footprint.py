@@ -1,4 +1,4 @@
-"""What SmolLM2 costs beside speed: compile time and memory, code size, first token, memory of a run.
+"""What SmolLM2 costs beside speed: compile time and memory, code size, first token, memory of a run, branches.
 
 usage: footprint.py
 
@@ -72,12 +72,16 @@ def main():
     state = 2 * 30 * 3 * 64 * 2 * 128  # k and v of one block of 128 tokens, bf16
     allowed = os.path.getsize(whole) + state + 32 * MIB
     used = peak_of_run(kvasir, whole)
+    branch = json.loads(run(os.path.join(BIN, "branch_speed"), whole, "4096"))
     rows = [
         ("compile time, s", min(times), 5.0),
         ("anonymous memory of the compiler, MB", max(peaks) / 1e6, 300.0),
         ("generated code, KB", code[0] / 1e3, 400.0),
         ("code of 30 layers over code of 2, difference in %", 100 * abs(code[0] / code[1] - 1), 1.0),
         ("first token after, ms", 1e3 * first, 40.0),
+        ("fork of 4096 tokens, us", branch["fork_us"], 50.0),
+        ("fork of 4096 tokens, KB", branch["fork_kb"], 64.0),
+        ("truncate of 4096 tokens, us", branch["truncate_us"], 10.0),
         ("peak memory of a run over file + state + 32 MB", used / allowed, 1.0),
     ]
     print("| SmolLM2-135M Q4_1 | measured | at most |\n|---|---|---|")
