@@ -174,8 +174,8 @@ std::string checkAgainst(Context &context) {
         context.book.add(topic, at.layer, at.row, context.plan.cuts[0], 0, at.amount);
       },
       toOther);
-  return std::to_string(rows) + " rows of each layer are those of the plugin by " + other->description().backend +
-         ", within " + std::to_string(largest) + " of a row's largest element";
+  return std::to_string(rows) + " rows of each layer are those of the other plugin (" + other->description().backend +
+         "), within " + std::to_string(static_cast<int>(100 * largest + 0.5)) + " % of a row's largest element";
 }
 
 } // namespace kvasir::runtime::audit
