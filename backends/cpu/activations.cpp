@@ -7,13 +7,20 @@ using namespace mlir;
 
 namespace kvasir::cpu {
 
+/// The largest multiplier; one more, which rounding up may give, is still an i16.
+constexpr float kMostMultiplier = 32766.0f;
+/// Zeros below this belong to codes of 4 bits: no wider ones have such a zero.
+constexpr int64_t kNibbles = 16;
+
 int64_t ActivationFormat::zerosAt(int64_t zero) const {
-  return scalesAt() + 4 + 4 * subgroups * (llvm::find(zeros, zero) - zeros.begin());
+  return multiplierPairsAt() + 4 + 4 * subgroups * (llvm::find(zeros, zero) - zeros.begin());
 }
 
 int64_t ActivationFormat::sumsAt() const {
-  return isInt() ? scalesAt() + 4 + 4 * subgroups * int64_t(zeros.size()) : groupBytes();
+  return isInt() ? multiplierPairsAt() + 4 + 4 * subgroups * int64_t(zeros.size()) : groupBytes();
 }
+
+bool scalesWords(const Isa &isa, ElementType codes) { return codes == ElementType::u4 && !isa.hasVnni; }
 
 int64_t ActivationFormat::bytesPerGroup() const { return sumsAt() + (hasSums ? 4 * subgroups : 0); }
 
@@ -36,8 +43,10 @@ ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
   format.rounding = rounding;
   format.subgroups = std::max<int64_t>(1, weight.subgroups());
   format.hasSums = weight.min.has_value();
-  if (rounding == Rounding::int8 && storedZero(weight) != 0)
+  if (rounding == Rounding::int8 && storedZero(weight) != 0) {
+    assert((storedZero(weight) < kNibbles) == (weight.codes == ElementType::u4) && "a zero tells the width of codes");
     format.zeros.push_back(storedZero(weight));
+  }
   return format;
 }
 
@@ -67,7 +76,7 @@ struct RowWriter {
   Value destination, groups, row, rows;
 
   Value slot(int64_t arrayAt, Value group, int64_t part, int64_t bytes) {
-    int64_t parts = arrayAt > format.scalesAt() || (!format.isInt() && arrayAt) ? format.subgroups : 1;
+    int64_t parts = arrayAt > (format.isInt() ? format.multiplierPairsAt() : 0) ? format.subgroups : 1;
     Value line = code.add(code.mul(group, parts), part);
     return slotOf(code, destination, arrayAt, groups, rows, code.add(code.mul(line, rows), row), bytes);
   }
@@ -84,26 +93,42 @@ struct RowWriter {
     return isa_and_present<FloatType>(cast<VectorType>(vector.getType()).getElementType());
   }
 
-  void writeInt(Value group, Value low, Value high) {
+  /// Multipliers of a row whose largest column is `largest`: how many a column of one takes. Stores the row's unit.
+  Value multipliersPerOne(Value largest) {
+    code.store(
+        code.mulF(largest, scalar(1.0f / (127.0f * kMostMultiplier))),
+        code.at(code.at(destination, code.mul(code.mul(groups, rows), format.bytesPerGroup())), code.mul(row, 4)));
+    return code.select(isPositive(largest), code.divF(scalar(kMostMultiplier), largest), scalar(0.0f));
+  }
+
+  void writeInt(Value group, Value low, Value high, Value perOne) {
     Value largest = code.reduceMax(code.maxF(code.absF(low), code.absF(high)));
-    Value scale = code.mulF(largest, scalar(1.0f / 127.0f));
-    Value positive = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, largest, scalar(0.0f));
-    Value inverse = code.select(positive, code.divF(scalar(127.0f), largest), scalar(0.0f));
-    Value inverses = code.splat(16, inverse);
+    Value whole = code.toInt(code.addF(code.mulF(largest, perOne), scalar(0.5f))), multiplier = code.toFloat(whole);
+    Value inverse = code.divF(code.mulF(perOne, scalar(127.0f)), multiplier);
+    Value inverses = code.splat(16, code.select(isPositive(multiplier), inverse, scalar(0.0f)));
     Value a = code.toInt(code.mulF(low, inverses)), b = code.toInt(code.mulF(high, inverses));
     Value bytes = slot(0, group, 0, format.groupBytes());
     code.store(code.truncI(a, code.i8), bytes, 1);
     code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
-    code.store(scale, slot(format.scalesAt(), group, 0, 4));
+    code.store(multiplier, slot(format.multipliersAt(), group, 0, 4));
+    code.store(code.orI(code.shl(whole, 16), whole), slot(format.multiplierPairsAt(), group, 0, 4));
     if (format.zeros.empty() && !format.hasSums)
       return;
+    auto product = [&](Value x, Value y) -> Value { return code.builder().create<arith::MulIOp>(x, y); };
     for (auto [part, sum] : llvm::enumerate(parts(a, b))) {
-      for (int64_t zero : format.zeros)
-        code.store(code.builder().create<arith::MulIOp>(sum, integer(-zero)),
-                   slot(format.zerosAt(zero), group, part, 4));
+      for (int64_t zero : format.zeros) {
+        Value ofZero = product(sum, integer(-zero));
+        if (zero < kNibbles && scalesWords(isa, ElementType::u4))
+          ofZero = product(ofZero, whole);
+        code.store(ofZero, slot(format.zerosAt(zero), group, part, 4));
+      }
       if (format.hasSums)
-        code.store(code.mulF(scale, code.toFloat(sum)), slot(format.sumsAt(), group, part, 4));
+        code.store(code.mulF(multiplier, code.toFloat(sum)), slot(format.sumsAt(), group, part, 4));
     }
+  }
+
+  Value isPositive(Value number) {
+    return code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, number, scalar(0.0f));
   }
 
   void writePairs(Value group, Value floats, int64_t half) {
@@ -162,18 +187,27 @@ void emitActivationRow(Code &code, ModuleOp module, const Isa &isa, const Activa
     Type sixteen = body.vec(16, body.f32);
     RowWriter writer{body, isa, format, args[2], args[3], args[4], args[5]};
     Value factor = norm ? body.splat(16, inverseNorm(body, args[0], args[3], args[6])) : Value();
+    auto halfOf = [&](Value group, int64_t half) {
+      Value offset = body.add(body.mul(group, 128), 64 * half);
+      Value columns = body.load(sixteen, body.at(args[0], offset));
+      if (!norm)
+        return columns;
+      return body.mulF(body.mulF(columns, factor), body.load(sixteen, body.at(args[1], offset)));
+    };
+    Value perOne;
+    if (format.isInt()) {
+      Value none = body.zero(sixteen);
+      Values most = body.loop(body.num(0), args[3], 1, Values{none, none}, [&](Value group, ValueRange carried) {
+        return Values{body.maxF(body.absF(halfOf(group, 0)), carried[0]),
+                      body.maxF(body.absF(halfOf(group, 1)), carried[1])};
+      });
+      perOne = writer.multipliersPerOne(body.reduceMax(body.maxF(most[0], most[1])));
+    }
     body.loop(body.num(0), args[3], 1, [&](Value group) {
-      Value halves[2];
-      for (int64_t half = 0; half < 2; ++half) {
-        Value offset = body.add(body.mul(group, 128), 64 * half);
-        halves[half] = body.load(sixteen, body.at(args[0], offset));
-        if (norm)
-          halves[half] = body.mulF(body.mulF(halves[half], factor), body.load(sixteen, body.at(args[1], offset)));
-      }
       if (format.isInt())
-        writer.writeInt(group, halves[0], halves[1]);
+        writer.writeInt(group, halfOf(group, 0), halfOf(group, 1), perOne);
       else
-        writer.writeFloat(group, halves[0], halves[1]);
+        writer.writeFloat(group, halfOf(group, 0), halfOf(group, 1));
     });
   });
   auto &b = code.builder();

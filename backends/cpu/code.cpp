@@ -128,6 +128,15 @@ Value Code::extract(Value vector, int64_t lane) {
   return b.create<LLVM::ExtractElementOp>(vector, b.create<arith::ConstantOp>(b.getI32IntegerAttr(lane)));
 }
 
+Value Code::pinned(Value value) {
+  bool isAddress = value.getType() == ptr;
+  return b
+      .create<LLVM::InlineAsmOp>(TypeRange{value.getType()}, ValueRange{value}, /*asm_string=*/"",
+                                 /*constraints=*/isAddress ? "=r,0" : "=v,0", /*has_side_effects=*/true,
+                                 /*is_align_stack=*/false, LLVM::AsmDialectAttr{}, ArrayAttr{})
+      .getResult(0);
+}
+
 Value Code::intrinsic(StringRef name, Type result, ValueRange operands) {
   return b.create<LLVM::CallIntrinsicOp>(TypeRange{result}, b.getStringAttr(name), operands, LLVM::FastmathFlagsAttr{})
       .getResult(0);

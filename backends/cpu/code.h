@@ -87,6 +87,9 @@ public:
   Value zero(Type type);
   Value shuffle(Value a, Value b, llvm::ArrayRef<int64_t> lanes);
   Value extract(Value vector, int64_t lane);
+  /// The same vector or address, of which the compiler knows nothing: sums that go through it are added in the order in
+  /// which they are written, and what is loaded from it is loaded again instead of kept in a register.
+  Value pinned(Value value);
   Value intrinsic(llvm::StringRef name, Type result, ValueRange operands);
 
   /// Lanes added, or the largest of them, in the order of a halving tree: the same for every width of registers.

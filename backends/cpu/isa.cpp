@@ -32,10 +32,12 @@ Value Isa::dot(Code &code, Value sum, Value codes, Value activations) const {
   return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", words, {sum, codes, activations});
 }
 
-Value Isa::dotTotal(Code &code, Value sum) const {
+Value Isa::dotTotal(Code &code, Value sum, Value multipliers) const {
   if (hasVnni)
     return sum;
-  return code.intrinsic("llvm.x86.avx2.pmadd.wd", code.vec(lanes, code.i32), {sum, code.splat(2 * lanes, code.i16, 1)});
+  Type pairs = code.vec(2 * lanes, code.i16);
+  Value factors = multipliers ? code.bitcast(multipliers, pairs) : code.splat(2 * lanes, code.i16, 1);
+  return code.intrinsic("llvm.x86.avx2.pmadd.wd", code.vec(lanes, code.i32), {sum, factors});
 }
 
 Value Isa::dotPairs(Code &code, Value sum, Value a, Value b) const {

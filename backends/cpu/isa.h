@@ -22,8 +22,9 @@ struct Isa {
   /// is zero. At most 8 steps on one sum: 8 * 2 * 15 * 127 fits the 16 bits that AVX2 adds in.
   Value dot(Code &code, Value sum, Value codes, Value activations) const;
 
-  /// What `dot` has summed, as i32 lanes.
-  Value dotTotal(Code &code, Value sum) const;
+  /// What `dot` has summed, as i32 lanes. Without VNNI it is multiplied by the i16 pairs of `multipliers`, where there
+  /// are some, at no cost.
+  Value dotTotal(Code &code, Value sum, Value multipliers = {}) const;
 
   /// sum + a.odd * b.odd, + a.even * b.even: pairs of bf16 in i32 lanes, each product added with one rounding.
   Value dotPairs(Code &code, Value sum, Value a, Value b) const;

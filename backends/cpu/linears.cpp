@@ -15,10 +15,6 @@ constexpr int64_t kOwnRows = 4;
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-int64_t rowBytes(const ActivationFormat &format, int64_t columns) {
-  return columns / kBlockColumns * format.bytesPerGroup();
-}
-
 struct Linears {
   const Kernel &kernel;
   const ActivationFormat &format;
@@ -43,7 +39,7 @@ struct Linears {
     return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
   }
   Value tile(Value own, int64_t index) const {
-    return code.at(own, aligned(kOwnRows * rowBytes(format, input.columns)) + index * kRowBlock * kPanelRows * 4);
+    return code.at(own, aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * kRowBlock * kPanelRows * 4);
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
@@ -148,7 +144,7 @@ struct Linears {
 void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles) {
-  int64_t row = rowBytes(format, columns);
+  int64_t row = format.bytesPerRow(columns);
   int64_t own = aligned(kOwnRows * row) + tiles * kRowBlock * kPanelRows * 4 + kUnpackedBytes;
   return {64, row, own};
 }

@@ -23,7 +23,20 @@ void PanelBody::prefetchAhead(Value block, int64_t distance) const {
 }
 
 namespace {
-enum Argument { kBlocks, kGroups, kColumns, kScales, kZeros, kSums, kRows, kCount, kResult, kUnpacked, kNumArguments };
+enum Argument {
+  kBlocks,
+  kGroups,
+  kColumns,
+  kMultipliers,
+  kZeros,
+  kSums,
+  kUnits,
+  kRows,
+  kCount,
+  kResult,
+  kUnpacked,
+  kNumArguments
+};
 
 void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &weight, const ActivationFormat &format,
               const PanelCall &call, bool isOneRow) {
@@ -35,9 +48,10 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   SmallVector<Type> types(kNumArguments, code.ptr);
   types[kGroups] = types[kRows] = types[kCount] = code.i64;
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
-    PanelBody panel{
-        body,          isa,          weight,      format.isPaired(isa), args[kBlocks], args[kGroups], args[kColumns],
-        args[kScales], args[kZeros], args[kSums], args[kRows],          args[kCount],  args[kResult], args[kUnpacked]};
+    PanelBody panel{body,          isa,           weight,         format.isPaired(isa),
+                    args[kBlocks], args[kGroups], args[kColumns], args[kMultipliers],
+                    args[kZeros],  args[kSums],   args[kUnits],   args[kRows],
+                    args[kCount],  args[kResult], args[kUnpacked]};
     if (isOneRow)
       panel.rows = body.num(1);
     if (format.isInt())
@@ -52,12 +66,14 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   int64_t zero = weight.zero + (weight.codes == ElementType::i8 ? 128 : 0);
   bool hasZeros = format.isInt() && zero != 0;
   Value columns = array(0, format.groupBytes());
+  int64_t multipliersAt = scalesWords(isa, weight.codes) ? format.multiplierPairsAt() : format.multipliersAt();
   Value operands[] = {call.weight,
                       call.groups,
                       columns,
-                      format.isInt() ? array(format.scalesAt(), 4) : columns,
+                      format.isInt() ? array(multipliersAt, 4) : columns,
                       hasZeros ? array(format.zerosAt(zero), 4) : columns,
                       weight.min ? array(format.sumsAt(), 4) : columns,
+                      format.isInt() ? array(format.bytesPerGroup(), 4) : columns,
                       call.rows,
                       call.count,
                       call.result,

@@ -9,7 +9,6 @@ namespace {
 
 /// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs 10 % (SPEED.md).
 constexpr int64_t kPrefetchBlocks = 8;
-constexpr int64_t kRowTile = 4;
 
 /// One step of a dot: four unsigned codes a lane against one quad (4 bytes) of activations. Codes wider than the
 /// machine's dot takes are two steps, on two sums: `high` counts 16 times.
@@ -69,18 +68,29 @@ struct IntPanel : PanelBody {
     slot = isa.dot(code, slot, codes, quad);
   }
 
-  Value total(const Sums &sum, int64_t subgroup) const {
-    Value low = isa.dotTotal(code, sum.values[subgroup * sums()]);
-    if (!splitsCodes())
-      return low;
-    return code.addI(low, code.shl(isa.dotTotal(code, sum.values[subgroup * sums() + 1]), 4));
+  void pin(Sums &sum, Step step) const {
+    if (isa.isEmulated) // wider than this machine's registers
+      return;
+    Value &slot = sum.values[subgroupOf(step.quad) * sums() + step.isHigh];
+    slot = code.pinned(slot);
   }
 
   /// What the row's group multiplies with: one splat an array and subgroup.
   struct RowFactors {
-    Value scale;
+    Value multiplier;
     Values zeros, sums;
   };
+
+  /// The dot of one subgroup times the row's multiplier.
+  Value total(const Sums &sum, int64_t subgroup, const RowFactors &row) const {
+    bool isScaled = scalesWords(isa, weight.codes);
+    Value dot = isa.dotTotal(code, sum.values[subgroup * sums()], isScaled ? row.multiplier : Value());
+    if (splitsCodes())
+      dot = code.addI(dot, code.shl(isa.dotTotal(code, sum.values[subgroup * sums() + 1]), 4));
+    if (zero())
+      dot = code.addI(dot, row.zeros[subgroup]);
+    return isScaled ? code.toFloat(dot) : code.mulF(code.toFloat(dot), row.multiplier);
+  }
 
   RowFactors rowFactors(Value group, Value row) const {
     RowFactors of;
@@ -88,7 +98,7 @@ struct IntPanel : PanelBody {
       Value line = code.add(code.mul(group, parts), subgroup);
       return code.loadSplat(isa.lanes, type, code.at(array, code.mul(code.add(code.mul(line, rows), row), 4)));
     };
-    of.scale = at(scales, code.f32, 0, 1);
+    of.multiplier = at(multipliers, scalesWords(isa, weight.codes) ? code.i32 : code.f32, 0, 1);
     for (int64_t s = 0; s < weight.subgroups(); ++s) {
       if (zero())
         of.zeros.push_back(at(zeros, code.i32, s, weight.subgroups()));
@@ -112,17 +122,27 @@ struct IntPanel : PanelBody {
     return of;
   }
 
-  /// Mins that a tile has no registers left for are read again for each row.
-  bool keepsMins() const { return isa.lanes < 16; }
+  /// Where the unpacked scales (or mins) of a register of rows are.
+  Value unpackedFactorAt(int64_t subgroup, bool isMin, int64_t vector) const {
+    int64_t line = numSteps() + 2 * subgroup + isMin;
+    return code.at(unpacked, (line * kPanelRows + vector * isa.lanes) * 4);
+  }
+
+  Factors unpackedFactors(int64_t vector) const {
+    Factors of;
+    for (int64_t s = 0; s < weight.subgroups(); ++s) {
+      of.scales.push_back(code.load(floats(), unpackedFactorAt(s, false, vector)));
+      if (weight.min)
+        of.mins.push_back(code.load(floats(), unpackedFactorAt(s, true, vector)));
+    }
+    return of;
+  }
 
   Value finish(Value y, const Sums &sum, const Factors &factors, const RowFactors &row) const {
     for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      Value dot = total(sum, s);
-      if (zero())
-        dot = code.addI(dot, row.zeros[s]);
-      y = code.fma(code.toFloat(dot), code.mulF(factors.scales[s], row.scale), y);
       if (weight.min)
         y = code.fma(factors.mins[s], row.sums[s], y);
+      y = code.fma(total(sum, s, row), factors.scales[s], y);
     }
     return y;
   }
@@ -133,10 +153,19 @@ struct IntPanel : PanelBody {
 
   void emitOneRow() const;
   void emitRows() const;
+  void unpack(Value block) const;
   void emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
-                ArrayRef<Factors> factors, ArrayRef<Values> codes) const;
-  /// Registers of weight rows that a tile of `kRowTile` rows takes: 8 sums in all.
-  int64_t tileVectors() const { return std::max<int64_t>(1, 2 / (sums() * weight.subgroups())); }
+                ArrayRef<Values> codes) const;
+  void emitUnits() const;
+
+  /// Whether registers hold all codes of a block; else they are unpacked once to the first-level cache.
+  bool keepsCodes() const { return isa.lanes == 16; }
+  /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
+  /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
+  int64_t tileRows() const { return isU4() && !keepsCodes() ? 2 : 4; }
+  int64_t tileVectors() const {
+    return keepsCodes() ? vectors() : std::max<int64_t>(1, 8 / tileRows() / (sums() * weight.subgroups()));
+  }
 };
 
 void IntPanel::emitOneRow() const {
@@ -163,13 +192,14 @@ void IntPanel::emitOneRow() const {
           next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
         return next;
       });
+  Value unit = code.loadSplat(isa.lanes, code.f32, units);
   for (int64_t v = 0; v < vectors(); ++v)
-    code.store(y[v], code.at(result, v * isa.lanes * 4));
+    code.store(code.mulF(y[v], unit), code.at(result, v * isa.lanes * 4));
 }
 
 /// `codes` [step][vector of the tile], or empty where they were unpacked to memory.
 void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
-                        ArrayRef<Factors> factors, ArrayRef<Values> codes) const {
+                        ArrayRef<Values> codes) const {
   SmallVector<SmallVector<Sums>> sum(numRows, SmallVector<Sums>(numVectors, noSums()));
   Value columnsOfRow = columnsAt(group, row);
   int64_t index = 0;
@@ -182,19 +212,51 @@ void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, in
                            : codes[index][v]);
       for (int64_t r = 0; r < numRows; ++r) {
         Value quad = quadOf(code.at(columnsOfRow, r * kBlockColumns), s.quad);
-        for (int64_t v = 0; v < numVectors; ++v)
+        for (int64_t v = 0; v < numVectors; ++v) {
           step(sum[r][v], s, word[v], quad);
+          // Else LLVM adds products in trees and loads quads ahead, for which there are no registers.
+          pin(sum[r][v], s);
+        }
       }
       ++index;
     }
+  // Results that are fetched while sums are in the making take their registers.
+  Value rowOfResult = code.at(result, code.mul(row, kPanelRows * 4));
   for (int64_t r = 0; r < numRows; ++r) {
     RowFactors of = rowFactors(group, code.add(row, r));
+    rowOfResult = code.pinned(rowOfResult);
     for (int64_t v = 0; v < numVectors; ++v) {
-      Value address = code.at(code.at(result, code.mul(code.add(row, r), kPanelRows * 4)), (first + v) * isa.lanes * 4);
-      Factors ofVector = keepsMins() ? factors[v] : factorsOf(block, first + v);
-      code.store(finish(code.load(floats(), address), sum[r][v], ofVector, of), address);
+      Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
+      // Factors that a tile has no registers left for are read again for each row.
+      Factors factors = keepsCodes() ? factorsOf(block, first + v) : unpackedFactors(first + v);
+      code.store(finish(code.load(floats(), address), sum[r][v], factors, of), address);
     }
   }
+}
+
+void IntPanel::unpack(Value block) const {
+  for (int64_t v = 0; v < vectors(); ++v) {
+    for (int64_t j = 0, index = 0; j < loads(); ++j)
+      for (Value word : codesOf(block, j, v))
+        code.store(word, code.at(unpacked, (index++ * kPanelRows + v * isa.lanes) * 4));
+    Factors of = factorsOf(block, v);
+    for (int64_t s = 0; s < weight.subgroups(); ++s) {
+      code.store(of.scales[s], unpackedFactorAt(s, false, v));
+      if (weight.min)
+        code.store(of.mins[s], unpackedFactorAt(s, true, v));
+    }
+  }
+}
+
+/// Multiplies rows by their units.
+void IntPanel::emitUnits() const {
+  code.loop(code.num(0), count, 1, [&](Value row) {
+    Value unit = code.loadSplat(isa.lanes, code.f32, code.at(units, code.mul(row, 4)));
+    for (int64_t v = 0; v < vectors(); ++v) {
+      Value address = code.at(code.at(result, code.mul(row, kPanelRows * 4)), v * isa.lanes * 4);
+      code.store(code.mulF(code.load(floats(), address), unit), address);
+    }
+  });
 }
 
 void IntPanel::emitRows() const {
@@ -203,29 +265,21 @@ void IntPanel::emitRows() const {
   code.loop(code.num(0), groups, 1, [&](Value group) {
     Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
     prefetchAhead(block, kPrefetchBlocks);
-    // Where registers hold all codes of a block they stay there; else they are unpacked once to the first-level cache.
-    bool keeps = isa.lanes == 16;
-    SmallVector<Values> codes(keeps ? numSteps() : 0);
-    for (int64_t v = 0; v < vectors(); ++v)
+    SmallVector<Values> codes(keepsCodes() ? numSteps() : 0);
+    if (!keepsCodes())
+      unpack(block);
+    for (int64_t v = 0; keepsCodes() && v < vectors(); ++v)
       for (int64_t j = 0, index = 0; j < loads(); ++j)
-        for (Value word : codesOf(block, j, v)) {
-          if (keeps)
-            codes[index].push_back(word);
-          else
-            code.store(word, code.at(unpacked, (index * kPanelRows + v * isa.lanes) * 4));
-          ++index;
-        }
-    int64_t numVectors = keeps ? vectors() : tileVectors();
-    Value whole = code.mul(code.div(count, kRowTile), kRowTile);
-    for (int64_t first = 0; first < vectors(); first += numVectors) {
-      SmallVector<Factors> factors;
-      for (int64_t v = 0; v < numVectors; ++v)
-        factors.push_back(factorsOf(block, first + v));
-      code.loop(code.num(0), whole, kRowTile,
-                [&](Value row) { emitTile(block, group, row, kRowTile, first, numVectors, factors, codes); });
-      code.loop(whole, count, 1, [&](Value row) { emitTile(block, group, row, 1, first, numVectors, factors, codes); });
+        for (Value word : codesOf(block, j, v))
+          codes[index++].push_back(word);
+    Value whole = code.mul(code.div(count, tileRows()), tileRows());
+    for (int64_t first = 0; first < vectors(); first += tileVectors()) {
+      code.loop(code.num(0), whole, tileRows(),
+                [&](Value row) { emitTile(block, group, row, tileRows(), first, tileVectors(), codes); });
+      code.loop(whole, count, 1, [&](Value row) { emitTile(block, group, row, 1, first, tileVectors(), codes); });
     }
   });
+  emitUnits();
 }
 
 } // namespace

@@ -121,18 +121,25 @@ struct Group {
   float sums[2];
 };
 
-Group roundGroup(const float *columns, Rounding rounding, int64_t parts) {
-  Group group;
+float largestOf(const float *columns, int64_t count) {
   float largest = 0;
-  for (int64_t k = 0; k < 32; ++k)
+  for (int64_t k = 0; k < count; ++k)
     largest = std::max(largest, std::fabs(columns[k]));
-  float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+  return largest;
+}
+
+/// `largest` of the whole row: scales of int8 are whole multiples of its unit.
+Group roundGroup(const float *columns, Rounding rounding, int64_t parts, float largest) {
+  Group group;
+  float perOne = largest > 0 ? 32766.0f / largest : 0.0f;
+  float multiplier = std::nearbyintf(largestOf(columns, 32) * perOne + 0.5f);
+  float inverse = multiplier > 0 ? perOne * 127.0f / multiplier : 0.0f;
   for (int64_t k = 0; k < 32; ++k)
     group.values[k] = rounding == Rounding::int8   ? std::nearbyintf(columns[k] * inverse)
                       : rounding == Rounding::bf16 ? bf16ToFloat(floatToBf16(columns[k]))
                                                    : columns[k];
   if (rounding == Rounding::int8)
-    group.scale = largest * (1.0f / 127.0f);
+    group.scale = multiplier;
   float halves[16];
   for (int64_t part = 0; part < parts; ++part) {
     for (int64_t i = 0; i < 16; ++i)
@@ -148,8 +155,9 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
   const int64_t *order = m.format.isGrouped() ? kGrouped : m.format.codes == ElementType::bf16 ? kPairs : kPlain;
   std::vector<float> result(m.rows);
   int64_t parts = std::max<int64_t>(1, m.format.subgroups()), size = 32 / parts;
+  float largest = largestOf(row, m.columns);
   for (int64_t g = 0; g < m.columns / 32; ++g) {
-    Group group = roundGroup(row + 32 * g, rounding, parts);
+    Group group = roundGroup(row + 32 * g, rounding, parts, largest);
     for (int64_t n = 0; n < m.rows; ++n)
       for (int64_t part = 0; part < parts; ++part) {
         float &y = result[n];
@@ -164,11 +172,17 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
           continue;
         }
         int64_t at = (n * m.columns + 32 * g + part * size) / m.format.group;
-        y = std::fmaf(sum, rounding == Rounding::int8 ? m.scales[at] * group.scale : m.scales[at], y);
-        if (m.format.min)
+        bool isInt = rounding == Rounding::int8;
+        if (m.format.min && isInt)
+          y = std::fmaf(m.mins[at], group.sums[part], y);
+        y = std::fmaf(isInt ? sum * group.scale : sum, m.scales[at], y);
+        if (m.format.min && !isInt)
           y = std::fmaf(m.mins[at], group.sums[part], y);
       }
   }
+  if (rounding == Rounding::int8)
+    for (float &y : result)
+      y *= largest * (1.0f / (127.0f * 32766.0f));
   return result;
 }
 
