@@ -19,7 +19,15 @@ int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1)
 
 int64_t tileTokens(int64_t groupSize) { return std::max<int64_t>(1, std::min<int64_t>(16, kTileQueries / groupSize)); }
 
-int64_t queryTile(int64_t groupSize, bool isAlone) { return isAlone ? std::min(groupSize, kQueryTile) : kQueryTile; }
+int64_t queryTile(const Isa &isa, int64_t groupSize, bool isAlone) {
+  return isAlone ? std::min(groupSize, kQueryTile) : isa.lanes == 8 ? kQueryTileAvx2 : kQueryTile;
+}
+
+/// Queries that scratch is for, whatever the variant.
+int64_t roomForQueries(int64_t groupSize, bool isAlone) {
+  return isAlone ? roundUp(groupSize, std::min(groupSize, kQueryTile))
+                 : roundUp(tileTokens(groupSize) * groupSize, kQueriesRoundedTo);
+}
 
 struct Scratch {
   int64_t queries, scores, states, running, end; ///< where each begins
@@ -44,11 +52,7 @@ struct Emitter {
   bool isAlone() const { return kernel.rows == 1; }
   int64_t groupSize() const { return attention.groupSize(); }
   int64_t stateBytes() const { return attentionStateBytes(attention.width); }
-  int64_t numQueries() const {
-    int64_t tokens = isAlone() ? 1 : tileTokens(groupSize());
-    return roundUp(tokens * groupSize(), queryTile(groupSize(), isAlone()));
-  }
-  Scratch own() const { return ownScratch(numQueries(), attention.width); }
+  Scratch own() const { return ownScratch(roomForQueries(groupSize(), isAlone()), attention.width); }
   CallFrame frame() const { return {code.builder(), code.builder().getLoc(), kernel.call}; }
 
   /// The address of one head of this layer in a block.
@@ -80,7 +84,7 @@ struct Emitter {
 
   void emitPartitionOf(Value scratch, Value sequence, Value partition, Value head, Value tokens, Value position,
                        Value states) const {
-    PartitionShape shape{attention.width, groupSize(), queryTile(groupSize(), isAlone()), isAlone()};
+    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isAlone()), isAlone()};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());
@@ -198,8 +202,7 @@ struct Emitter {
 LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width, std::optional<int64_t> rows) {
   int64_t groupSize = queryHeads / heads;
   bool isAlone = rows == 1;
-  int64_t tokens = isAlone ? 1 : tileTokens(groupSize);
-  int64_t own = ownScratch(roundUp(tokens * groupSize, queryTile(groupSize, isAlone)), width).end;
+  int64_t own = ownScratch(roomForQueries(groupSize, isAlone), width).end;
   int64_t shared = isAlone ? (kRoundPartitions + 1) * queryHeads * attentionStateBytes(width) : 0;
   return {shared, 0, own};
 }

@@ -26,28 +26,40 @@ struct Partition {
   Type words() const { return code.vec(isa.lanes, code.i32); }
   int64_t stateBytes() const { return attentionStateBytes(shape.width); }
 
-  /// sums[q][v] += pair p of row q at `rows` times pairs[v]; the odd element is added first.
-  void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, ArrayRef<Value> pairs) const {
-    size_t numVectors = pairs.size();
-    Values odd, even;
-    for (Value pair : pairs)
-      odd.push_back(highBf16(code, pair)), even.push_back(lowBf16(code, pair));
+  Value pairsAt(Value line, size_t vector) const {
+    return code.load(words(), code.at(line, int64_t(vector) * isa.lanes * 4));
+  }
+
+  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; the odd element is added first.
+  void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line) const {
+    if (isa.hasBf16 && !isa.isEmulated)
+      return stepOfPairs(sums, rows, rowBytes, line);
+    stepOfHalf(sums, code.at(rows, 4), rowBytes, line, highBf16);
+    // Loaded again: twelve sums and both halves don't fit sixteen registers.
+    stepOfHalf(sums, rows, rowBytes, isa.lanes == 8 ? code.pinned(line) : line, lowBf16);
+  }
+
+  void stepOfHalf(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line,
+                  Value (*half)(Code &, Value)) const {
+    size_t numVectors = sums.size() / shape.queryTile;
+    Values factors;
+    for (size_t v = 0; v < numVectors; ++v)
+      factors.push_back(half(code, pairsAt(line, v)));
+    for (int64_t q = 0; q < shape.queryTile; ++q) {
+      Value element = code.loadSplat(isa.lanes, code.f32, code.at(rows, q * rowBytes));
+      for (size_t v = 0; v < numVectors; ++v)
+        sums[q * numVectors + v] = code.fma(factors[v], element, sums[q * numVectors + v]);
+    }
+  }
+
+  void stepOfPairs(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line) const {
+    size_t numVectors = sums.size() / shape.queryTile;
     for (int64_t q = 0; q < shape.queryTile; ++q) {
       Value row = code.at(rows, q * rowBytes);
-      if (isa.hasBf16 && !isa.isEmulated) {
-        Value low = code.loadSplat(isa.lanes, code.i32, row),
-              high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
-        Value both = code.orI(code.shr(low, 16), high);
-        for (size_t v = 0; v < numVectors; ++v)
-          sums[q * numVectors + v] = isa.dotPairs(code, sums[q * numVectors + v], pairs[v], both);
-        continue;
-      }
-      Value second = code.loadSplat(isa.lanes, code.f32, code.at(row, 4));
+      Value low = code.loadSplat(isa.lanes, code.i32, row), high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
+      Value both = code.orI(code.shr(low, 16), high);
       for (size_t v = 0; v < numVectors; ++v)
-        sums[q * numVectors + v] = code.fma(odd[v], second, sums[q * numVectors + v]);
-      Value first = code.loadSplat(isa.lanes, code.f32, row);
-      for (size_t v = 0; v < numVectors; ++v)
-        sums[q * numVectors + v] = code.fma(even[v], first, sums[q * numVectors + v]);
+        sums[q * numVectors + v] = isa.dotPairs(code, sums[q * numVectors + v], pairsAt(line, v), both);
     }
   }
 
@@ -64,14 +76,13 @@ struct Partition {
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
           Value line = code.at(keysAt, code.mul(pair, kKeyTile * 4));
-          Value pairs[2] = {code.load(words(), line), code.load(words(), code.at(line, isa.lanes * 4))};
           if (shape.isAlone) {
             code.prefetch(code.at(line, tileKeys * 4));
             Value ahead = code.mul(pair, tileKeys * 4);
             for (int64_t byte = 0; byte < tileKeys * 4; byte += 64)
               code.prefetch(code.at(code.at(valuesAt, ahead), byte));
           }
-          step(next, code.at(rows, code.mul(pair, 8)), shape.width * 4, pairs);
+          step(next, code.at(rows, code.mul(pair, 8)), shape.width * 4, line);
           return next;
         });
         Value to = code.at(code.at(scores, code.mul(query, kScoreBytes)), code.mul(firstKey, 4));
@@ -130,11 +141,9 @@ struct Partition {
         Value laneBytes = code.mul(lane, 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
-          Values next(carried), pairs;
+          Values next(carried);
           Value line = code.at(code.at(values, code.mul(pair, shape.width * 4)), laneBytes);
-          for (int64_t v = 0; v < numVectors; ++v)
-            pairs.push_back(code.load(words(), code.at(line, v * isa.lanes * 4)));
-          step(next, code.at(rows, code.mul(pair, 8)), kScoreBytes, pairs);
+          step(next, code.at(rows, code.mul(pair, 8)), kScoreBytes, line);
           return next;
         });
         Value to = code.at(code.at(state, 64), laneBytes);
