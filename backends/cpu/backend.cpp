@@ -46,7 +46,7 @@ public:
   }
 
   Numerics numerics() const override {
-    return {wanted == Rounding::int8 ? "cpu-int8g32" : wanted == Rounding::bf16 ? "cpu-bf16" : "cpu-f32", true};
+    return {wanted == Rounding::int8 ? "cpu-int8g32-units" : wanted == Rounding::bf16 ? "cpu-bf16" : "cpu-f32", true};
   }
 
   std::optional<std::string> declines(Operation *op) const override {
