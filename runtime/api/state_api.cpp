@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/api/border.h"
 #include "runtime/api/handles.h"
+#include "runtime/api/state_options.h"
 #include "runtime/model/moving.h"
 #include "runtime/state/rows.h"
 
@@ -15,15 +16,15 @@ void requireFloats(const State &state, size_t slot, uint64_t count, uint64_t num
                                   " don't fit into " + std::to_string(numFloats) + " floats");
 }
 
-StateOptions stateOptionsFrom(const kvasir_state_options *given) {
+} // namespace
+
+StateOptions kvasir::runtime::stateOptionsFrom(const kvasir_state_options *given) {
   const auto known = readOptions(given);
   const uint32_t automatic = known.checkpoints == 0                       ? kAutomaticCheckpoints
                              : known.checkpoints == KVASIR_NO_CHECKPOINTS ? 0
                                                                           : known.checkpoints;
   return {known.capacity, automatic};
 }
-
-} // namespace
 
 kv_status kvasir_state_make(kvasir_model *handle, const kvasir_state_options *options, kvasir_state **state,
                             char *message, size_t message_bytes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/api/border.h"
 #include "runtime/api/handles.h"
+#include "runtime/api/state_options.h"
 #include "runtime/state_file/saved_state.h"
 
 using namespace kvasir;
@@ -21,7 +22,7 @@ kv_status kvasir_state_load(kvasir_model *handle, const char *path, const kvasir
     requireGiven(handle, "model");
     requireGiven(path, "path");
     requireGiven(state, "state");
-    auto loaded = loadState(*handle->model, path, readOptions(options).capacity);
+    auto loaded = loadState(*handle->model, path, stateOptionsFrom(options));
     *state = new kvasir_state{handle->model, std::move(loaded)};
   });
 }

@@ -18,6 +18,8 @@ public:
   /// At least `sizeBytes` bytes on a page border; null for 0 bytes if none were needed before. Throws std::bad_alloc.
   uint8_t *reserve(size_t sizeBytes);
 
+  size_t sizeBytes() const { return heldBytes; }
+
 private:
   uint8_t *bytes = nullptr;
   size_t heldBytes = 0;

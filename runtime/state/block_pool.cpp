@@ -24,6 +24,11 @@ BlockPool::~BlockPool() {
     munmap(slab, slabBytes(stepBytes));
 }
 
+uint64_t BlockPool::bytesFor(uint64_t numBlocks) const {
+  const uint64_t inSlab = slabBytes(stepBytes) / stepBytes;
+  return (numBlocks + inSlab - 1) / inSlab * slabBytes(stepBytes);
+}
+
 BlockRef BlockPool::acquire() {
   const std::lock_guard lock(mutex);
   if (free.empty())

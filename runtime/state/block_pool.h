@@ -66,6 +66,9 @@ public:
 
   size_t blockBytes() const { return sizeBytes; }
 
+  /// Bytes that the pool takes from the system for so many blocks at once: they come several at a time.
+  uint64_t bytesFor(uint64_t numBlocks) const;
+
   /// Blocks that came from the system, and those of them that nobody holds.
   size_t numBlocks() const;
   size_t numFree() const;

@@ -51,7 +51,8 @@ BlockRef StateLoader::read(size_t slot, uint64_t index) const {
 BlockTable StateLoader::readCache(size_t slot) const {
   const SavedRows &rows = file.rows(slot);
   if (rows.firstBlock * KV_BLOCK_TOKENS > slots.firstNeededRow(slot, file.length()))
-    throw Error(KV_BAD_FILE, "lacks rows of slot " + slots[slot].name + " that the next token needs: its first is row " +
+    throw Error(KV_BAD_FILE, "lacks rows of slot " + slots[slot].name +
+                                 " that the next token needs: its first is row " +
                                  std::to_string(rows.firstBlock * KV_BLOCK_TOKENS));
   BlockTable table;
   for (uint64_t block = 0; block < rows.firstBlock; ++block)
@@ -73,21 +74,29 @@ BlockTable StateLoader::placeIds() const {
   return table;
 }
 
+void dropOldCheckpoints(std::vector<Checkpoint> &checkpoints, uint32_t mostAutomatic) {
+  while (std::ranges::count_if(checkpoints, &Checkpoint::isAutomatic) > int64_t{mostAutomatic})
+    checkpoints.erase(std::ranges::find_if(checkpoints, &Checkpoint::isAutomatic));
+}
+
 } // namespace
 
-std::unique_ptr<State> loadState(const Model &model, const StateFile &file, uint64_t capacity) {
+std::unique_ptr<State> loadState(const Model &model, const StateFile &file, const StateOptions &options) {
   requireSameModel(file, model);
-  if (capacity != 0 && capacity < file.length())
+  if (options.capacity != 0 && options.capacity < file.length())
     throw Error(KV_BAD_INPUT, "holds " + std::to_string(file.length()) + " tokens, the state was to take at most " +
-                                  std::to_string(capacity));
-  auto state = model.makeState(capacity ? capacity : file.conversation().capacity);
-  state->adopt(file.length(), StateLoader(model, file).load());
+                                  std::to_string(options.capacity));
+  auto state =
+      model.makeState(options.capacity ? options.capacity : file.conversation().capacity, options.numCheckpoints);
+  Contents contents = StateLoader(model, file).load();
+  dropOldCheckpoints(contents.checkpoints, options.numCheckpoints);
+  state->adopt(file.length(), std::move(contents));
   return state;
 }
 
-std::unique_ptr<State> loadState(const Model &model, const std::string &path, uint64_t capacity) {
+std::unique_ptr<State> loadState(const Model &model, const std::string &path, const StateOptions &options) {
   try {
-    return loadState(model, StateFile::open(path), capacity);
+    return loadState(model, StateFile::open(path), options);
   } catch (const Error &error) {
     throw Error(error.status(), "cannot load '" + path + "': " + error.what());
   }

@@ -14,6 +14,7 @@ void addAudit(CLI::App &program, int &exitCode);
 void addBench(CLI::App &program, int &exitCode);
 void addInspect(CLI::App &program, int &exitCode);
 void addLogits(CLI::App &program, int &exitCode);
+void addPlan(CLI::App &program, int &exitCode);
 void addRun(CLI::App &program, int &exitCode);
 void addTokenize(CLI::App &program, int &exitCode);
 

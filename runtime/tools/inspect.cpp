@@ -88,7 +88,8 @@ int inspect(const InspectOptions &options) {
 } // namespace
 
 void addInspect(CLI::App &program, int &exitCode) {
-  CLI::App *command = program.add_subcommand("inspect", "What a model or a saved conversation says of itself, without running any code of it");
+  CLI::App *command = program.add_subcommand(
+      "inspect", "What a model or a saved conversation says of itself, without running any code of it");
   auto options = std::make_shared<InspectOptions>();
   command->add_option("file", options->file, "a .kvasir or .kvstate file")->required();
   command->add_flag("--json", options->printsJson, "print JSON");

@@ -86,9 +86,8 @@ std::string describe(const StateFile &file) {
   std::string text = "conversation of " + description.model.name + "\n";
   text += textRow("tokens", std::to_string(facts.length) + " of at most " + std::to_string(facts.capacity));
   text += textRow("last ids", lastIds(file.ids())) + checkpointsText(file);
-  text += textRow("file", bytesOf(file.sizeBytes()) + ", format " +
-                              std::to_string(runtime::state_format::kVersion) + ", for plugin ABI " +
-                              std::to_string(facts.abi));
+  text += textRow("file", bytesOf(file.sizeBytes()) + ", format " + std::to_string(runtime::state_format::kVersion) +
+                              ", for plugin ABI " + std::to_string(facts.abi));
   text += textRow("backend", description.backend);
   text += textRow("numerics", description.numerics.id);
   text += textRow("fingerprint", toHex(facts.fingerprint)) + textRow("tokenizer", toHex(facts.tokenizer));

@@ -60,19 +60,21 @@ std::string headText(const PluginFile &file) {
   std::string text = (description.model.name.empty() ? std::string(manifest.name) : description.model.name) + "\n";
   text += textRow("architecture", description.model.architecture);
   text += textRow("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
-                             std::to_string(description.model.vocabularySize));
+                                 std::to_string(description.model.vocabularySize));
   for (const auto &[letter, extent] : description.model.extents)
     text += textRow(letter, std::to_string(extent));
   if (file.isSealed())
-    text += textRow("file", bytesText(static_cast<double>(manifest.file_size)) + ": code " +
+    text +=
+        textRow("file", bytesText(static_cast<double>(manifest.file_size)) + ": code " +
                             bytesText(static_cast<double>(manifest.image_size)) + ", weights " +
                             bytesText(static_cast<double>(manifest.weights_size)) + "; made by " + manifest.producer);
   else
     text += textRow("file", "not sealed: written by hand, without sections or weights");
   text += textRow("backend", description.backend);
   text += textRow("state", description.verified ? "proved: every token's rows reach every layer, in every function"
-                                            : "NOT proved by verify-state");
-  text += textRow("numerics", description.numerics.id + ", activations " + description.numerics.activations +
+                                                : "NOT proved by verify-state");
+  text +=
+      textRow("numerics", description.numerics.id + ", activations " + description.numerics.activations +
                               (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
                                                               : "; results may depend on chunking, batch or threads"));
   text += textRow("fingerprint", toHex(manifest.fingerprint));
@@ -96,7 +98,7 @@ std::string functionsText(const Description &description) {
   std::string text;
   for (const FunctionDescription &function : description.functions)
     text += textRow(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", at most " +
-                                   std::to_string(function.maxTokens) + " tokens at once");
+                                       std::to_string(function.maxTokens) + " tokens at once");
   for (const WaiverDescription &waiver : description.waivers)
     text += textRow(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
   return "functions\n" + (text.empty() ? "  none: a vocabulary only\n" : text);
@@ -116,9 +118,9 @@ std::string weightsText(const std::vector<WeightTensor> &tensors) {
     width = std::max(width, tensor.name.size() + 2);
   for (const WeightTensor &tensor : tensors)
     text += textRow(tensor.name,
-                (tensor.layers > 1 ? std::to_string(tensor.layers) + " x " : "") + tensor.type + ", " +
-                    bytesText(static_cast<double>(tensor.layers * tensor.sizeBytes)),
-                width);
+                    (tensor.layers > 1 ? std::to_string(tensor.layers) + " x " : "") + tensor.type + ", " +
+                        bytesText(static_cast<double>(tensor.layers * tensor.sizeBytes)),
+                    width);
   return text.empty() ? "" : "weights\n" + text;
 }
 

@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
   addBench(program, exitCode);
   addInspect(program, exitCode);
   addLogits(program, exitCode);
+  addPlan(program, exitCode);
   addRun(program, exitCode);
   addTokenize(program, exitCode);
   return runProgram(program, argc, argv, exitCode);

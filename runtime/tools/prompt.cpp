@@ -20,6 +20,10 @@ void addPromptOptions(CLI::App &command, PromptOptions &options) {
   command.add_flag("--special", options.parsesSpecial, "spellings of control tokens in the text mean the tokens");
 }
 
+bool isPromptGiven(const PromptOptions &options) {
+  return options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count() != 0;
+}
+
 std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options) {
   if (options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count() != 1)
     throw Misused("give one of -p TEXT, -f FILE, --ids 1,2,3");

@@ -24,6 +24,9 @@ struct PromptOptions {
 
 void addPromptOptions(CLI::App &command, PromptOptions &options);
 
+/// Was any way chosen?
+bool isPromptGiven(const PromptOptions &options);
+
 /// The prompt's tokens. Throws Misused unless one way was chosen, Failed for an unreadable file or no tokens at all.
 std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options);
 

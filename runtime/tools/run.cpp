@@ -5,6 +5,7 @@
 #include "runtime/tools/limits.h"
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
+#include "runtime/tools/saved_conversation.h"
 
 #include "kvasir/audit.hpp"
 
@@ -20,7 +21,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct RunOptions {
-  std::string model;
+  std::string model, stateFile;
   PromptOptions prompt;
   uint64_t maxTokens = 128;
   SamplerOptions sampler;
@@ -61,15 +62,15 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 /// One conversation: its calls, and who watches them.
 class Conversation {
 public:
-  Conversation(const Model &model, const RunOptions &options, const Interrupt &interrupt)
-      : model(model), interrupt(interrupt), state(model.makeState()) {
+  Conversation(const Model &model, const RunOptions &options, State &state, const Interrupt &interrupt)
+      : model(model), interrupt(interrupt), state(state) {
     if (options.isAudited)
       audit.emplace(watchCalls(model));
   }
 
   /// The last logits. Throws what predict throws, and Failed with the sentence if the audit finds something.
-  Logits append(std::span<const int32_t> ids) {
-    Logits logits = model.predict(state, ids, {Wanted::last, &interrupt.cancel(), audit ? audit->get() : nullptr});
+  Logits append(std::span<const int32_t> ids, Wanted wanted = Wanted::last) {
+    Logits logits = model.predict(state, ids, {wanted, &interrupt.cancel(), audit ? audit->get() : nullptr});
     if (audit)
       if (const auto found = audit->findings(); !found.empty())
         throw Failed("audit: " + found[0]);
@@ -85,7 +86,7 @@ public:
 private:
   const Model &model;
   const Interrupt &interrupt;
-  State state;
+  State &state;
   std::optional<Audit> audit;
 };
 
@@ -100,20 +101,25 @@ Logits prefill(Conversation &conversation, const std::vector<int32_t> &ids, Stat
 }
 
 /// Goes on until an end token, the number of tokens asked for, or an interrupt.
-void generate(const Model &model, const RunOptions &options, const std::vector<int32_t> &ids,
+void generate(const Model &model, const RunOptions &options, const std::vector<int32_t> &ids, SavedConversation &saved,
               const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
-  Conversation conversation(model, options, interrupt);
+  Conversation conversation(model, options, saved.state(), interrupt);
   Sampler sampler(options.sampler);
   for (const int32_t id : ids)
     sampler.accept(id);
-  Logits logits = prefill(conversation, ids, statistics);
+  Logits logits = prefill(conversation, saved.goOn(ids), statistics);
+  if (saved.isKept())
+    saved.state().checkpoint(); // another run may begin with the same prompt
   for (uint64_t count = 1; count <= options.maxTokens && !interrupt.wasRequested(); ++count) {
     const int32_t id = sampler.sample(logits.last());
     if (model.isEnd(id) && !options.ignoresEnd)
       break;
     printer.push(id);
-    if (count == options.maxTokens)
+    if (count == options.maxTokens) {
+      if (saved.isKept()) // what was printed is what the file holds
+        conversation.append({&id, 1}, Wanted::none);
       break;
+    }
     sampler.accept(id);
     logits = conversation.append({&id, 1});
     ++statistics.steps;
@@ -138,16 +144,25 @@ void printStatistics(const RunOptions &options, uint32_t threads, const Statisti
 /// Loads, generates, prints; returns the number of threads that did it.
 uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, Statistics &statistics) {
   const Model model(options.model, {options.threads, Pinning::automatic});
-  const auto ids = promptIds(model, options.prompt);
+  SavedConversation saved(model, options.stateFile);
+  const bool goesOn = saved.isKept() && !isPromptGiven(options.prompt);
+  const auto ids = saved.begin(goesOn ? std::vector<int32_t>{} : promptIds(model, options.prompt));
   Printer printer(model, options);
   try {
-    generate(model, options, ids, interrupt, printer, statistics);
+    generate(model, options, ids, saved, interrupt, printer, statistics);
+  } catch (const Error &error) {
+    if (statistics.promptTokens != 0)
+      printer.finish();
+    if (error.status() == KV_CANCELLED && statistics.promptTokens != 0)
+      saved.save();
+    throw;
   } catch (const std::runtime_error &) {
     // What was printed ends with its line, whatever stopped it.
     if (statistics.promptTokens != 0)
       printer.finish();
     throw;
   }
+  saved.save();
   return model.facts().threads;
 }
 
@@ -185,6 +200,10 @@ void addRun(CLI::App &program, int &exitCode) {
   auto options = std::make_shared<RunOptions>();
   command->add_option("model", options->model, "a .kvasir file")->required();
   addPromptOptions(*command, options->prompt);
+  command->add_option(
+      "--state", options->stateFile,
+      "a .kvstate file: what it holds of the prompt's beginning is used as it is, or it is gone on from "
+      "if there is no prompt; the whole conversation is saved there at the end");
   command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")->capture_default_str();
   addSamplerOptions(*command, options->sampler);
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));

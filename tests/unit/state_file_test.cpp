@@ -43,7 +43,7 @@ TEST_CASE("what is loaded goes on where the saved one was, at every border of bl
     const auto state = makeFilled(*model, length);
     saveState(*model, *state, path);
     const auto other = makeToy(); // another process would have pools of its own, too
-    const auto loaded = loadState(*other, path, 0);
+    const auto loaded = loadState(*other, path);
     CHECK(loaded->length() == length);
     CHECK(loaded->capacity() == TOY_CONTEXT);
     CHECK(idsOf(*loaded) == idsOf(*state));
@@ -73,9 +73,13 @@ TEST_CASE("the used rows of a block, for elements that share bytes, scales that 
   slot.layers = 2, slot.heads = 2, slot.width = 3;
   // Tokens lie side by side in 4 bits; one f16 scale for two tokens.
   slot.layout = {4096,
-                 {{PlaneRole::code, ElementType::u4, 4,
+                 {{PlaneRole::code,
+                   ElementType::u4,
+                   4,
                    {{Axis::token, 128, 4}, {Axis::lane, 3, 512}, {Axis::head, 2, 1536}, {Axis::layer, 2, 8192}}},
-                  {PlaneRole::scale, ElementType::f16, 16384,
+                  {PlaneRole::scale,
+                   ElementType::f16,
+                   16384,
                    {{Axis::token, 2, 0}, {Axis::token, 64, 16}, {Axis::head, 2, 1024}, {Axis::layer, 2, 2048}}}}};
   REQUIRE(checkLayout(slot.layout));
   const Bytes block(4096, 0xff);
@@ -104,7 +108,7 @@ TEST_CASE("blocks that a window let go are not in the file, and the rest goes on
   CHECK(file.rows(0).numBlocks == 4);
   CHECK(file.rows(1).firstBlock == 3);
   CHECK(file.rows(1).numBlocks == 1);
-  const auto loaded = loadState(*model, path, 0);
+  const auto loaded = loadState(*model, path);
   CHECK(loaded->table(1).firstHeld() == 3);
   CHECK(rowsOf(*loaded, "v", 1, 384) == rowsOf(*state, "v", 1, 384));
   CHECK(predictOne(*model, *loaded, toyIds(200, 3)) == predictOne(*model, *state, toyIds(200, 3)));
@@ -120,7 +124,7 @@ TEST_CASE("checkpoints come back: truncate goes where it went") {
     predictOne(*model, *state, toyIds(piece, piece));
   REQUIRE(state->contents().checkpoints.size() > 1);
   saveState(*model, *state, path);
-  const auto loaded = loadState(*model, path, 0);
+  const auto loaded = loadState(*model, path);
   for (const uint64_t length : {230, 30}) {
     loaded->truncate(length);
     state->truncate(length);
@@ -132,6 +136,28 @@ TEST_CASE("checkpoints come back: truncate goes where it went") {
   }
 }
 
+TEST_CASE("of automatic checkpoints the latest come, of those that were asked for all") {
+  StateFolder folder;
+  const std::string path = folder.file("a.kvstate");
+  const auto model = makeToy();
+  const auto state = model->makeState(0);
+  for (int i = 0; i < 5; ++i) {
+    predictOne(*model, *state, {i});
+    if (i == 0)
+      state->checkpoint();
+  }
+  saveState(*model, *state, path);
+  const auto lengths = [](const State &loaded) {
+    std::vector<uint64_t> lengths;
+    for (const auto &checkpoint : loaded.contents().checkpoints)
+      lengths.push_back(checkpoint.length);
+    return lengths;
+  };
+  CHECK(lengths(*loadState(*model, path)) == std::vector<uint64_t>{1, 2, 3, 4, 5});
+  CHECK(lengths(*loadState(*model, path, {0, 2})) == std::vector<uint64_t>{1, 4, 5});
+  CHECK(lengths(*loadState(*model, path, {0, 0})) == std::vector<uint64_t>{1});
+}
+
 TEST_CASE("a fork is saved as if it were alone, and a loaded state can be forked") {
   StateFolder folder;
   const auto model = makeToy();
@@ -140,9 +166,9 @@ TEST_CASE("a fork is saved as if it were alone, and a loaded state can be forked
   predictOne(*model, *branch, {1, 2});
   saveState(*model, *state, folder.file("a"));
   saveState(*model, *branch, folder.file("b"));
-  const auto one = loadState(*model, folder.file("a"), 0), two = one->fork();
+  const auto one = loadState(*model, folder.file("a")), two = one->fork();
   CHECK(predictOne(*model, *two, {1, 2}) == toyLogits(idsOf(*two)));
-  CHECK(idsOf(*two) == idsOf(*loadState(*model, folder.file("b"), 0)));
+  CHECK(idsOf(*two) == idsOf(*loadState(*model, folder.file("b"))));
   CHECK(one->length() == 200);
 }
 
@@ -153,11 +179,11 @@ TEST_CASE("a capacity of its own, but not less than its tokens nor more than the
   const auto state = model->makeState(250);
   predictOne(*model, *state, toyIds(200, 1));
   saveState(*model, *state, path);
-  CHECK(loadState(*model, path, 0)->capacity() == 250);
-  CHECK(loadState(*model, path, 200)->capacity() == 200);
+  CHECK(loadState(*model, path)->capacity() == 250);
+  CHECK(loadState(*model, path, {200})->capacity() == 200);
   for (const uint64_t capacity : {199, TOY_CONTEXT + 1}) {
     CAPTURE(capacity);
-    CHECK_THROWS_AS(loadState(*model, path, capacity), Error);
+    CHECK_THROWS_AS(loadState(*model, path, {capacity}), Error);
   }
 }
 
@@ -177,13 +203,12 @@ TEST_CASE("a full disk leaves the old file") {
     } catch (const Error &error) {
       message = error.what();
     }
-    const bool isOld = loadState(*model, "a.kvstate", 0)->length() == 1;
+    const bool isOld = loadState(*model, "a.kvstate")->length() == 1;
     const auto numFiles = std::distance(std::filesystem::directory_iterator("."), {});
     return isOld && numFiles == 1 ? message : "the old file is gone, or there are others: " + message;
   });
-  CHECK_MESSAGE(said.find("cannot write 'a.kvstate': the disk is full (No space left on device), the file needs 31") ==
-                    0,
-                said);
+  CHECK_MESSAGE(
+      said.find("cannot write 'a.kvstate': the disk is full (No space left on device), the file needs 31") == 0, said);
 }
 
 TEST_CASE("a process that is killed while it saves leaves a whole file") {
@@ -212,7 +237,7 @@ TEST_CASE("a process that is killed while it saves leaves a whole file") {
     kill(child, SIGKILL);
     REQUIRE(waitpid(child, nullptr, 0) == child);
     close(ends[0]);
-    const auto loaded = loadState(*model, path, 0);
+    const auto loaded = loadState(*model, path);
     CHECK((loaded->length() == 200 || loaded->length() == 300));
   }
 }
@@ -225,8 +250,8 @@ TEST_CASE("links are followed, devices and folders refused") {
   std::filesystem::create_symlink("a", folder.path / "link");
   saveState(*model, *makeFilled(*model, 4), folder.file("link"));
   CHECK(std::filesystem::is_symlink(folder.path / "link"));
-  CHECK(loadState(*model, folder.file("a"), 0)->length() == 4);
-  CHECK(loadState(*model, folder.file("link"), 0)->length() == 4);
+  CHECK(loadState(*model, folder.file("a"))->length() == 4);
+  CHECK(loadState(*model, folder.file("link"))->length() == 4);
   REQUIRE(mkfifo(folder.file("pipe").c_str(), 0600) == 0);
   for (const std::string &path : {folder.file("pipe"), std::string("/dev/null"), folder.path.string()}) {
     CHECK_THROWS_AS(saveState(*model, *state, path), Error);

@@ -66,7 +66,7 @@ inline std::unique_ptr<runtime::State> makeFilled(runtime::Model &model, size_t 
 /// What loading the file says, and its status; "" if it loads.
 inline std::string refusalOf(const runtime::Model &model, const std::string &path, kv_status status) {
   try {
-    runtime::loadState(model, path, 0);
+    runtime::loadState(model, path);
   } catch (const runtime::Error &error) {
     const std::string message = error.what(), prefix = "cannot load '" + path + "': ";
     CHECK(error.status() == status);

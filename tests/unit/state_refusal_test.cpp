@@ -73,8 +73,9 @@ TEST_CASE("another model, tokenizer, schema, numerics or layout is refused by na
   CHECK(refusalBy(saved, [](Program &program) { program.identity.tokenizer[31] = 9; }) ==
         "was made with another tokenizer (0200000000000000…, this model's is 0200000000000000…): its ids mean "
         "another text");
-  CHECK(refusalBy(saved, [](Program &program) { program.description.slots[1].windowTokens = 7; })
-            .find("has the schema ") == 0);
+  CHECK(refusalBy(saved, [](Program &program) {
+          program.description.slots[1].windowTokens = 7;
+        }).find("has the schema ") == 0);
   CHECK(refusalBy(saved, [](Program &program) { program.description.numerics.id = "bf16"; }) ==
         "was computed with numerics 'f32', this plugin computes with 'bf16'");
   CHECK(refusalBy(saved, [](Program &program) { program.description.slots[1].layout.sizeBytes = 1024; }) ==
@@ -131,7 +132,7 @@ TEST_CASE("every flipped bit is found and named") {
     writeBytes(saved.path, flipped);
     std::string said;
     try {
-      loadState(*saved.model, saved.path, 0);
+      loadState(*saved.model, saved.path);
     } catch (const Error &error) {
       said = error.what();
     }

@@ -72,10 +72,38 @@ typedef struct kvasir_model_facts {
   uint64_t context;    /* the most tokens of a state */
   uint64_t max_tokens; /* of one execute of predict; longer calls are cut. 0 if the model can't predict */
   uint64_t weights_bytes;
+  uint64_t slots; /* of the description */
 } kvasir_model_facts;
 
 /* Fills as much of `facts` as its size, which the caller sets, has room for. */
 KVASIR_API void kvasir_model_get_facts(const kvasir_model *model, kvasir_model_facts *facts);
+
+/* Memory. */
+
+typedef struct kvasir_plan_options {
+  uint32_t size;
+  uint32_t batch;   /* sequences; 0: 1 */
+  uint64_t context; /* tokens of each; 0: the model's context */
+} kvasir_plan_options;
+
+typedef struct kvasir_plan_result {
+  uint32_t size; /* the caller's */
+  uint32_t batch;
+  uint64_t context;
+  uint64_t weights_bytes;         /* mapped from the file: pages come when they are first read, and may go again */
+  uint64_t state_bytes;           /* the most of all slots and of the ids, for all sequences */
+  uint64_t prefill_scratch_bytes; /* while the sequences are filled by one predict, in executes of max_tokens */
+  uint64_t decode_scratch_bytes;  /* for one more token of each */
+  uint64_t total_bytes;           /* weights, state and the larger scratch */
+} kvasir_plan_result;
+
+/* The memory that `batch` sequences of `context` tokens will take, before any of it is taken: their blocks, and what
+ * the plugin asks for calls of these shapes. `slot_bytes` [num_slots], in the description's order, may be null.
+ * `options` may be null. A host's own forks, checkpoints and several models come on top.
+ * Errors: KV_BAD_INPUT beyond the context; KV_UNSUPPORTED if the model can't predict.
+ * Cost: some us for each execute that filling the sequences takes. */
+KVASIR_API kv_status kvasir_plan(kvasir_model *model, const kvasir_plan_options *options, kvasir_plan_result *result,
+                                 uint64_t *slot_bytes, uint64_t num_slots, char *message, size_t message_bytes);
 
 /* States. */
 

@@ -128,6 +128,12 @@ private:
   std::unique_ptr<kvasir_result, detail::Free<&kvasir_result_free>> handle;
 };
 
+/// Bytes, in all and of each slot in the description's order.
+struct MemoryPlan {
+  kvasir_plan_result totals;
+  std::vector<uint64_t> slotBytes;
+};
+
 /// A loaded plugin. States, detokenizers and outputs may outlive it, but not a state's
 /// `rows`, `write` and `registerValue`, nor `predict`.
 class Model {
@@ -146,6 +152,16 @@ public:
     facts.size = sizeof facts;
     kvasir_model_get_facts(handle.get(), &facts);
     return facts;
+  }
+
+  /// What sequences of `context` tokens will take; 0: the model's context.
+  MemoryPlan plan(uint64_t context = 0, uint32_t batch = 1) const {
+    const kvasir_plan_options options{sizeof options, batch, context};
+    MemoryPlan plan{{}, std::vector<uint64_t>(facts().slots)};
+    plan.totals.size = sizeof plan.totals;
+    detail::check(kvasir_plan, handle.get(), &options, &plan.totals, plan.slotBytes.data(),
+                  uint64_t{plan.slotBytes.size()});
+    return plan;
   }
 
   /// A conversation of at most `capacity` tokens; 0: the model's context.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What `kvasir` does with saved conversations.
-#include "tests/unit/toy/toy_plugin.h"
 #include "tests/unit/tools/ran.h"
+#include "tests/unit/toy/toy_plugin.h"
 
 #include "kvasir/kvasir.hpp"
 
+#include <cstring>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -53,8 +54,8 @@ TEST_CASE("inspect reads a conversation without its model, and names what is dam
   CHECK(run("$KVASIR inspect " + path.text).exitCode == 0);
   const Ran damaged = run("$KVASIR inspect --verify " + path.text);
   CHECK(damaged.exitCode == 1);
-  CHECK(damaged.err == "kvasir: '" + path.text +
-                           "' is damaged: block 1 of slot k (rows 128 to 255) is not what its checksum says\n");
+  CHECK(damaged.err ==
+        "kvasir: '" + path.text + "' is damaged: block 1 of slot k (rows 128 to 255) is not what its checksum says\n");
   run(damage + "100");
   CHECK(run("$KVASIR inspect " + path.text).err ==
         "kvasir: '" + path.text + "' is damaged: its metadata is not what its checksum says\n");
@@ -72,4 +73,79 @@ TEST_CASE("a model of another kind does not get the conversation") {
                        doctest::Contains("holds 3 tokens, the state was to take at most 2"), kvasir::Error);
   CHECK_THROWS_WITH_AS(model.loadState(KVASIR_TOY), doctest::Contains("is no .kvstate file"), kvasir::Error);
   CHECK_THROWS_WITH_AS(state.save("/dev/null"), doctest::Contains("is no regular file"), kvasir::Error);
+}
+
+TEST_CASE("run goes on from a file as if it had never stopped") {
+  const FreePath path;
+  const std::string whole = run("$KVASIR run $TOY -p abcdefghijkl -n 12").out;
+  const std::string kept = " --state " + path.text;
+  const Ran first = run("$KVASIR run $TOY -p abcdefghijkl -n 5" + kept);
+  CHECK(first.err == "");
+  const Ran second = run("$KVASIR run $TOY -n 7" + kept);
+  CHECK(second.err ==
+        "'" + path.text + "' holds 17 tokens: 17 of them begin this text of 17, 16 are used as they are\n");
+  CHECK(first.out.substr(0, 5) + second.out == whole);
+  const kvasir::Model model(KVASIR_TOY, {1});
+  CHECK(model.loadState(path.text).length() == 24);
+}
+
+TEST_CASE("run uses what a file holds of its prompt's beginning, and forgets the rest") {
+  const FreePath path;
+  const std::string kept = " --state " + path.text;
+  run("$KVASIR run $TOY --ids 1,2,3,4,5,6 -n 4 --ignore-end --print ids" + kept);
+  // The toy has a register: it can go back to a checkpoint only, here the one before the first generated token.
+  const Ran ran = run("$KVASIR run $TOY --ids 1,2,3,4,5,6,7,8 -n 4 --ignore-end --print ids" + kept);
+  CHECK(ran.err == "'" + path.text + "' holds 10 tokens: 6 of them begin this text of 8, 6 are used as they are\n");
+  CHECK(ran.out == run("$KVASIR run $TOY --ids 1,2,3,4,5,6,7,8 -n 4 --ignore-end --print ids").out);
+  const Ran other = run("$KVASIR run $TOY --ids 9,9 -n 4 --ignore-end --print ids" + kept);
+  CHECK(other.err == "'" + path.text + "' holds 12 tokens: 0 of them begin this text of 2, 0 are used as they are\n");
+  CHECK(other.out == run("$KVASIR run $TOY --ids 9,9 -n 4 --ignore-end --print ids").out);
+}
+
+TEST_CASE("run with a file that is damaged, or can't be written, fails and leaves it") {
+  const FreePath path;
+  CHECK(run("$KVASIR run $TOY --state " + path.text).err ==
+        "kvasir: '" + path.text + "' holds no tokens to go on from; give a prompt\n");
+  run("printf 'some text that is no state, but long enough to look at as one: 64 bytes' >" + path.text);
+  const Ran ran = run("$KVASIR run $TOY -p a --state " + path.text);
+  CHECK(ran.exitCode == 1);
+  CHECK(ran.out == "");
+  CHECK(ran.err == "kvasir: cannot load '" + path.text + "': is no .kvstate file\n");
+  CHECK(run("cat " + path.text).out.find("some text") == 0);
+  CHECK(run("$KVASIR run $TOY -p a -n 2 --state /nowhere/x").err ==
+        "kvasir: cannot write '/nowhere/x': No such file or directory\n");
+}
+
+TEST_CASE("an interrupted run keeps what it has") {
+  const FreePath path;
+  // 61 makes the toy wait for ever: the call is cancelled, and the state is as before it.
+  run("$KVASIR run $TOY -p abc -n 3 --ignore-end --state " + path.text);
+  CHECK(run("timeout --preserve-status -s INT 0.2 $KVASIR run $TOY --ids 0,1,2,61 --state " + path.text).exitCode ==
+        130);
+  CHECK(kvasir::Model(KVASIR_TOY, {1}).loadState(path.text).length() == 6);
+}
+
+TEST_CASE("plan says bytes of weights, slots and scratch") {
+  const auto json = nlohmann::json::parse(run("$KVASIR plan $TOY --context 500 --batch 3 -t 1 --json").out);
+  CHECK(json["weights_bytes"] == 3 << 20);
+  CHECK(json["slots"][0]["name"] == "k");
+  CHECK(json["slots"][0]["bytes"] == 262144); // 12 blocks of 4 KB come at once
+  CHECK(json["prefill_scratch_bytes"] == 50 * 8 + 64);
+  CHECK(json["decode_scratch_bytes"] == 3 * 8 + 64);
+  CHECK(run("$KVASIR plan $TOY -c 500 -b 3").out.find("3 sequences of 500 tokens\n  weights") == 0);
+  CHECK(run("$KVASIR plan $TOY -c 5000").err.find("kvasir: 1 sequences of 5000 tokens: ") == 0);
+}
+
+TEST_CASE("a plan for an older caller, and for one that counts slots wrong") {
+  const kvasir::Model model(KVASIR_TOY, {1});
+  kvasir_plan_result result;
+  std::memset(&result, 0xff, sizeof result);
+  result.size = offsetof(kvasir_plan_result, state_bytes);
+  char message[200];
+  CHECK(kvasir_plan(model.get(), nullptr, &result, nullptr, 0, message, sizeof message) == KV_OK);
+  CHECK(result.context == TOY_CONTEXT);
+  CHECK(result.state_bytes == ~uint64_t{0});
+  uint64_t slotBytes[2];
+  CHECK(kvasir_plan(model.get(), nullptr, &result, slotBytes, 2, message, sizeof message) == KV_BAD_INPUT);
+  CHECK(std::string(message) == "there is room for 2 slots, the model has 3");
 }
