@@ -1,4 +1,5 @@
-"""What SmolLM2 costs beside speed: compile time and memory, code size, first token, memory of a run, branches.
+"""What SmolLM2 costs beside speed: compile time and memory, code size, first token, memory of a run, branches, files of
+conversations.
 
 usage: footprint.py
 
@@ -73,6 +74,7 @@ def main():
     allowed = os.path.getsize(whole) + state + 32 * MIB
     used = peak_of_run(kvasir, whole)
     branch = json.loads(run(os.path.join(BIN, "branch_speed"), whole, "4096"))
+    speeds = json.loads(run(os.path.join(BIN, "state_speed"), whole, MODELS, "4096"))
     rows = [
         ("compile time, s", min(times), 5.0),
         ("anonymous memory of the compiler, MB", max(peaks) / 1e6, 300.0),
@@ -82,6 +84,8 @@ def main():
         ("fork of 4096 tokens, us", branch["fork_us"], 50.0),
         ("fork of 4096 tokens, KB", branch["fork_kb"], 64.0),
         ("truncate of 4096 tokens, us", branch["truncate_us"], 10.0),
+        ("page cache's copy speed over that of saving a state", speeds["copy"] / speeds["save"], 2.0),
+        ("page cache's copy speed over that of loading it", speeds["copy"] / speeds["load"], 2.0),
         ("peak memory of a run over file + state + 32 MB", used / allowed, 1.0),
     ]
     print("| SmolLM2-135M Q4_1 | measured | at most |\n|---|---|---|")
