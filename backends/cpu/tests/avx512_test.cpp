@@ -51,6 +51,29 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
     }
 }
 
+TEST_CASE("panels of many rows of four-bit codes keep every vector in AVX2's registers") {
+  const Isa isa{"avx2", 8};
+  for (const char *cpu : {"haswell", "znver3"})
+    for (const WeightFormat &weight :
+         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16}}) {
+      CAPTURE(cpu);
+      CAPTURE(weight.name());
+      std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
+      std::string rows = assembly.substr(assembly.find("_int8_rows_avx2:"));
+      // Inner loops are one block each, from a label to the next.
+      int loops = 0;
+      for (size_t at = 0, next; at != std::string::npos; at = next) {
+        next = rows.find("\n.LBB", at + 1);
+        std::string block = rows.substr(at, next - at);
+        if (!count(block, "vpmaddubsw.*%ymm"))
+          continue;
+        ++loops;
+        CHECK(count(block, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
+      }
+      CHECK(loops >= 2); // of two rows, and of one
+    }
+}
+
 TEST_CASE("panels with bf16 activations are vdpbf16ps, and four-bit codes a look-up") {
   const Isa isa{"avx512-bf16", 16, true, true};
   for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
