@@ -91,14 +91,18 @@ std::string reportText(const Report &report) {
     const std::string found = check.numFindings == 1 ? "1 finding" : std::to_string(check.numFindings) + " findings";
     text += name + costText(check) + "  " + (check.numFindings ? found : check.line) + "\n";
   }
-  size_t listed = 0;
-  for (const Finding &finding : report.findings) {
-    if (report.findings.size() == 1 || listed == kListedFindings || finding.severity == Severity::follows)
-      break;
-    text += (listed++ ? "  " : "\n  ") + finding.sentence + "\n";
-  }
-  if (listed && listed < report.findings.size())
-    text += "  " + std::to_string(report.findings.size() - listed) + " more, or what follows from these\n";
+  if (report.isClean())
+    return text + "\n" + report.verdict + "\n";
+  const size_t numErrors = std::ranges::count(report.findings, Severity::error, &Finding::severity);
+  const size_t numListed = std::min(numErrors, kListedFindings), numLeft = report.findings.size() - numListed;
+  for (size_t i = 0; i < numListed; ++i) // errors come first
+    text += (i ? "  " : "\n  ") + report.findings[i].sentence + "\n";
+  if (numLeft)
+    text += "  " + std::to_string(numLeft) + (numLeft == 1 ? " more finding" : " more findings") +
+            (numErrors > numListed ? ""
+             : numLeft == 1        ? " follows from these"
+                                   : " follow from these") +
+            "; --all lists them\n";
   return text + "\n" + report.verdict + "\n";
 }
 

@@ -10,9 +10,11 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <unistd.h>
 
 namespace kvasir::tools {
 namespace {
@@ -22,7 +24,7 @@ struct AuditCommand {
   PromptOptions prompt;
   uint64_t chunk = 0, seed = 1;
   uint32_t threads = 0;
-  bool printsJson = false;
+  bool printsJson = false, printsAll = false;
 };
 
 bool hasPrompt(const PromptOptions &prompt) {
@@ -37,7 +39,25 @@ void writePage(const std::string &path, const std::string &page) {
     throw Failed("can't write '" + path + "': " + std::strerror(errno));
 }
 
+/// A program that is no plugin yet is read by the compiler, which lies beside this program or on PATH. Returns only if
+/// it can't be run.
+[[noreturn]] void reportPackage(const AuditCommand &command) {
+  const std::string name = "kvasir-compile";
+  std::error_code error;
+  const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string beside = (own.parent_path() / name).string();
+  std::vector<const char *> arguments = {name.c_str(), "--report", command.model.c_str()};
+  if (command.printsJson)
+    arguments.push_back("--json");
+  arguments.push_back(nullptr);
+  execv(beside.c_str(), const_cast<char **>(arguments.data()));
+  execvp(name.c_str(), const_cast<char **>(arguments.data()));
+  throw Failed("'" + command.model + "' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
+}
+
 int audit(const AuditCommand &command) {
+  if (std::filesystem::path(command.model).extension() == ".mlpackage" || command.model.ends_with(".mlpackage/"))
+    reportPackage(command);
   const Interrupt interrupt;
   const ModelOptions modelOptions{command.threads, Pinning::automatic};
   const Model model(command.model, modelOptions);
@@ -54,8 +74,11 @@ int audit(const AuditCommand &command) {
   Audit audit = runAudit(model, options);
   if (!command.page.empty())
     writePage(command.page, audit.html());
+  const auto findings = audit.findings();
+  for (size_t i = 0; command.printsAll && !command.printsJson && i < findings.size(); ++i)
+    print(findings[i] + "\n");
   printNow(command.printsJson ? audit.json() + "\n" : audit.text());
-  return audit.findings().empty() ? kDone : kFailed;
+  return findings.empty() ? kDone : kFailed;
 }
 
 } // namespace
@@ -63,7 +86,8 @@ int audit(const AuditCommand &command) {
 void addAudit(CLI::App &program, int &exitCode) {
   CLI::App *command = program.add_subcommand("audit", "Did each token reach its row of every layer of the state?");
   auto options = std::make_shared<AuditCommand>();
-  command->add_option("model", options->model, "a .kvasir file")->required();
+  command->add_option("model", options->model, "a .kvasir file; a .mlpackage is read by kvasir-compile --report")
+      ->required();
   addPromptOptions(*command, options->prompt);
   command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
       ->capture_default_str();
@@ -73,6 +97,7 @@ void addAudit(CLI::App &program, int &exitCode) {
   command->add_option("--seed", options->seed, "of the random cuts")->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->printsJson, "print JSON");
+  command->add_flag("--all", options->printsAll, "list all findings, also those that follow from others");
   command->add_option("--html", options->page, "write the report as a page to this file");
   command->footer("Without a prompt, tokens are made up. Exit code 0: nothing was found, 1: the sentence says what.");
   command->callback([=, &exitCode] { exitCode = audit(*options); });

@@ -134,8 +134,9 @@ TEST_CASE("inspect tells what the file says, and which weights are damaged") {
 
 TEST_CASE("audit says in one sentence what is wrong, as text, JSON and a page") {
   // One function of the toy declares a row too few.
-  const std::string sentence = "function declares_less, the call of 5 tokens failed: function declares_less would write "
-                               "rows [3, 7) of slot k; this call's rows are [3, 8)";
+  const std::string sentence =
+      "function declares_less, the call of 5 tokens failed: function declares_less would write "
+      "rows [3, 7) of slot k; this call's rows are [3, 8)";
   const std::string page = "/tmp/kvasir-audit-" + std::to_string(getpid()) + ".html";
   const Ran text = run("$KVASIR audit $TOY -p abcdefgh --html " + page);
   CHECK(text.exitCode == 1);
@@ -145,14 +146,20 @@ TEST_CASE("audit says in one sentence what is wrong, as text, JSON and a page") 
   CHECK(html.find(sentence) != std::string::npos);
   CHECK(html.find("http") == std::string::npos);
 
-  const auto json = nlohmann::json::parse(run("$KVASIR audit $TOY --ids 1,2,3,4 --chunk 2 --checks rows,decode --json").out);
+  const auto json =
+      nlohmann::json::parse(run("$KVASIR audit $TOY --ids 1,2,3,4 --chunk 2 --checks rows,decode --json").out);
   CHECK(json["verdict"] == sentence);
   CHECK(json["findings"][0]["class"] == "failed");
   CHECK(json["checks"].size() == 2);
   CHECK(json["calls"][0]["tokens"] == 2);
   CHECK(json["slots"][0]["cells"].size() == 12);
-  checkRefusal("$KVASIR audit $TOY --checks rows,colour", 1,
-               "kvasir: no check is called 'colour'; there are rows, decode, chunks, batch, perturb, cancel and against");
+  checkRefusal(
+      "$KVASIR audit $TOY --checks rows,colour", 1,
+      "kvasir: no check is called 'colour'; there are rows, decode, chunks, batch, perturb, cancel and against");
+  CHECK(run("$KVASIR audit $TOY --ids 1,2,3,4 --all").out.starts_with(sentence + "\n"));
+  checkRefusal("cp $KVASIR /tmp/kvasir-alone && PATH=/bin /tmp/kvasir-alone audit x.mlpackage; s=$?; rm "
+               "/tmp/kvasir-alone; exit $s",
+               1, "kvasir: 'x.mlpackage' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
   checkRefusal("$KVASIR audit $TOY --ids 64", 1, "kvasir: token 64 is outside the vocabulary of 64");
 }
 
