@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// What the fuzzers begin with: small right inputs of every kind, one folder a fuzzer.
+// usage: make_seeds FOLDER PLUGIN.kvasir...
+#include "plugins/tensors.h"
+#include "plugins/writer.h"
+#include "runtime/state_file/saved_state.h"
+#include "tests/fuzz/sliding_toy.h"
+#include "tests/unit/gguf_bytes.h"
+#include "tests/unit/small_vocabularies.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+using namespace kvasir;
+using namespace kvasir::runtime;
+
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+template <typename T> T orThrow(Result<T> result) {
+  if (!result)
+    throw std::runtime_error(result.message());
+  return std::move(*result);
+}
+
+Bytes readBytes(const std::filesystem::path &path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A folder of seeds, numbered.
+class Seeds {
+public:
+  Seeds(const std::filesystem::path &root, const char *fuzzer) : folder(root / fuzzer) {
+    std::filesystem::create_directories(folder);
+  }
+
+  std::string next() { return (folder / std::to_string(count++)).string(); }
+  void add(const Bytes &bytes) {
+    std::ofstream(next(), std::ios::binary)
+        .write(reinterpret_cast<const char *>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  }
+  void add(std::string_view text) { add(Bytes(text.begin(), text.end())); }
+
+private:
+  const std::filesystem::path folder;
+  int count = 0;
+};
+
+void seedStates(Seeds seeds) {
+  const auto model = test::makeSlidingToy();
+  for (const size_t length : {0, 3, 130, 300}) {
+    const auto state = model->makeState(0);
+    if (length > 0)
+      predictOne(*model, *state, toyIds(length, 1));
+    saveState(*model, *state, seeds.next());
+  }
+}
+
+void seedPlugins(Seeds seeds, const std::vector<std::string> &plugins) {
+  const std::string table =
+      tensorsToJson({{"blk.{}.attn_q.weight", "bytes", 4, 0, 8, 8, {}}, {"output.weight", "bytes", 1, 32, 32, 32, {}}});
+  for (const std::string &plugin : plugins) {
+    const Bytes image = readBytes(plugin);
+    seeds.add(image);
+    const std::vector<Section> sections = {{"tensors", {table.begin(), table.end()}},
+                                           {"tokenizer", orThrow(serialise(byteLevelVocabulary()))}};
+    orThrow(orThrow(ArtefactWriter::begin(seeds.next(), image, sections, 64))->finish());
+  }
+}
+
+void seedDescriptions(Seeds seeds) {
+  seeds.add(TOY_DESCRIPTION);
+  const Layout layout{64, {{PlaneRole::value, ElementType::f32, 0, {{Axis::column, 4, 32}, {Axis::row, 4, 128}}}}};
+  seeds.add(tensorsToJson({{"blk.{}.attn_q.weight", "4x4, codes = f32", 2, 0, 64, 64, layout}}));
+}
+
+void seedVocabularies(Seeds seeds) {
+  for (const Vocabulary &vocabulary : {byteLevelVocabulary(), sentencePieceVocabulary()})
+    seeds.add(orThrow(serialise(vocabulary)));
+}
+
+void seedTexts(Seeds seeds) {
+  for (const std::string kind : {"\x00", "\x01", "\x06", "\x07"})
+    for (const char *text : {"abc ab", "<tag>> <|end|>\xc3\xa9", "  \xe2\x96\x81 ab\n\t12 it's <chat>  x"})
+      seeds.add((kind.empty() ? std::string(1, '\0') : kind) + text);
+}
+
+/// One tensor of each type in `types`, two rows of 256, and a vocabulary.
+Bytes ggufFile() {
+  // number and bytes of a row of 256: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16
+  const std::pair<uint32_t, uint64_t> types[] = {{0, 1024}, {1, 512},  {2, 144},  {3, 160},  {6, 176}, {7, 192},
+                                                 {8, 272},  {12, 144}, {13, 176}, {14, 210}, {30, 512}};
+  GgufBytes file;
+  file.header(std::size(types), 6).u32("llama.block_count", 2);
+  file.text("general.architecture").number(uint32_t(8)).text("llama");
+  file.text("tokenizer.ggml.model").number(uint32_t(8)).text("gpt2");
+  file.text("tokenizer.ggml.pre").number(uint32_t(8)).text("gpt-2");
+  file.text("tokenizer.ggml.tokens").number(uint32_t(9)).number(uint32_t(8)).number(uint64_t(3));
+  file.text("a").text("b").text("ab");
+  file.text("tokenizer.ggml.merges").number(uint32_t(9)).number(uint32_t(8)).number(uint64_t(1)).text("a b");
+  uint64_t offset = 0;
+  for (const auto &[type, rowBytes] : types) {
+    file.tensor("tensor." + std::to_string(type), {256, 2}, type, offset);
+    offset = (offset + 2 * rowBytes + 31) / 32 * 32;
+  }
+  return file.align().zeros(offset).bytes;
+}
+
+} // namespace
+
+int main(int argc, char **argv) try {
+  if (argc < 2)
+    return 2;
+  const std::filesystem::path root = argv[1];
+  std::filesystem::remove_all(root);
+  seedDescriptions({root, "description"});
+  Seeds(root, "gguf").add(ggufFile());
+  seedStates({root, "kvstate"});
+  seedPlugins({root, "plugin"}, {argv + 2, argv + argc});
+  seedTexts({root, "text"});
+  seedVocabularies({root, "vocabulary"});
+} catch (const std::exception &error) {
+  std::cerr << "make_seeds: " << error.what() << "\n";
+  return 1;
+}
