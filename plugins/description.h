@@ -46,7 +46,8 @@ struct SlotDescription {
   bool operator==(const SlotDescription &) const = default;
 };
 
-/// A number, or a symbol of the call: B sequences, T new tokens, W wanted tokens, S stored tokens.
+/// A number, or a symbol of the call: B sequences, T new tokens, W wanted tokens, S rows of the one sequence after
+/// the call (no such call has several).
 struct Dimension {
   char symbol = 0; ///< 0: `number`
   uint64_t number = 0;

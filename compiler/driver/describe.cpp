@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/describe.h"
 
+#include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
 
 #include "llvm/ADT/StringSwitch.h"
@@ -51,6 +52,18 @@ SlotDescription describeCache(kv::CacheOp cache) {
   return slot;
 }
 
+SlotDescription describeRegister(kv::RegisterOp reg) {
+  SlotDescription slot;
+  slot.name = reg.getSymName().str();
+  slot.kind = SlotKind::reg;
+  slot.layers = reg.getLayers();
+  for (int64_t extent : cast<RankedTensorType>(reg.getContent()).getShape())
+    slot.shape.push_back(extent);
+  if (auto layout = reg->getAttrOfType<lm::LayoutAttr>(kLayoutAttr))
+    slot.layout = layout.getLayout();
+  return slot;
+}
+
 std::optional<ElementType> elementOf(Type type) {
   if (type.isF32())
     return ElementType::f32;
@@ -76,8 +89,8 @@ TensorRole roleOf(StringRef name) {
       .Default(TensorRole::other);
 }
 
-/// `symbol` stands for the extent that the call gives.
-llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, DictionaryAttr attributes, char symbol,
+/// Extents that the call gives are by the letters of kExtentsAttr.
+llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, DictionaryAttr attributes,
                                                  const std::string &otherwise) {
   TensorDescription tensor;
   tensor.name = textOf(attributes, "kv.name");
@@ -87,28 +100,35 @@ llvm::Expected<TensorDescription> describeTensor(RankedTensorType type, Dictiona
   if (!element)
     return llvm::createStringError("tensor '%s' has elements of a type that no plugin has", tensor.name.c_str());
   tensor.element = *element;
-  for (int64_t extent : type.getShape())
-    tensor.shape.push_back(ShapedType::isDynamic(extent) ? Dimension{symbol, 0} : Dimension{0, uint64_t(extent)});
+  std::string letters = extentsOf(type, attributes, 'T');
+  for (auto [letter, extent] : llvm::zip_equal(letters, type.getShape()))
+    tensor.shape.push_back(letter ? Dimension{letter, 0} : Dimension{0, uint64_t(extent)});
   tensor.role = roleOf(textOf(attributes, "kv.role"));
   return tensor;
 }
 
-/// `symbol` stands for the extent that the call gives: T for inputs, W for outputs that aren't marked otherwise.
-llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, char symbol, const char *prefix,
+llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, const char *prefix,
                             std::vector<TensorDescription> &tensors) {
   for (auto [i, type] : llvm::enumerate(types)) {
     auto tensorType = dyn_cast<RankedTensorType>(type);
     if (!tensorType)
       continue;
     auto dictionary = attributes ? cast<DictionaryAttr>(attributes[i]) : DictionaryAttr();
-    bool hasTokenRows = dictionary && dictionary.contains(kTokenRowsAttr);
     llvm::Expected<TensorDescription> tensor =
-        describeTensor(tensorType, dictionary, hasTokenRows ? 'T' : symbol, prefix + std::to_string(tensors.size()));
+        describeTensor(tensorType, dictionary, prefix + std::to_string(tensors.size()));
     if (!tensor)
       return tensor.takeError();
     tensors.push_back(std::move(*tensor));
   }
   return llvm::Error::success();
+}
+
+/// As many as its batch states, if it does.
+uint64_t maxTokensOf(func::FuncOp function) {
+  for (BlockArgument argument : function.getArguments())
+    if (isa<kv::BatchType>(argument.getType()))
+      return kv::knownOf(argument, "kv.tokens").value_or(kMaxTokens);
+  return kMaxTokens;
 }
 
 llvm::Error describeFunctions(ModuleOp module, Description &description) {
@@ -117,12 +137,12 @@ llvm::Error describeFunctions(ModuleOp module, Description &description) {
       continue;
     FunctionDescription described;
     described.name = function.getName().str();
-    described.maxTokens = kMaxTokens;
+    described.maxTokens = maxTokensOf(function);
     if (llvm::Error error =
-            describeTensors(function.getArgumentTypes(), function.getAllArgAttrs(), 'T', "input", described.inputs))
+            describeTensors(function.getArgumentTypes(), function.getAllArgAttrs(), "input", described.inputs))
       return error;
     if (llvm::Error error =
-            describeTensors(function.getResultTypes(), function.getAllResultAttrs(), 'W', "output", described.outputs))
+            describeTensors(function.getResultTypes(), function.getAllResultAttrs(), "output", described.outputs))
       return error;
     function.walk([&](kv::WaiveOp waive) {
       description.waivers.push_back(
@@ -170,10 +190,7 @@ llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backe
   for (auto schema : module.getOps<kv::SchemaOp>()) {
     for (Operation &slot : schema.getBody().front()) {
       auto cache = dyn_cast<kv::CacheOp>(slot);
-      if (!cache)
-        return llvm::createStringError("slot '%s' is a register, which no backend compiles yet",
-                                       SymbolTable::getSymbolName(&slot).str().c_str());
-      description.slots.push_back(describeCache(cache));
+      description.slots.push_back(cache ? describeCache(cache) : describeRegister(cast<kv::RegisterOp>(slot)));
     }
   }
   if (llvm::Error error = describeFunctions(module, description))

@@ -56,8 +56,12 @@ void separateSymbols(ModuleOp module, const Variant &variant) {
   for (LLVM::LLVMFuncOp function : functions)
     if (function->hasAttr(kFunctionAttr)) {
       StringRef name = function.getName().drop_back(variant.name.size() + 1);
-      function->setAttr(kScratchAttr, FlatSymbolRefAttr::get(module.getContext(),
-                                                             (name + kScratchSuffix + "." + variant.name).str()));
+      auto companion = [&](StringRef suffix) {
+        return FlatSymbolRefAttr::get(module.getContext(), (name + suffix + "." + variant.name).str());
+      };
+      function->setAttr(kScratchAttr, companion(kScratchSuffix));
+      if (function->hasAttr(kChecksAttr))
+        function->setAttr(kCheckAttr, companion(kCheckSuffix));
     }
 }
 /// Compiles the table, which any x86-64 can read, and links it with the code that it points to.

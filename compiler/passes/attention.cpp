@@ -98,7 +98,7 @@ private:
 };
 
 Value Attention::emit(Builder &b) {
-  auto type = cast<RankedTensorType>(op.getType());
+  auto type = cast<RankedTensorType>(op.getType()).clone(b.getF32Type());
   SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, b.getLoc(), query);
   extents[2] = b.getIndexAttr(type.getDimSize(2));
   auto filled = [&](float value, ArrayRef<OpFoldResult> sizes) {

@@ -53,7 +53,8 @@ template <typename Op> struct Destination : DstBufferizableOpInterfaceExternalMo
   }
 };
 
-struct StoreRows : BufferizableOpInterface::ExternalModel<StoreRows, kv::StoreRowsOp> {
+/// An op that reads its tensor and writes state.
+template <typename Op> struct Store : BufferizableOpInterface::ExternalModel<Store<Op>, Op> {
   bool bufferizesToMemoryRead(Operation *, OpOperand &, const AnalysisState &) const { return true; }
   bool bufferizesToMemoryWrite(Operation *, OpOperand &, const AnalysisState &) const { return false; }
   AliasingValueList getAliasingValues(Operation *, OpOperand &, const AnalysisState &) const { return {}; }
@@ -69,8 +70,11 @@ struct StoreRows : BufferizableOpInterface::ExternalModel<StoreRows, kv::StoreRo
 
 void kvasir::registerBufferization(DialectRegistry &registry) {
   registry.addExtension(+[](MLIRContext *context, kv::KvDialect *, lm::LmDialect *) {
+    kv::CopyRowsOp::attachInterface<Destination<kv::CopyRowsOp>>(*context);
+    kv::LoadRegisterOp::attachInterface<Destination<kv::LoadRegisterOp>>(*context);
     kv::LoadRowsOp::attachInterface<Destination<kv::LoadRowsOp>>(*context);
-    kv::StoreRowsOp::attachInterface<StoreRows>(*context);
+    kv::StoreRegisterOp::attachInterface<Store<kv::StoreRegisterOp>>(*context);
+    kv::StoreRowsOp::attachInterface<Store<kv::StoreRowsOp>>(*context);
     lm::DequantizeOp::attachInterface<Destination<lm::DequantizeOp>>(*context);
     lm::InvokeOp::attachInterface<Destination<lm::InvokeOp>>(*context);
   });

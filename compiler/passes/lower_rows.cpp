@@ -94,8 +94,8 @@ private:
 ///     lm.dequantize %w rows(%n) outs(%tile : memref<32x64xf32>) : !lm.weight<96x64, codes = f16>
 ///  => scf.for %r { scf.for %k { llvm.load; arith.extf; memref.store } }
 ///
-/// Likewise kv.load_rows and kv.store_rows. After it no lm.select, lm.dequantize or row op is left. Addresses come from
-/// the call (the entry's first argument) and the digits of the layout. Refuses: ops still on tensors, weights without a
+/// Likewise the ops on rows of caches and on registers. After it no lm.select, lm.dequantize or row op is left.
+/// Addresses come from the call (the entry's first argument) and the digits of the layout. Refuses: ops still on tensors, weights without a
 /// layout, planes that no code here can read.
 struct LowerRows : PassWrapper<LowerRows, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerRows)
@@ -107,7 +107,8 @@ struct LowerRows : PassWrapper<LowerRows, OperationPass<ModuleOp>> {
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
-      if (isa<lm::DequantizeOp, kv::LoadRowsOp, kv::StoreRowsOp>(op))
+      if (isa<lm::DequantizeOp, kv::CopyRowsOp, kv::LoadRowsOp, kv::StoreRowsOp, kv::LoadRegisterOp,
+              kv::StoreRegisterOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops)
@@ -134,8 +135,14 @@ private:
       done = lowerDequantize(builder, frame, dequantize);
     else if (auto load = dyn_cast<kv::LoadRowsOp>(op))
       done = lowerLoad(builder, frame, load);
+    else if (auto copy = dyn_cast<kv::CopyRowsOp>(op))
+      done = lowerCopy(builder, frame, copy);
+    else if (auto store = dyn_cast<kv::StoreRowsOp>(op))
+      done = lowerStore(builder, frame, store);
+    else if (auto load = dyn_cast<kv::LoadRegisterOp>(op))
+      done = lowerRegister(builder, frame, load, load.getOuts(), /*isStore=*/false);
     else
-      done = lowerStore(builder, frame, cast<kv::StoreRowsOp>(op));
+      done = lowerRegister(builder, frame, cast<kv::StoreRegisterOp>(op), op->getOperand(0), /*isStore=*/true);
     if (succeeded(done))
       op->erase();
     return done;
@@ -190,17 +197,85 @@ private:
     return success();
   }
 
+  /// Where token `position` of the sequence lies.
+  static std::pair<PlaneAccess, Value> findRow(ImplicitLocOpBuilder &builder, CallFrame &frame, const Plane &plane,
+                                               int64_t slot, Value sequence, Value position) {
+    Value perBlock = emitIndex(builder, KV_BLOCK_TOKENS);
+    Value partition = builder.create<arith::DivUIOp>(position, perBlock);
+    Value token = builder.create<arith::RemUIOp>(position, perBlock);
+    return {PlaneAccess(plane, frame.block(slot, sequence, partition)), token};
+  }
+
+  static LogicalResult lowerCopy(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::CopyRowsOp op) {
+    FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
+    if (failed(plane))
+      return failure();
+    auto type = cast<MemRefType>(op.getOuts().getType());
+    emitLoop(builder, builder.create<memref::DimOp>(op.getOuts(), 0), [&](Value r) {
+      Value position = builder.create<arith::AddIOp>(op.getBegin(), r);
+      auto [access, token] = findRow(builder, frame, **plane, op.getSlot(), op.getSequence(), position);
+      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&, &access = access, token = token](Value g) {
+        emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
+          AxisIndices at =
+              indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
+          builder.create<memref::StoreOp>(access.emitLoad(builder, at), op.getOuts(), ValueRange{r, g, d});
+        });
+      });
+    });
+    return success();
+  }
+
+  /// Goes through the elements of `memref` [B, content] and of the register alike.
+  template <typename Op>
+  static LogicalResult lowerRegister(ImplicitLocOpBuilder &builder, CallFrame &frame, Op op, Value memref,
+                                     bool isStore) {
+    FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
+    if (failed(plane))
+      return failure();
+    emitLoop(builder, builder.create<memref::DimOp>(memref, 0), [&](Value b) {
+      PlaneAccess access(**plane, isStore ? frame.registerOut(op.getSlot(), b) : frame.registerIn(op.getSlot(), b));
+      emitElements(builder, access, op.getLayer(), memref, {b}, emitIndex(builder, 0), isStore);
+    });
+    return success();
+  }
+
+  /// The elements memref[indices, …]; `lane` counts in row-major order over the indices after the first.
+  static void emitElements(ImplicitLocOpBuilder &builder, const PlaneAccess &access, Value layer, Value memref,
+                           SmallVector<Value> indices, Value lane, bool isStore) {
+    auto type = cast<MemRefType>(memref.getType());
+    if (int64_t(indices.size()) < type.getRank()) {
+      Value extent = emitIndex(builder, type.getDimSize(indices.size()));
+      return emitLoop(builder, extent, [&](Value i) {
+        Value before = builder.create<arith::MulIOp>(lane, extent);
+        SmallVector<Value> deeper = indices;
+        deeper.push_back(i);
+        emitElements(builder, access, layer, memref, deeper, builder.create<arith::AddIOp>(before, i), isStore);
+      });
+    }
+    Type element = type.getElementType();
+    AxisIndices at = indicesOf({{Axis::layer, layer}, {Axis::lane, lane}});
+    if (isStore) {
+      Value value = builder.create<memref::LoadOp>(memref, indices);
+      bool isNarrow = !element.isF32();
+      access.emitStore(builder, at,
+                       isNarrow ? builder.create<arith::ExtFOp>(builder.getF32Type(), value).getResult() : value);
+      return;
+    }
+    Value value = access.emitLoad(builder, at);
+    bool isNarrow = !element.isF32();
+    builder.create<memref::StoreOp>(isNarrow ? builder.create<arith::TruncFOp>(element, value).getResult() : value,
+                                    memref, indices);
+  }
+
   static LogicalResult lowerStore(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::StoreRowsOp op) {
     FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
     if (failed(plane))
       return failure();
     auto type = cast<MemRefType>(op.getRows().getType());
     emitLoop(builder, frame.tokens(), [&](Value t) {
-      Value position = frame.position(t), perBlock = emitIndex(builder, KV_BLOCK_TOKENS);
-      Value partition = builder.create<arith::DivUIOp>(position, perBlock);
-      Value token = builder.create<arith::RemUIOp>(position, perBlock);
-      PlaneAccess access(**plane, frame.block(op.getSlot(), frame.tokenSequence(t), partition));
-      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&](Value g) {
+      auto [access, token] =
+          findRow(builder, frame, **plane, op.getSlot(), frame.tokenSequence(t), frame.position(t));
+      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&, &access = access, token = token](Value g) {
         emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
           AxisIndices at =
               indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});

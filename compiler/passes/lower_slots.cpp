@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "compiler/passes/attention.h"
-#include "compiler/passes/call_frame.h"
+#include "compiler/passes/contract.h"
+#include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/state_ops.h"
+#include "compiler/passes/state_regions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -16,196 +18,149 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
-bool isState(Type type) { return isa<kv::SlotType, kv::ViewType, kv::BatchType>(type); }
+using Builder = ImplicitLocOpBuilder;
 
-/// Slots of the schema by number.
-class Slots {
-public:
-  explicit Slots(ModuleOp module) {
-    for (auto schema : module.getOps<kv::SchemaOp>())
-      for (Operation &slot : schema.getBody().front())
-        numbers.try_emplace(SymbolTable::getSymbolName(&slot), numbers.size());
-  }
-
-  /// Fails, with a diagnostic at `op`, where the cache has no layout.
-  FailureOr<LayerRef> find(Operation *op, SymbolRefAttr symbol, Value layer) const {
-    kv::CacheOp cache = kv::lookup(op, symbol).cache;
-    auto layout = cache ? cache->getAttrOfType<lm::LayoutAttr>(kLayoutAttr) : lm::LayoutAttr();
-    if (!layout)
-      return op->emitOpError("uses ") << symbol << ", which is not a cache with a layout";
-    return LayerRef{symbol, numbers.lookup(symbol.getLeafReference()), layout, cache, layer};
-  }
-
-private:
-  DenseMap<StringAttr, int64_t> numbers;
-};
-
-/// One entry. Slots vanish in the order of the program: a write is replaced by the version that it consumed.
+/// One entry: its border, and the order in which its ops are lowered. Every version of a slot becomes the entry's
+/// argument, which in the end nobody uses.
 class EntryLowering {
 public:
-  EntryLowering(func::FuncOp function, const Slots &slots) : function(function), slots(slots) {}
+  EntryLowering(func::FuncOp function, Value batch, const Slots &slots)
+      : function(function), batch(batch), slots(slots), stateOps(function, batch, slots) {}
 
   LogicalResult run() {
-    function.insertArguments({0, 0, 0},
-                             {LLVM::LLVMPointerType::get(function.getContext()), IndexType::get(function.getContext()),
-                              IndexType::get(function.getContext())},
-                             {DictionaryAttr(), DictionaryAttr(), DictionaryAttr()},
-                             {function.getLoc(), function.getLoc(), function.getLoc()});
+    Type index = IndexType::get(function.getContext());
+    function.insertArguments({0, 0, 0}, {LLVM::LLVMPointerType::get(function.getContext()), index, index},
+                             SmallVector<DictionaryAttr>(3), SmallVector<Location>(3, function.getLoc()));
     SmallVector<Operation *> ops;
     function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (isa<kv::KvDialect>(op->getDialect()) && !isa<kv::YieldOp>(op)) // a yield goes with its parent
-        ops.push_back(op);
+      if ((isa<kv::KvDialect>(op->getDialect()) && !isa<kv::YieldOp, kv::RequireOp>(op)) || passesState(op))
+        ops.push_back(op); // a yield goes with its parent
     });
+    forgetVersions();
+    if (failed(keepWaivedRegisters()))
+      return failure();
+    protectInputs();
+    requireFacts();
     for (Operation *op : ops)
-      if (failed(lower(op)))
+      if (failed(stateOps.lower(op)))
         return failure();
     returnThroughArguments();
     return eraseState();
   }
 
 private:
-  LogicalResult lower(Operation *op);
-  LogicalResult lowerAppend(ImplicitLocOpBuilder &builder, kv::AppendOp op);
-  LogicalResult lowerAttend(ImplicitLocOpBuilder &builder, kv::AttendOp op);
-  LogicalResult lowerLoop(ImplicitLocOpBuilder &builder, kv::LoopOp op);
-  LogicalResult lowerArray(ImplicitLocOpBuilder &builder, Operation *op, Value memref);
-  FailureOr<LayerRef> layerOf(Operation *op, Value source, Value layer);
-  void inlineGroup(kv::GroupOp op);
+  void forgetVersions();
+  LogicalResult keepWaivedRegisters();
+  void protectInputs();
+  void requireFacts();
   void returnThroughArguments();
+  void requireExtents(Builder &builder, Value output, DictionaryAttr attributes, const std::string &name);
   LogicalResult eraseState();
 
-  LogicalResult replace(Operation *op, ValueRange values) {
-    op->replaceAllUsesWith(values);
-    op->erase();
-    return success();
-  }
-
   func::FuncOp function;
+  Value batch;
   const Slots &slots;
-  DenseMap<Value, Value> borrowedLayer; // by view
+  StateOps stateOps;
 };
 
-LogicalResult EntryLowering::lower(Operation *op) {
-  ImplicitLocOpBuilder builder(op->getLoc(), op);
-  CallFrame frame(builder, op->getLoc(), function.getArgument(0));
-  if (auto append = dyn_cast<kv::AppendOp>(op))
-    return lowerAppend(builder, append);
-  if (auto attend = dyn_cast<kv::AttendOp>(op))
-    return lowerAttend(builder, attend);
-  if (auto loop = dyn_cast<kv::LoopOp>(op))
-    return lowerLoop(builder, loop);
-  if (auto group = dyn_cast<kv::GroupOp>(op))
-    return inlineGroup(group), success();
-  if (auto waive = dyn_cast<kv::WaiveOp>(op))
-    return replace(op, waive.getSlot());
-  if (auto borrow = dyn_cast<kv::BorrowOp>(op))
-    return borrowedLayer[borrow.getResult()] = borrow.getLayer(), success();
-  if (isa<kv::PositionsOp>(op))
-    return lowerArray(builder, op, frame.positionsArray());
-  if (isa<kv::WantedOp>(op))
-    return lowerArray(builder, op, frame.wantedArray());
-  if (auto tokens = dyn_cast<kv::TokensOp>(op)) {
-    std::optional<int64_t> known = kv::knownOf(tokens.getBatch(), "kv.tokens");
-    return replace(op, known ? builder.create<arith::ConstantIndexOp>(*known).getResult() : frame.tokens());
-  }
-  if (isa<kv::SequencesOp>(op))
-    return replace(op, frame.sequences());
-  if (auto sequence = dyn_cast<kv::SequenceOp>(op)) {
-    Value index = sequence.getIndex();
-    return replace(op, {frame.first(index), frame.count(index), frame.start(index)});
-  }
-  return op->emitOpError("has no lowering yet");
+/// What happened to a slot is in the order of the ops from here on.
+void EntryLowering::forgetVersions() {
+  llvm::DenseMap<Type, Value> first;
+  for (BlockArgument argument : function.getArguments())
+    if (isa<kv::SlotType>(argument.getType()))
+      first[argument.getType()] = argument;
+  function.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      if (isa<kv::SlotType>(result.getType()))
+        result.replaceAllUsesWith(first[result.getType()]);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (BlockArgument argument : block.getArguments())
+          if (isa<kv::SlotType>(argument.getType()) && argument != first[argument.getType()])
+            argument.replaceAllUsesWith(first[argument.getType()]);
+  });
 }
 
-LogicalResult EntryLowering::lowerAppend(ImplicitLocOpBuilder &builder, kv::AppendOp op) {
-  FailureOr<LayerRef> layer = slots.find(op, op.getSlot().getType().getSymbol(), op.getLayer());
-  if (failed(layer))
-    return failure();
-  builder.create<kv::StoreRowsOp>(op.getRows(), layer->symbol, layer->slot, layer->layout, layer->layer);
-  return replace(op, op.getSlot());
-}
-
-FailureOr<LayerRef> EntryLowering::layerOf(Operation *op, Value source, Value layer) {
-  return slots.find(op, kv::symbolOf(source.getType()), layer ? layer : borrowedLayer.lookup(source));
-}
-
-LogicalResult EntryLowering::lowerAttend(ImplicitLocOpBuilder &builder, kv::AttendOp op) {
-  if (op.getMask() != kv::Mask::causal)
-    return op.emitOpError("has a ") << stringifyMask(op.getMask()) << " mask; only causal ones are lowered yet";
-  FailureOr<LayerRef> keys = layerOf(op, op.getKeys(), op.getKeyLayer());
-  FailureOr<LayerRef> values = layerOf(op, op.getValues(), op.getValueLayer());
-  if (failed(keys) || failed(values))
-    return failure();
-  return replace(op, emitAttention(builder, function.getArgument(0), op, *keys, *values));
-}
-
-/// The same loop without the slots that it carried; their versions are all the first one.
-LogicalResult EntryLowering::lowerLoop(ImplicitLocOpBuilder &builder, kv::LoopOp op) {
-  Operation *yield = op.getBody().front().getTerminator();
-  SmallVector<Value> inits, yielded;
-  for (auto [init, next] : llvm::zip_equal(op.getCarried(), yield->getOperands()))
-    if (!isState(init.getType()))
-      inits.push_back(init), yielded.push_back(next);
+/// What a call leaves of a register is all that there is of it after the call. So layers that need not be set are
+/// copied first, whichever they are.
+LogicalResult EntryLowering::keepWaivedRegisters() {
+  SetVector<Attribute> waived, set;
+  function.walk([&](kv::WaiveOp op) { waived.insert(op.getSlot().getType().getSymbol()); });
+  function.walk([&](kv::SetOp op) { set.insert(op.getSlot().getType().getSymbol()); });
+  Builder builder(function.getLoc(), function.getContext());
+  builder.setInsertionPointToStart(&function.front());
   auto constant = [&](int64_t value) { return builder.create<arith::ConstantIndexOp>(value); };
-  auto loop = builder.create<scf::ForOp>(constant(op.getFrom()), constant(op.getTo()), constant(1), inits);
-  Block *body = loop.getBody();
-  if (!body->empty())
-    body->getTerminator()->erase();
-  SmallVector<Value> arguments{loop.getInductionVar()}, results;
-  for (auto [i, init] : llvm::enumerate(op.getCarried())) {
-    unsigned number = results.size() - llvm::count_if(results, [](Value v) { return isState(v.getType()); });
-    bool isSlot = isState(init.getType());
-    arguments.push_back(isSlot ? init : loop.getRegionIterArg(number));
-    results.push_back(isSlot ? init : loop.getResult(number));
+  for (Attribute symbol : waived) {
+    kv::Declaration slot = kv::lookup(function, cast<SymbolRefAttr>(symbol));
+    if (!slot.reg || !set.contains(symbol))
+      continue;
+    auto loop = builder.create<scf::ForOp>(constant(0), constant(slot.numLayers()), constant(1));
+    FailureOr<LayerRef> layer = slots.find(function, cast<SymbolRefAttr>(symbol), loop.getInductionVar());
+    if (failed(layer))
+      return failure();
+    auto content = cast<RankedTensorType>(slot.reg.getContent());
+    SmallVector<int64_t> shape{ShapedType::kDynamic};
+    llvm::append_range(shape, content.getShape());
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(loop.getBody()->getTerminator());
+    Value contents = stateOps.emitContents(builder, RankedTensorType::get(shape, content.getElementType()), *layer);
+    builder.create<kv::StoreRegisterOp>(contents, layer->symbol, layer->slot, layer->layout, layer->layer);
   }
-  Block *old = &op.getBody().front();
-  for (auto [argument, value] : llvm::zip_equal(old->getArguments(), arguments))
-    argument.replaceAllUsesWith(value);
-  yield->erase();
-  body->getOperations().splice(body->end(), old->getOperations());
-  builder.setInsertionPointToEnd(body);
-  builder.create<scf::YieldOp>(yielded);
-  return replace(op, results);
+  return success();
 }
 
-/// positions or wanted, as the tensor that the program asks for.
-LogicalResult EntryLowering::lowerArray(ImplicitLocOpBuilder &builder, Operation *op, Value memref) {
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  Value tensor = builder.create<bufferization::ToTensorOp>(memref, /*restrict=*/true);
-  Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
-  auto shaped = RankedTensorType::get({ShapedType::kDynamic}, type.getElementType());
-  if (element.isInteger(64) && type.getElementType().isInteger(32))
-    tensor = builder.create<arith::TruncIOp>(shaped, tensor);
-  else if (element.isInteger(32) && type.getElementType().isInteger(64))
-    tensor = builder.create<arith::ExtUIOp>(shaped, tensor);
-  else if (type.getElementType().isIndex())
-    tensor = builder.create<arith::IndexCastUIOp>(shaped, tensor);
-  return replace(op, builder.createOrFold<tensor::CastOp>(type, tensor));
+/// The caller's tensors are not written.
+void EntryLowering::protectInputs() {
+  for (BlockArgument argument : function.getArguments())
+    if (isa<RankedTensorType>(argument.getType()))
+      function.setArgAttr(argument.getArgNumber(), "bufferization.writable",
+                          BoolAttr::get(function.getContext(), false));
 }
 
-void EntryLowering::inlineGroup(kv::GroupOp op) {
-  Block *body = &op.getBody().front();
-  Operation *yield = body->getTerminator();
-  op->getBlock()->getOperations().splice(op->getIterator(), body->getOperations(), body->begin(), yield->getIterator());
-  op->replaceAllUsesWith(yield->getOperands());
-  op->erase();
+/// What the function takes for granted of its batch.
+void EntryLowering::requireFacts() {
+  Builder builder(function.getLoc(), function.getContext());
+  builder.setInsertionPointToStart(&function.front());
+  CallFrame frame(builder, builder.getLoc(), function.getArgument(0));
+  std::string name = plainName(function.getName());
+  auto require = [&](StringRef fact, Value found, const Twine &message) {
+    if (std::optional<int64_t> known = kv::knownOf(batch, fact))
+      emitRequire(builder, found, builder.create<arith::ConstantIndexOp>(*known), message);
+  };
+  require("kv.sequences", frame.sequences(), "the call brings %d sequences, function " + name + " takes %d");
+  require("kv.tokens", frame.tokens(), "the call brings %d tokens, function " + name + " takes %d");
+}
+
+/// What the caller made room for.
+void EntryLowering::requireExtents(Builder &builder, Value output, DictionaryAttr attributes, const std::string &name) {
+  std::string letters = extentsOf(cast<RankedTensorType>(output.getType()), attributes, 'W');
+  for (auto [dim, letter] : llvm::enumerate(letters))
+    if (letter)
+      emitRequire(builder, builder.createOrFold<tensor::DimOp>(output, dim),
+                  emitExtent(builder, builder.getLoc(), function.getArgument(0), letter),
+                  "output " + name + " would have an extent of %d, the caller made room for %d");
 }
 
 /// Results that are tensors are written to arguments after all others, marked kv.output.
 void EntryLowering::returnThroughArguments() {
   auto terminator = cast<func::ReturnOp>(function.front().getTerminator());
-  ImplicitLocOpBuilder builder(terminator.getLoc(), terminator);
+  Builder builder(terminator.getLoc(), terminator);
+  unsigned numOutputs = 0;
   for (auto [i, value] : llvm::enumerate(terminator.getOperands())) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type)
       continue;
     NamedAttrList attributes(function.getResultAttrDict(i));
+    auto name = dyn_cast_or_null<StringAttr>(attributes.get("kv.name"));
+    std::string called = name ? plainName(name) : "output" + std::to_string(numOutputs);
+    requireExtents(builder, value, attributes.getDictionary(builder.getContext()), called);
     attributes.set("kv.output", builder.getUnitAttr());
     auto memref = MemRefType::get(type.getShape(), type.getElementType());
     unsigned number = function.getNumArguments();
     function.insertArgument(number, memref, attributes.getDictionary(builder.getContext()), value.getLoc());
     builder.create<bufferization::MaterializeInDestinationOp>(TypeRange(), value, function.getArgument(number),
                                                               /*restrict=*/true, /*writable=*/true);
+    ++numOutputs;
   }
   builder.create<func::ReturnOp>();
   terminator.erase();
@@ -213,8 +168,20 @@ void EntryLowering::returnThroughArguments() {
 }
 
 LogicalResult EntryLowering::eraseState() {
-  for (auto [view, layer] : borrowedLayer)
-    view.getDefiningOp()->erase();
+  SmallVector<UnrealizedConversionCastOp> numbers, views;
+  function.walk([&](UnrealizedConversionCastOp cast) {
+    if (isa<kv::ViewType>(cast.getResultTypes()[0]))
+      views.push_back(cast);
+    else if (isa<kv::ViewType>(cast.getOperandTypes()[0]))
+      numbers.push_back(cast);
+  });
+  for (UnrealizedConversionCastOp number : numbers) {
+    auto view = number.getOperand(0).getDefiningOp<UnrealizedConversionCastOp>();
+    number.getResult(0).replaceAllUsesWith(view.getOperand(0));
+    number.erase();
+  }
+  for (UnrealizedConversionCastOp view : llvm::reverse(views))
+    view.erase();
   llvm::BitVector state(function.getNumArguments());
   for (BlockArgument argument : function.getArguments()) {
     if (!isState(argument.getType()))
@@ -233,11 +200,13 @@ LogicalResult EntryLowering::eraseState() {
 ///       %k1 = kv.append %k[%layer], %rows, %batch
 ///  => func @forward(%call: !llvm.ptr, %member: index, %members: index, %ids: tensor<?xi32>,
 ///                   %y: memref<?x8xf32> {kv.output})
+///       kv.require (tensor.dim %rows, 0) = %t, "…"
 ///       kv.store_rows %rows into @k slot(0) layout(…)[%layer]
 ///
 /// kv.attend becomes loops over sequences, partitions, heads and rows (attention.h), kv.loop scf.for, groups that no
-/// kernel took their bodies; numbers of the batch become loads from the call. Refuses functions that call others with
-/// slots (inline first), registers, and reads and writes of imported programs.
+/// kernel took their bodies; numbers of the batch become loads from the call. What verify-state left to the run (that
+/// two dynamic T are one, what is bound, what the batch is said to be) becomes kv.require. Refuses functions that call
+/// others with slots (inline first), writes that raise-writes left as they were, and masks that are not causal.
 struct LowerSlots : PassWrapper<LowerSlots, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerSlots)
   StringRef getArgument() const override { return "lower-slots"; }
@@ -249,8 +218,15 @@ struct LowerSlots : PassWrapper<LowerSlots, OperationPass<ModuleOp>> {
   void runOnOperation() override {
     Slots slots(getOperation());
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
-      bool takesState = llvm::any_of(function.getArgumentTypes(), isState);
-      if (takesState && !function.isExternal() && failed(EntryLowering(function, slots).run()))
+      if (function.isExternal() || llvm::none_of(function.getArgumentTypes(), isState))
+        continue;
+      auto *batch =
+          llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
+      if (batch == function.getArguments().end()) {
+        function.emitOpError("takes state but no batch");
+        return signalPassFailure();
+      }
+      if (failed(EntryLowering(function, *batch, slots).run()))
         return signalPassFailure();
     }
   }

@@ -18,10 +18,7 @@ constexpr llvm::StringLiteral kProbeAttr = "kv.probe";
 /// On an input of int32: its numbers are below this, and not negative; checked before the function runs.
 constexpr llvm::StringLiteral kLimitAttr = "kv.limit";
 
-/// On an output: it has T rows, where others have W.
-constexpr llvm::StringLiteral kTokenRowsAttr = "kv.token_rows";
-
-/// On a kv.cache: its #lm.layout.
+/// On a kv.cache or kv.register: its #lm.layout.
 constexpr llvm::StringLiteral kLayoutAttr = "lm.layout";
 
 std::unique_ptr<mlir::Pass> makeAssignLayouts(const Backend &backend);
@@ -29,9 +26,11 @@ std::unique_ptr<mlir::Pass> makeDecomposeLm();
 std::unique_ptr<mlir::Pass> makeLowerRows();
 std::unique_ptr<mlir::Pass> makeLowerSlots();
 std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);
+std::unique_ptr<mlir::Pass> makeNameExtents();
 std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
 std::unique_ptr<mlir::Pass> makeProbeOps();
 std::unique_ptr<mlir::Pass> makeSpecialise();
+std::unique_ptr<mlir::Pass> makeYieldInPlace();
 
 /// The passes that need no backend.
 void registerTensorPasses();

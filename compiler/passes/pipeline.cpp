@@ -15,6 +15,7 @@ using namespace kvasir;
 void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, Probes probes) {
   pipeline.addPass(createInlinerPass()); // layer functions: groups and slots are matched and lowered in one body
   pipeline.addPass(createCSEPass());
+  pipeline.addPass(kv::createRaiseWrites()); // imported writes become appends where they provably are
   pipeline.addPass(kv::createVerifyState());
   if (probes == Probes::eachOp)
     pipeline.addPass(makeProbeOps()); // before groups: kernels are probed like all else
@@ -23,6 +24,7 @@ void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, P
   pipeline.addPass(makeSpecialise()); // after groups: one body is proved and matched, not two
   pipeline.addPass(kv::createVerifyState());
   pipeline.addPass(makeAssignLayouts(backend));
+  pipeline.addPass(makeNameExtents()); // before variants: the description and all of them agree
 }
 
 namespace {
@@ -36,6 +38,7 @@ void addBufferization(OpPassManager &pipeline) {
 
 /// All that needs no backend.
 void addCommonPasses(OpPassManager &pipeline) {
+  pipeline.addNestedPass<func::FuncOp>(makeYieldInPlace()); // while a batch says how many rows there are
   pipeline.addPass(makeLowerSlots()); // from here on nobody can prove anything about state
   pipeline.addPass(createCSEPass());  // before tensors are made: two results that share one are copied
   pipeline.addNestedPass<func::FuncOp>(makeDecomposeLm());
@@ -58,8 +61,10 @@ void kvasir::registerTensorPasses() {
   registerPass(makeDecomposeLm);
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
+  registerPass(makeNameExtents);
   registerPass(makeProbeOps);
   registerPass(makeSpecialise);
+  registerPass(makeYieldInPlace);
   PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs",
                              addCommonPasses);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -124,7 +125,7 @@ private:
     NamedAttrList list;
     list.set("kv.name", builder.getStringAttr(number == 0 ? "result" : "result" + std::to_string(number)));
     if (llvm::all_of(op->getOperands(), isInput))
-      list.set(kTokenRowsAttr, builder.getUnitAttr());
+      list.set(kExtentsAttr, builder.getStringAttr("T"));
     return list.getDictionary(op->getContext());
   }
 

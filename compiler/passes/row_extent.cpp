@@ -4,24 +4,29 @@
 #include "compiler/dialects/kv/dialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace kvasir;
 
 namespace {
+/// What a loop's body or its caller gets first where the loop has `number` among what it carries.
+Value initOf(Operation *op, unsigned number) {
+  auto loop = dyn_cast<LoopLikeOpInterface>(op);
+  return loop && number < loop.getInits().size() ? loop.getInits()[number] : Value();
+}
+
 /// The tensor that has as many rows as `tensor`, one step closer to where they come from; null where it is made here.
 Value rowsFrom(Value tensor) {
-  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
-    auto loop = dyn_cast<kv::LoopOp>(argument.getOwner()->getParentOp());
-    return loop && argument.getArgNumber() ? loop.getCarried()[argument.getArgNumber() - 1] : Value();
-  }
+  if (auto argument = dyn_cast<BlockArgument>(tensor))
+    return argument.getArgNumber() ? initOf(argument.getOwner()->getParentOp(), argument.getArgNumber() - 1) : Value();
   Operation *op = tensor.getDefiningOp();
   unsigned number = cast<OpResult>(tensor).getResultNumber();
-  if (auto loop = dyn_cast<kv::LoopOp>(op))
-    return loop.getCarried()[number];
-  if (auto group = dyn_cast<kv::GroupOp>(op))
-    return group.getBody().front().getTerminator()->getOperand(number);
+  if (isa<LoopLikeOpInterface>(op))
+    return initOf(op, number);
+  if (isa<kv::GroupOp, scf::IfOp>(op))
+    return op->getRegion(0).front().getTerminator()->getOperand(number);
   if (auto take = dyn_cast<lm::TakeOp>(op))
     return take.getRows();
   for (Value operand : op->getOperands())
@@ -31,24 +36,32 @@ Value rowsFrom(Value tensor) {
 }
 } // namespace
 
-bool kvasir::hasWantedRows(Value tensor) {
+RowCount kvasir::rowCountOf(Value tensor) {
   Value last = tensor;
   for (Value at = tensor; at; at = rowsFrom(at))
     last = at;
-  return last.getDefiningOp<kv::WantedOp>() != nullptr;
+  auto empty = last.getDefiningOp<tensor::EmptyOp>();
+  bool isOfSequences = empty && !empty.getDynamicSizes().empty() && empty.getType().isDynamicDim(0) &&
+                       empty.getDynamicSizes()[0].getDefiningOp<kv::SequencesOp>();
+  if (last.getDefiningOp<kv::GetOp>() || isOfSequences)
+    return RowCount::sequences;
+  return last.getDefiningOp<kv::WantedOp>() ? RowCount::wanted : RowCount::tokens;
+}
+
+Value kvasir::emitRowCount(ImplicitLocOpBuilder &builder, RowCount rows, Value batch) {
+  if (rows == RowCount::tokens)
+    return builder.create<kv::TokensOp>(batch);
+  if (rows == RowCount::sequences)
+    return builder.create<kv::SequencesOp>(batch);
+  auto type = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
+  Value wanted = builder.create<kv::WantedOp>(type, batch);
+  return builder.create<tensor::DimOp>(wanted, 0);
 }
 
 Value kvasir::emitEmptyRows(ImplicitLocOpBuilder &builder, Type type, Value like, Value batch) {
   auto tensor = cast<RankedTensorType>(type);
   SmallVector<Value> extents;
-  if (tensor.getRank() && tensor.isDynamicDim(0)) {
-    if (hasWantedRows(like)) {
-      auto rows = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
-      Value wanted = builder.create<kv::WantedOp>(rows, batch);
-      extents.push_back(builder.create<tensor::DimOp>(wanted, 0));
-    } else {
-      extents.push_back(builder.create<kv::TokensOp>(batch));
-    }
-  }
+  if (tensor.getRank() && tensor.isDynamicDim(0))
+    extents.push_back(emitRowCount(builder, rowCountOf(like), batch));
   return builder.create<tensor::EmptyOp>(tensor, extents);
 }

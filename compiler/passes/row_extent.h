@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which number of the call a tensor has as many rows as: T, or W for what comes after the wanted rows were taken.
+// Which number of the call a tensor has as many rows as.
 #ifndef KVASIR_PASSES_ROW_EXTENT_H
 #define KVASIR_PASSES_ROW_EXTENT_H
 
@@ -7,11 +7,17 @@
 
 namespace kvasir {
 
-/// Whether the first extent of `tensor` is W. Follows the tensor back to kv.wanted; all that does not come from there
-/// has T rows.
-bool hasWantedRows(mlir::Value tensor);
+/// T, W for what comes after the wanted rows were taken, B for registers. The value is the letter.
+enum class RowCount : char { tokens = 'T', wanted = 'W', sequences = 'B' };
 
-/// A tensor of undefined elements with as many rows as `like`, whose type it has; `batch` is the entry's !kv.batch.
+/// What the first extent of `tensor` is. Follows the tensor back to kv.wanted or kv.get; all that does not come from
+/// there has T rows.
+RowCount rowCountOf(mlir::Value tensor);
+
+/// That number, at the builder; `batch` is the entry's !kv.batch.
+mlir::Value emitRowCount(mlir::ImplicitLocOpBuilder &builder, RowCount rows, mlir::Value batch);
+
+/// A tensor of undefined elements with as many rows as `like`, whose type it has.
 mlir::Value emitEmptyRows(mlir::ImplicitLocOpBuilder &builder, mlir::Type type, mlir::Value like, mlir::Value batch);
 
 } // namespace kvasir

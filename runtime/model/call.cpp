@@ -52,7 +52,9 @@ void requireIds(const std::vector<int32_t> &ids, uint64_t vocabulary) {
 } // namespace
 
 Sizes CallRequest::sizes() const {
-  return {counts.size(), std::accumulate(counts.begin(), counts.end(), uint64_t{0}), countWanted(wanted, counts)};
+  const uint64_t tokens = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+  const uint64_t held = states.size() == 1 ? states[0]->length() : 0;
+  return {counts.size(), tokens, countWanted(wanted, counts), counts.size() == 1 ? held + tokens : 0};
 }
 
 void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,

@@ -28,11 +28,13 @@ const NamedInput &findInput(const TensorDescription &wanted, const std::vector<N
 std::vector<uint64_t> resolveDims(const TensorDescription &tensor, const Sizes &sizes) {
   std::vector<uint64_t> dims;
   for (const Dimension &dim : tensor.shape) {
-    if (dim.symbol == 'S')
-      throw Error(KV_UNSUPPORTED, "tensor '" + tensor.name + "' has a dim of stored tokens");
+    if (dim.symbol == 'S' && sizes.sequences != 1)
+      throw Error(KV_BAD_INPUT, "tensor '" + tensor.name + "' has a dim of the rows of one sequence; the call has " +
+                                    std::to_string(sizes.sequences));
     dims.push_back(dim.symbol == 'B'   ? sizes.sequences
                    : dim.symbol == 'T' ? sizes.tokens
                    : dim.symbol == 'W' ? sizes.wanted
+                   : dim.symbol == 'S' ? sizes.stored
                                        : dim.number);
   }
   return dims;

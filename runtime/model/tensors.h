@@ -14,6 +14,7 @@ namespace kvasir::runtime {
 /// The numbers behind the symbols of a call.
 struct Sizes {
   uint64_t sequences, tokens, wanted;
+  uint64_t stored; ///< rows of the one sequence after the call; 0 where there are several
 };
 
 /// What a caller passes under a name.
@@ -32,7 +33,7 @@ struct NamedOutput {
   std::vector<uint8_t> bytes;
 };
 
-/// The dims with numbers for symbols.
+/// The dims with numbers for symbols. Throws bad input if one counts rows of the one sequence and there are several.
 std::vector<uint64_t> resolveDims(const TensorDescription &tensor, const Sizes &sizes);
 
 /// Bytes of a dense tensor. Throws std::bad_alloc if they are more than fit into memory at all.

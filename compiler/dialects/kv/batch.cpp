@@ -25,6 +25,8 @@ Value spelling(Value batch, Field field, int64_t sequence, Value self) {
     return otherSpelling<CountOp>(batch, sequence, self);
   case Field::length:
     return otherSpelling<LengthOp>(batch, sequence, self);
+  case Field::causal:
+    break; // no number
   }
   return {};
 }
@@ -74,6 +76,9 @@ void StartOp::populateBoundsForIndexValue(Value value, ValueBoundsConstraintSet 
 
 void CountOp::populateBoundsForIndexValue(Value value, ValueBoundsConstraintSet &set) {
   boundField(*this, Field::count, value, set, 1);
+  std::optional<int64_t> known = knownOf(getBatch(), "kv.tokens");
+  if (known && knownOf(getBatch(), "kv.sequences") == 1)
+    set.bound(value) == *known;
 }
 
 void LengthOp::populateBoundsForIndexValue(Value value, ValueBoundsConstraintSet &set) {
@@ -133,6 +138,12 @@ std::optional<int64_t> kvasir::kv::knownOf(Value batch, StringRef fact) {
 }
 
 LogicalResult BindOp::verify() {
+  if (getField() == Field::causal) { // C2
+    auto mask = dyn_cast<RankedTensorType>(getSource().getType());
+    bool isMask = mask && !getDim() && mask.getRank() >= 2 && isa<FloatType>(mask.getElementType());
+    return isMask ? success()
+                  : emitOpError("C2: a causal mask is a tensor [.., T, S] of floats and takes no dimension");
+  }
   if (isa<IndexType>(getSource().getType()) == bool(getDim())) // C1
     return emitOpError("C1: an index takes no dimension, a tensor takes one");
   auto tensor = dyn_cast<RankedTensorType>(getSource().getType());
@@ -149,7 +160,7 @@ void BindOp::populateBoundsForIndexValue(Value value, ValueBoundsConstraintSet &
 
 void BindOp::populateBoundsForShapedValueDim(Value value, int64_t dim, ValueBoundsConstraintSet &set) {
   set.bound(value)[dim] == set.getExpr(getSource(), dim);
-  if (dim != int64_t(*getDim()))
+  if (!getDim() || dim != int64_t(*getDim()))
     return;
   if (AffineExpr expr = fieldExpr(getBatch(), getField(), getSequence(), value, set))
     set.bound(value)[dim] == expr;

@@ -85,15 +85,20 @@ def Kv_StartOp : Kv_FieldOp<"start"> { let summary = "rows the sequence held bef
 def Kv_CountOp : Kv_FieldOp<"count"> { let summary = "rows this call adds to the sequence"; }
 def Kv_LengthOp : Kv_FieldOp<"length"> { let summary = "start + count"; }
 
-def Kv_Field : Kv_Enum<"Field", "a number of one sequence of the batch", [
-    I32EnumAttrCase<"start", 0>, I32EnumAttrCase<"count", 1>, I32EnumAttrCase<"length", 2>]>;
+def Kv_Field : Kv_Enum<"Field", "a number of one sequence of the batch, or the mask that hides what comes later", [
+    I32EnumAttrCase<"start", 0>, I32EnumAttrCase<"count", 1>, I32EnumAttrCase<"length", 2>,
+    I32EnumAttrCase<"causal", 3>]>;
 
 def Kv_BindOp : Kv_Op<"bind", [MemoryEffects<[MemWrite<Kv_Contract>]>, AllTypesMatch<["source", "result"]>,
     DeclareOpInterfaceMethods<ValueBoundsOpInterface,
                               ["populateBoundsForIndexValue", "populateBoundsForShapedValueDim"]>]> {
   let summary = "an input of an imported program that must equal a number of the batch; checked before the first write";
   let description = [{
+    `causal` binds the values of a mask [.., count, length]: mask[.., t, r] is 0 where r <= start + t, and at most -1e4
+    elsewhere.
+
     (C1) an index takes no dimension, a tensor takes one of its dimensions.
+    (C2) a causal tensor takes none; it is of floats, and of rank 2 at least.
 
     Effects: writes the contract, never Pure: once a write is raised nothing uses the bound value, and the check must
     still be made.
@@ -101,6 +106,7 @@ def Kv_BindOp : Kv_Op<"bind", [MemoryEffects<[MemWrite<Kv_Contract>]>, AllTypesM
     ```mlir
     %p = kv.bind %position = start %batch[0] : index
     %m = kv.bind %mask dim 3 = length %batch[0] : tensor<1x1x?x?xf32>
+    %c = kv.bind %m = causal %batch[0] : tensor<1x1x?x?xf32>
     ```
   }];
   let arguments = (ins AnyTypeOf<[Index, AnyRankedTensor]>:$source, OptionalAttr<I64Attr>:$dim, Kv_Field:$field,

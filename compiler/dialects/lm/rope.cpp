@@ -27,7 +27,8 @@ LogicalResult RopeOp::verify() {
 namespace {
 using utils::IteratorType;
 
-/// A slice of rank 3 without its last dimension, of which it has one element; or with it, every `stride`th.
+/// A slice of rank 3: all of the first two dimensions, of the last every `stride`th lane. Never of lower rank: where T
+/// is known to be 1, canonicalisation may drop that dimension instead of the lane.
 struct Lanes {
   SmallVector<OpFoldResult> offsets, sizes, strides;
 
@@ -40,15 +41,25 @@ struct Lanes {
   }
 };
 
-RankedTensorType withoutLast(Value tensor) {
-  auto type = cast<RankedTensorType>(tensor.getType());
-  return RankedTensorType::get(type.getShape().drop_back(), type.getElementType());
+Value emitSlice(ImplicitLocOpBuilder &builder, Value from, const Lanes &lanes) {
+  return builder.create<tensor::ExtractSliceOp>(from, lanes.offsets, lanes.sizes, lanes.strides);
 }
 
-/// angles[:, :, part], a plane of cosines (0) or sines (1).
+/// angles[:, :, part], the cosines (0) or sines (1): [T, R / 2].
 Value emitPlane(ImplicitLocOpBuilder &builder, Value angles, int64_t part) {
-  Lanes lanes(builder, angles, part, 1, 1);
-  return builder.create<tensor::ExtractSliceOp>(withoutLast(angles), angles, lanes.offsets, lanes.sizes, lanes.strides);
+  Value slice = emitSlice(builder, angles, Lanes(builder, angles, part, 1, 1));
+  return builder.create<tensor::CollapseShapeOp>(slice, SmallVector<ReassociationIndices>{{0}, {1, 2}});
+}
+/// In a generic's body: the cosine in the first lane of its third dimension, the sine in the second.
+Value emitCosineOrSine(ImplicitLocOpBuilder &builder, Value angle) {
+  Value lane = builder.create<linalg::IndexOp>(2);
+  Value isFirst = builder.create<arith::CmpIOp>(arith::CmpIPredicate::eq, lane, emitIndex(builder, 0));
+  auto yield = [&](auto makeOp) {
+    return [=](OpBuilder &nested, Location loc) { nested.create<scf::YieldOp>(loc, makeOp(nested, loc)); };
+  };
+  auto cosine = [=](OpBuilder &b, Location loc) -> Value { return b.create<math::CosOp>(loc, angle); };
+  auto sine = [=](OpBuilder &b, Location loc) -> Value { return b.create<math::SinOp>(loc, angle); };
+  return builder.create<scf::IfOp>(isFirst, yield(cosine), yield(sine)).getResult(0);
 }
 } // namespace
 
@@ -59,19 +70,13 @@ SmallVector<Value> RopeAnglesOp::decompose(OpBuilder &opBuilder) {
                                     builder.getIndexAttr(getFrequencies().getNumElements()), builder.getIndexAttr(2)};
   Value result = emitEmpty(builder, extents, builder.getF32Type());
   Value magnitude = builder.create<arith::ConstantOp>(builder.getF64FloatAttr(getMagnitude().convertToFloat()));
-  for (int64_t part : {0, 1}) {
-    Value plane = emitGeneric(
-        builder, {getPositions(), frequencies}, emitPlane(builder, result, part), {{0}, {1}, {0, 1}},
-        {IteratorType::parallel, IteratorType::parallel}, [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-          Value position = b.create<arith::SIToFPOp>(b.getF64Type(), v[0]);
-          Value angle = b.create<arith::MulFOp>(position, v[1]);
-          Value turned = part ? b.create<math::SinOp>(angle).getResult() : b.create<math::CosOp>(angle).getResult();
-          return b.create<arith::TruncFOp>(b.getF32Type(), b.create<arith::MulFOp>(turned, magnitude));
-        });
-    Lanes lanes(builder, result, part, 1, 1);
-    result = builder.create<tensor::InsertSliceOp>(plane, result, lanes.offsets, lanes.sizes, lanes.strides);
-  }
-  return {result};
+  SmallVector<IteratorType> loops(3, IteratorType::parallel);
+  return {emitGeneric(builder, {getPositions(), frequencies}, result, {{0}, {1}, {0, 1, 2}}, loops,
+                      [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                        Value position = b.create<arith::SIToFPOp>(b.getF64Type(), v[0]);
+                        Value turned = emitCosineOrSine(b, b.create<arith::MulFOp>(position, v[1]));
+                        return b.create<arith::TruncFOp>(b.getF32Type(), b.create<arith::MulFOp>(turned, magnitude));
+                      })};
 }
 
 SmallVector<Value> RopeOp::decompose(OpBuilder &opBuilder) {
@@ -82,9 +87,7 @@ SmallVector<Value> RopeOp::decompose(OpBuilder &opBuilder) {
   Value result = whole ? emitEmptyLike(builder, getInput()) : Value(getInput());
   Lanes first(builder, getInput(), 0, half, adjacent ? 2 : 1);
   Lanes second(builder, getInput(), adjacent ? 1 : half, half, adjacent ? 2 : 1);
-  auto slice = [&](Value from, const Lanes &lanes) -> Value {
-    return builder.create<tensor::ExtractSliceOp>(from, lanes.offsets, lanes.sizes, lanes.strides);
-  };
+  auto slice = [&](Value from, const Lanes &lanes) { return emitSlice(builder, from, lanes); };
   Value inputs[] = {slice(getInput(), first), slice(getInput(), second), emitPlane(builder, getAngles(), 0),
                     emitPlane(builder, getAngles(), 1)};
   SmallVector<unsigned> all{0, 1, 2}, angle{0, 2};

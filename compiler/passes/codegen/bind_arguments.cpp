@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/codegen/passes.h"
-#include "compiler/passes/passes.h"
+#include "compiler/passes/extents.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -9,14 +9,17 @@
 using namespace mlir;
 using namespace kvasir;
 
-bool kvasir::isEntry(func::FuncOp function) { return function.isPublic() && !function.isExternal(); }
+bool kvasir::isEntry(func::FuncOp function) {
+  return function.isPublic() && !function.isExternal() && !function.getName().ends_with(kScratchSuffix) &&
+         !function.getName().ends_with(kCheckSuffix);
+}
 
 namespace {
 /// Lets an entry find its tensors by itself.
 ///
 /// Before: (%call, %member, %members, memrefs…). After: (%call, %member, %members); each tensor is a memref made of the
-/// address that the call gives and of T or W, so that every extent of the function is a number of the call.
-/// Refuses: a memref with a layout, or with a dynamic extent that is not the first.
+/// address that the call gives and of its extents by their letters (extents.h), so that every extent of the function is
+/// a number of the call. What is made of an input's address is marked kv.input. Refuses: a memref with a layout.
 struct BindArguments : PassWrapper<BindArguments, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(BindArguments)
   StringRef getArgument() const override { return "bind-arguments"; }
@@ -53,27 +56,35 @@ private:
   LogicalResult bindOne(OpBuilder &builder, func::FuncOp function, unsigned i, bool isOutput, unsigned index) {
     BlockArgument argument = function.getArgument(i);
     auto type = dyn_cast<MemRefType>(argument.getType());
-    if (!type || !type.getLayout().isIdentity() || llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
-      return function.emitOpError("argument ") << i << " of type " << argument.getType()
-                                               << ", expected a memref of identity layout with static inner extents";
+    if (!type || !type.getLayout().isIdentity())
+      return function.emitOpError("argument ")
+             << i << " of type " << argument.getType() << ", expected a memref of identity layout";
     CallFrame frame(builder, argument.getLoc(), function.getArgument(0));
-    SmallVector<Value> sizes;
-    if (type.getRank() && type.isDynamicDim(0))
-      sizes.push_back(isOutput && !function.getArgAttr(i, kTokenRowsAttr) ? frame.wantedCount() : frame.tokens());
+    SmallVector<Value> sizes, extents; // of dynamic dimensions, of all
+    for (char letter : extentsOf(type, function.getArgAttrDict(i), isOutput ? 'W' : 'T')) {
+      extents.push_back(letter ? emitExtent(builder, argument.getLoc(), function.getArgument(0), letter) : Value());
+      if (letter)
+        sizes.push_back(extents.back());
+    }
     Value pointer = isOutput ? frame.output(index) : frame.input(index);
     Value memref = emitMemref(builder, argument.getLoc(), type, pointer, sizes);
-    replaceExtents(argument, sizes);
+    if (!isOutput)
+      memref.getDefiningOp()->setAttr(kInputAttr, builder.getUnitAttr());
+    replaceExtents(argument, extents);
     argument.replaceAllUsesWith(memref);
     return success();
   }
 
   /// Whoever asks for the extent gets the call's number, not a field of a descriptor.
-  static void replaceExtents(Value memref, ArrayRef<Value> sizes) {
-    for (Operation *user : llvm::make_early_inc_range(memref.getUsers()))
-      if (auto dim = dyn_cast<memref::DimOp>(user); dim && dim.getConstantIndex() == 0 && !sizes.empty()) {
-        dim.replaceAllUsesWith(sizes[0]);
-        dim.erase();
-      }
+  static void replaceExtents(Value memref, ArrayRef<Value> extents) {
+    for (Operation *user : llvm::make_early_inc_range(memref.getUsers())) {
+      auto dim = dyn_cast<memref::DimOp>(user);
+      std::optional<int64_t> number = dim ? dim.getConstantIndex() : std::nullopt;
+      if (!number || *number >= int64_t(extents.size()) || !extents[*number])
+        continue;
+      dim.replaceAllUsesWith(extents[*number]);
+      dim.erase();
+    }
   }
 };
 } // namespace

@@ -18,13 +18,14 @@ struct ProgramTypes {
     Type pointer = LLVM::LLVMPointerType::get(context);
     Type i32 = IntegerType::get(context, 32), i64 = IntegerType::get(context, 64);
     auto make = [&](ArrayRef<Type> fields) { return LLVM::LLVMStructType::getLiteral(context, fields); };
-    code = make({pointer, pointer});
+    code = make({pointer, pointer, pointer, pointer});
+    text = make({pointer});
     tensor = make({pointer, pointer, i32, i32, i64});
     function = make({pointer, pointer, pointer, i32, i32, pointer});
     variant = make({make({i32, i32, pointer, pointer}), pointer, pointer});
     program = make({i32, i32, i32, i32, pointer, pointer, pointer});
   }
-  LLVM::LLVMStructType code, tensor, function, variant, program;
+  LLVM::LLVMStructType code, text, tensor, function, variant, program;
 };
 
 class PluginWriter {
@@ -125,6 +126,8 @@ private:
       return KVASIR_WANTED;
     case 'B':
       return KVASIR_SEQUENCES;
+    case 'S':
+      return KVASIR_STORED;
     default:
       return std::nullopt;
     }
@@ -151,9 +154,19 @@ private:
         return module.emitError() << "function '" << function.name << "' has no code for variant '" << variant << "'";
       std::string run = code ? code.getName().str() : "";
       auto scratch = code ? code->getAttrOfType<FlatSymbolRefAttr>(kScratchAttr) : nullptr;
-      rows.push_back({run, scratch ? scratch.getValue().str() : ""});
+      auto check = code ? code->getAttrOfType<FlatSymbolRefAttr>(kCheckAttr) : nullptr;
+      rows.push_back({run, scratch ? scratch.getValue().str() : "", check ? check.getValue().str() : "",
+                      check ? writeMessages(code) : ""});
     }
     return constants.writeStructs("kvasir." + form.str() + "." + variant, types.code, rows);
+  }
+
+  std::string writeMessages(LLVM::LLVMFuncOp code) {
+    std::string prefix = "kvasir." + code.getName().str() + ".checks";
+    std::vector<std::vector<ConstantField>> rows;
+    for (Attribute message : code->getAttrOfType<ArrayAttr>(kChecksAttr))
+      rows.push_back({constants.writeText(prefix + "." + std::to_string(rows.size()), cast<StringAttr>(message))});
+    return constants.writeStructs(prefix, types.text, rows);
   }
 
   LLVM::LLVMFuncOp find(StringRef function, StringRef variant, StringRef form) {

@@ -16,6 +16,7 @@ void kvasir::buildCodegenPipeline(OpPassManager &pipeline) {
   pipeline.addPass(makeCallKernels());
   pipeline.addPass(createCanonicalizerPass());
   pipeline.addPass(createCSEPass());
+  pipeline.addPass(makeOutlineChecks()); // while a number that depends on inputs alone is still arithmetic on them
   pipeline.addPass(makeAllocateFromArena());
   // After allocation: a buffer made inside `if (member == 0)` would be unknown to the others.
   pipeline.addPass(makeShareAmongTeam());
@@ -51,6 +52,7 @@ void kvasir::registerCodegenPasses() {
   registerPass(makeCallKernels);
   registerPass(makeCopyByLoops);
   registerPass(makeEmitPlugin);
+  registerPass(makeOutlineChecks);
   registerPass(makeShareAmongTeam);
   PassPipelineRegistration<>("codegen", "from a bufferised program to LLVM's dialect", buildCodegenPipeline);
 }

@@ -232,7 +232,7 @@ struct ShareAmongTeam : PassWrapper<ShareAmongTeam, OperationPass<ModuleOp>> {
   }
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (isEntry(function) && !function.getName().ends_with(kScratchSuffix) && failed(TeamWriter(function).write()))
+      if (isEntry(function) && failed(TeamWriter(function).write()))
         return signalPassFailure();
   }
 };

@@ -24,8 +24,27 @@ func.func private @kernel(%ids: memref<?xi32>) { return }
 
 // -----
 
-// expected-error @+1 {{argument 3 of type 'memref<?x?xf32>', expected a memref of identity layout with static inner extents}}
-func.func @two_unknown(%call: !llvm.ptr, %member: index, %members: index, %x: memref<?x?xf32>) { return }
+// Letters say which numbers of the call other extents are: T is at 16, S the sum of starts[0] and counts[0].
+// CHECK-LABEL: func.func @mask
+// CHECK: llvm.getelementptr %arg0[16]
+// CHECK: %[[T:.*]] = arith.index_cast
+// CHECK: llvm.getelementptr %arg0[32]
+// CHECK: llvm.getelementptr %arg0[40]
+// CHECK: %[[S:.*]] = arith.addi
+// CHECK: builtin.unrealized_conversion_cast {{.*}} to memref<1x?x?xf32> {kv.input}
+// CHECK: return %[[T]], %[[S]]
+func.func @mask(%call: !llvm.ptr, %member: index, %members: index, %x: memref<1x?x?xf32> {kv.extents = "TS"}) -> (index, index) {
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %t = memref.dim %x, %c1 : memref<1x?x?xf32>
+  %s = memref.dim %x, %c2 : memref<1x?x?xf32>
+  return %t, %s : index, index
+}
+
+// -----
+
+// expected-error @+1 {{argument 3 of type 'memref<?xf32, strided<[2]>>', expected a memref of identity layout}}
+func.func @strided(%call: !llvm.ptr, %member: index, %members: index, %x: memref<?xf32, strided<[2]>>) { return }
 
 // -----
 

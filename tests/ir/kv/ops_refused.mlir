@@ -375,6 +375,17 @@ func.func @bind_c1_rank(%x: tensor<?xf32>, %batch: !kv.batch) {
 
 // -----
 
+kv.schema @m entries [@bind_c2] {
+  kv.cache @w layers(2) heads(2) row(16)
+}
+func.func @bind_c2(%x: tensor<1x?x?xf32>, %batch: !kv.batch) {
+  // expected-error @+1 {{'kv.bind' op C2: a causal mask is a tensor [.., T, S] of floats and takes no dimension}}
+  %0 = kv.bind %x dim 2 = causal %batch[0] : tensor<1x?x?xf32>
+  return
+}
+
+// -----
+
 kv.schema @m entries [@loop_c1] {
   kv.cache @k layers(2) heads(2) row(16) window(64)
   kv.cache @v layers(2) heads(2) row(16) window(64) values(@k)

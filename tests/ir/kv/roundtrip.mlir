@@ -72,6 +72,8 @@ func.func @imported(%p: index, %mask: tensor<1x1x?x?xf32>, %r: tensor<?x3x64xf32
   %begin = kv.bind %p = start %batch[0] : index
   // CHECK: kv.bind %{{.*}} dim 3 = length %{{.*}}[0] : tensor<1x1x?x?xf32>
   %m = kv.bind %mask dim 3 = length %batch[0] : tensor<1x1x?x?xf32>
+  // CHECK: kv.bind %{{.*}} = causal %{{.*}}[0] : tensor<1x1x?x?xf32>
+  %n = kv.bind %m = causal %batch[0] : tensor<1x1x?x?xf32>
   // CHECK: kv.read %{{.*}}[%{{.*}}] rows(%{{.*}}, %{{.*}}) : !kv.slot<@k> -> tensor<?x3x64xf32>
   %rows = kv.read %k[%p] rows(%p, %begin) : !kv.slot<@k> -> tensor<?x3x64xf32>
   // CHECK: kv.write %{{.*}}[%{{.*}}], %{{.*}} at(%{{.*}}) : !kv.slot<@k>, tensor<?x3x64xf32>

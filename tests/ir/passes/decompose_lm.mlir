@@ -28,8 +28,10 @@ func.func @rms_norm(%x: tensor<?x3x8xf32>, %w: !lm.weight<8, codes = f32>) -> te
 }
 
 // CHECK-LABEL: @rope_angles
+// CHECK: linalg.index 2
+// CHECK: scf.if
 // CHECK: math.cos %{{.*}} : f64
-// CHECK: tensor.insert_slice
+// CHECK: } else {
 // CHECK: math.sin %{{.*}} : f64
 func.func @rope_angles(%p: tensor<?xi64>) -> tensor<?x2x2xf32> {
   %a = lm.rope_angles %p {frequencies = dense<[1.0, 0.01]> : tensor<2xf64>} : tensor<?xi64> -> tensor<?x2x2xf32>

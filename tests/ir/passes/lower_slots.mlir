@@ -7,9 +7,10 @@ kv.schema @m entries [@forward] {
 }
 
 // CHECK-LABEL: func.func @forward
-// CHECK-SAME: (%[[CALL:.*]]: !llvm.ptr, %{{.*}}: index, %{{.*}}: index, %[[X:.*]]: tensor<?x4x8xf32> {kv.name = "x"}, %[[Y:.*]]: memref<?x4x8xf32> {kv.name = "y", kv.output})
+// CHECK-SAME: (%[[CALL:.*]]: !llvm.ptr, %{{.*}}: index, %{{.*}}: index, %[[X:.*]]: tensor<?x4x8xf32> {bufferization.writable = false, kv.name = "x"}, %[[Y:.*]]: memref<?x4x8xf32> {kv.name = "y", kv.output})
 // CHECK-NOT: !kv.
 // CHECK: %[[LOOP:.*]] = scf.for %[[LAYER:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%[[H:.*]] = %[[X]]) -> (tensor<?x4x8xf32>) {
+// CHECK: kv.require %{{.*}} = %{{.*}}, "%d rows would be appended to slot k, the call brings %d tokens"
 // CHECK: kv.store_rows %[[ROWS:.*]] into @k slot(0) layout({{.*}}) [%[[LAYER]]]
 // CHECK: kv.store_rows %[[ROWS]] into @v slot(1)
 // Sequences, partitions, heads, rows, the query heads of a head.

@@ -15,7 +15,7 @@ lm.weight @embedding source("embedding.weight") : !lm.weight<32x8, codes = f32>
 // CHECK-NOT: kv.probe
 
 // CHECK-LABEL: func.func @probe.embedding(
-// CHECK-SAME: %[[IDS:.*]]: tensor<?xi32> {kv.limit = 32 : i64, kv.name = "ids"}, %{{.*}}: !kv.batch) -> (tensor<?x8xf32> {kv.name = "result", kv.token_rows}) attributes {kv.probe} {
+// CHECK-SAME: %[[IDS:.*]]: tensor<?xi32> {kv.limit = 32 : i64, kv.name = "ids"}, %{{.*}}: !kv.batch) -> (tensor<?x8xf32> {kv.extents = "T", kv.name = "result"}) attributes {kv.probe} {
 // CHECK-NEXT: %[[W:.*]] = lm.select @embedding :
 // CHECK-NEXT: %[[Y:.*]] = lm.embedding %[[IDS]], %[[W]]
 // CHECK-NEXT: return %[[Y]]

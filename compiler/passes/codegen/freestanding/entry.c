@@ -77,6 +77,7 @@ static uint64_t sizeOf(const kvasir_tensor *tensor, const kv_call *call) {
     sizeBytes *= extent == KVASIR_TOKENS      ? call->num_tokens
                  : extent == KVASIR_WANTED    ? call->num_wanted
                  : extent == KVASIR_SEQUENCES ? call->num_sequences
+                 : extent == KVASIR_STORED    ? call->starts[0] + call->counts[0]
                                               : (uint64_t)extent;
   }
   return sizeBytes;
@@ -113,6 +114,16 @@ static kv_status checkCapacity(const kv_call *call, kvasir_line line) {
   return KV_OK;
 }
 
+/* What the program itself asks of a call. */
+static kv_status checkPromises(const kvasir_code *code, const kv_call *call, kvasir_line line) {
+  kvasir_fault fault;
+  const uint64_t number = code->check ? code->check(call, &fault) : 0;
+  if (!number)
+    return KV_OK;
+  return kvasir_fail(line, KV_BAD_INPUT, code->messages[number - 1], 0, (uint64_t)fault.found,
+                     (uint64_t)fault.expected);
+}
+
 /* All that can be wrong with a call, found before its first write and by all members alike. */
 static kv_status checkCall(const kv_plugin *plugin, const kv_call *call, kvasir_line line) {
   kv_status status = checkShape(call, line);
@@ -124,6 +135,8 @@ static kv_status checkCall(const kv_plugin *plugin, const kv_call *call, kvasir_
     status = checkTensors(call, function->outputs, function->num_outputs, call->outputs, line);
   if (!status)
     status = checkCapacity(call, line);
+  if (!status)
+    status = checkPromises(codeOf(plugin, call), call, line);
   if (status)
     return status;
   uint64_t scratchBytes = codeOf(plugin, call)->scratch_bytes(call, membersOf(call));

@@ -13,12 +13,19 @@ extern "C" {
 #endif
 
 /* Extents of a tensor that only the call knows. */
-enum { KVASIR_TOKENS = -1, KVASIR_WANTED = -2, KVASIR_SEQUENCES = -3 };
+enum { KVASIR_TOKENS = -1, KVASIR_WANTED = -2, KVASIR_SEQUENCES = -3, KVASIR_STORED = -4 };
+
+/* The two numbers of a message about a call. */
+typedef struct kvasir_fault {
+  int64_t found, expected;
+} kvasir_fault;
 
 /* One compiled form of a function. */
 typedef struct kvasir_code {
   kv_status (*run)(const kv_call *call, uint64_t member, uint64_t members);
   uint64_t (*scratch_bytes)(const kv_call *call, uint64_t members);
+  uint64_t (*check)(const kv_call *call, kvasir_fault *fault); /* the message that applies, from 1; 0: none does */
+  const char *const *messages;                                 /* formats of kvasir_fail; null where check is */
 } kvasir_code;
 
 /* An input or output as the caller must give it. */
