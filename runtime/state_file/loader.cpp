@@ -3,9 +3,20 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <sys/mman.h>
 
 namespace kvasir::runtime {
 namespace {
+
+constexpr uintptr_t kPageBytes = 4096;
+
+/// Brings memory to a block all at once: faults of single pages took a quarter of a load's time.
+void populate(std::span<uint8_t> bytes) {
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data()) & ~(kPageBytes - 1);
+  const auto end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size());
+  madvise(reinterpret_cast<void *>(begin), end - begin, MADV_POPULATE_WRITE); // Linux 5.14; else pages come one by one
+}
 
 /// Blocks of the model's pools with what the file has.
 class StateLoader {
@@ -44,6 +55,7 @@ Contents StateLoader::load() {
 
 BlockRef StateLoader::read(size_t slot, uint64_t index) const {
   BlockRef block = slots.pool(slot).acquire();
+  populate({block.bytes(), slots.pool(slot).blockBytes()});
   file.readBlock(slot, index, {block.bytes(), slots.pool(slot).blockBytes()});
   return block;
 }
