@@ -42,7 +42,7 @@ SlotDescription describeCache(kv::CacheOp cache) {
   slot.layers = cache.getLayers();
   slot.heads = cache.getHeads();
   slot.width = cache.getWidth();
-  slot.windowTokens = cache.getWindow().value_or(0);
+  slot.windowTokens = cache.windowOfAll().value_or(0); // a block holds all layers
   if (auto lanes = cache.getRotated())
     slot.rotated = *lanes == kv::LaneOrder::adjacent ? RowRotation::adjacent : RowRotation::halves;
   if (auto keys = cache.getValues())

@@ -156,13 +156,19 @@ void LlamaGraph::buildSchema() {
   auto schema = b.create<kv::SchemaOp>("llama", b.getArrayAttr(FlatSymbolRefAttr::get(context, "forward")));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&schema.getBody().emplaceBlock());
-  auto cache = [&](StringRef name, int64_t width, kv::LaneOrderAttr rotated, FlatSymbolRefAttr values) {
+  auto cache = [&](StringRef name, int64_t width, lm::WeightOp weight) {
     at("cache_" + name.str());
-    b.create<kv::CacheOp>(name, s.layers, s.keyHeads, width, IntegerAttr(), rotated, values, TypeAttr(), StringAttr(),
-                          ArrayAttr(), IntegerAttr());
+    auto made = b.create<kv::CacheOp>(name, s.layers, s.keyHeads, width);
+    made.setByAttr(b.getArrayAttr(FlatSymbolRefAttr::get(weight)));
+    return made;
   };
-  cache("k", s.keyWidth, kv::LaneOrderAttr::get(context, kv::LaneOrder::adjacent), {});
-  cache("v", s.valueWidth, {}, FlatSymbolRefAttr::get(context, "k"));
+  auto keys = cache("k", s.keyWidth, w.key.weight);
+  keys.setRotated(kv::LaneOrder::adjacent);
+  SmallVector<Attribute> layers; // each attends its own rows
+  for (int64_t layer = 0; layer < s.layers; ++layer)
+    layers.push_back(b.getDenseI64ArrayAttr(layer));
+  keys.setServesAttr(b.getArrayAttr(layers));
+  cache("v", s.valueWidth, w.value.weight).setValues("k");
 }
 
 Value LlamaGraph::select(lm::WeightOp weight, Value layer) {

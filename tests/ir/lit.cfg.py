@@ -12,3 +12,5 @@ for tool in ("kvasir-opt", "kvasir-compile", "kvasir-mutate"):
     config.substitutions.append((r"\b%s\b" % tool, os.path.join(lit_config.params["bin"], tool)))
 for tool in ("FileCheck", "not"):
     config.substitutions.append((r"\b%s\b" % tool, os.path.join(lit_config.params["llvm"], tool)))
+# A dialect without memory effects, for --load-dialect-plugin (naive/).
+config.substitutions.append((r"%naive\b", lit_config.params["naive"]))

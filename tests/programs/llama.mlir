@@ -7,8 +7,8 @@
 
 module attributes {lm.model = {name = "llama", architecture = "llama", context = 1024 : i64, vocabulary = 96 : i64}} {
 kv.schema @llama entries [@forward] {
-  kv.cache @k layers(6) heads(2) row(16) rotated(adjacent)
-  kv.cache @v layers(6) heads(2) row(16) values(@k)
+  kv.cache @k layers(6) heads(2) row(16) serves([0], [1], [2], [3], [4], [5]) rotated(adjacent) by([@attn_k])
+  kv.cache @v layers(6) heads(2) row(16) values(@k) by([@attn_v])
 }
 
 lm.weight @embed source("embed.weight") : !wide

@@ -11,10 +11,10 @@
 
 module attributes {lm.model = {name = "sliding", architecture = "sliding", context = 1024 : i64, vocabulary = 96 : i64}} {
 kv.schema @sliding entries [@forward] {
-  kv.cache @k_near layers(3) heads(2) row(16) window(40) rotated(halves)
-  kv.cache @v_near layers(3) heads(2) row(16) window(40) values(@k_near)
-  kv.cache @k_full layers(1) heads(2) row(16) rotated(halves)
-  kv.cache @v_full layers(1) heads(2) row(16) values(@k_full)
+  kv.cache @k_near layers(3) heads(2) row(16) window(40) serves([0], [1], [3, 4]) rotated(halves) by([@attn_k])
+  kv.cache @v_near layers(3) heads(2) row(16) window(40) values(@k_near) by([@attn_v])
+  kv.cache @k_full layers(1) heads(2) row(16) serves([2, 5]) rotated(halves) by([@attn_k])
+  kv.cache @v_full layers(1) heads(2) row(16) values(@k_full) by([@attn_v])
 }
 
 lm.weight @embed source("embed.weight") : !wide

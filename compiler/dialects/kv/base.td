@@ -37,15 +37,20 @@ def Kv_Slot : Kv_Type<"Slot", "slot"> {
   let description = [{
     A value of this type is one version of the state. Whoever takes it to make the next version consumes it; an
     older version cannot be read. Only kv ops, func and scf control flow may carry it.
+
+    It is named by its cache or register alone, not by the schema too: a module has one schema, and two spellings of
+    one slot would be two types. Passes that rename symbols do not look into types, so a renamed cache is an error.
   }];
   let parameters = (ins "::mlir::SymbolRefAttr":$symbol);
   let assemblyFormat = "`<` $symbol `>`";
+  let genVerifyDecl = 1;
 }
 
 def Kv_View : Kv_Type<"View", "view"> {
   let summary = "read-only rows of one layer, lent by kv.borrow until the next write to that layer";
   let parameters = (ins "::mlir::SymbolRefAttr":$symbol);
   let assemblyFormat = "`<` $symbol `>`";
+  let genVerifyDecl = 1;
 }
 
 def Kv_Batch : Kv_Type<"Batch", "batch"> {

@@ -10,12 +10,25 @@ using namespace kvasir::kv;
 
 #include "compiler/dialects/kv/dialect.cpp.inc"
 #include "compiler/dialects/kv/enums.cpp.inc"
+
+namespace kvasir::kv { // of kv.cache's `serves` (schema.cpp)
+ParseResult parseLayerLists(OpAsmParser &parser, ArrayAttr &lists);
+void printLayerLists(OpAsmPrinter &printer, Operation *, ArrayAttr lists);
+} // namespace kvasir::kv
+
 #define GET_TYPEDEF_CLASSES
 #include "compiler/dialects/kv/types.cpp.inc"
 #define GET_OP_CLASSES
 #include "compiler/dialects/kv/ops.cpp.inc"
 
 namespace {
+LogicalResult verifyName(function_ref<InFlightDiagnostic()> emitError, SymbolRefAttr symbol) {
+  if (symbol.getNestedReferences().empty())
+    return success();
+  return emitError() << "a slot is named by its cache or register, " << FlatSymbolRefAttr::get(symbol.getLeafReference())
+                     << ", not by " << symbol;
+}
+
 /// A layer function may be inlined: slots are values, so nothing about a program's state depends on where it stands.
 struct Inlining : DialectInlinerInterface {
   using DialectInlinerInterface::DialectInlinerInterface;
@@ -24,6 +37,14 @@ struct Inlining : DialectInlinerInterface {
   bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final { return true; }
 };
 } // namespace
+
+LogicalResult SlotType::verify(function_ref<InFlightDiagnostic()> emitError, SymbolRefAttr symbol) {
+  return verifyName(emitError, symbol);
+}
+
+LogicalResult ViewType::verify(function_ref<InFlightDiagnostic()> emitError, SymbolRefAttr symbol) {
+  return verifyName(emitError, symbol);
+}
 
 void KvDialect::initialize() {
   addTypes<
@@ -45,13 +66,10 @@ Declaration kvasir::kv::lookup(Operation *from, SymbolRefAttr symbol) {
   auto module = isa<ModuleOp>(from) ? cast<ModuleOp>(from) : from->getParentOfType<ModuleOp>();
   if (!module || !symbol)
     return {};
-  for (SchemaOp schema : module.getOps<SchemaOp>()) {
-    if (!symbol.getNestedReferences().empty() && schema.getSymName() != symbol.getRootReference())
-      continue;
+  for (SchemaOp schema : module.getOps<SchemaOp>())
     for (Operation &op : schema.getBody().front())
       if (SymbolTable::getSymbolName(&op) == symbol.getLeafReference())
         return {dyn_cast<CacheOp>(op), dyn_cast<RegisterOp>(op)};
-  }
   return {};
 }
 

@@ -54,7 +54,7 @@ struct Declaration {
   int64_t numLayers();
 };
 
-/// Finds `symbol` in the module's only schema, or in the schema that it names.
+/// Finds `symbol` in the module's schema.
 Declaration lookup(mlir::Operation *from, mlir::SymbolRefAttr symbol);
 
 /// The symbol of a slot or a view; null for other types.

@@ -3,6 +3,9 @@
 #define KVASIR_DIALECTS_KV_FINDINGS_H
 
 #include "compiler/dialects/kv/dialect.h"
+#include "compiler/dialects/kv/rules.h"
+
+#include "llvm/ADT/BitVector.h"
 
 #include <deque>
 #include <map>
@@ -10,10 +13,18 @@
 
 namespace kvasir::kv {
 
+/// Who broke a rule, and about which state. Both may be empty.
+struct Subject {
+  std::string entry; // "@forward"
+  std::string slot;  // "slot @k"
+  std::string rows;  // "rows [start, start + count) of slot @k"
+};
+
 /// One broken rule at one op. A loop over layers breaks it once a layer; the layers are collected here.
 struct Finding {
   mlir::Operation *at = nullptr;
-  std::string rule, text, advice; // "{layers}" in the text stands for the layers
+  Rule rule{};
+  std::string sentence, remedy; // "{layers}" still stands for the layers
   std::set<int64_t> layers;
   llvm::SmallVector<std::pair<mlir::Location, std::string>> notes;
 
@@ -24,15 +35,24 @@ struct Finding {
 /// The findings of a module, printed together so that one run shows them all.
 class Findings {
 public:
-  /// The finding of `rule` about `subject` (a slot, or empty) at `op` in `entry`; made on first use.
-  Finding &add(mlir::Operation *at, llvm::StringRef rule, llvm::StringRef subject, llvm::StringRef entry);
+  /// `disabled` has a bit for each rule; those that are set find nothing.
+  explicit Findings(llvm::BitVector disabled) : disabled(std::move(disabled)) {}
+
+  /// The finding of `rule` about `subject` at `op`; made on first use, then the `values` are those of the first.
+  Finding &add(mlir::Operation *at, Rule rule, const Subject &subject, llvm::ArrayRef<std::string> values = {});
+
+  /// The verifier met what its own rules exclude.
+  void addInternal(mlir::Operation *at, llvm::StringRef what);
+
   bool empty() const { return found.empty(); }
   void emit();
 
 private:
-  using Key = std::tuple<mlir::Operation *, std::string, std::string, std::string>;
+  using Key = std::tuple<mlir::Operation *, Rule, std::string, std::string>;
+  llvm::BitVector disabled;
   std::map<Key, size_t> index;
   std::deque<Finding> found; // a reference to a finding outlives the next add
+  Finding ignored;           // of disabled rules
 };
 
 /// "layer 3", "layers 0-3, 7".

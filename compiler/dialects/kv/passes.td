@@ -5,10 +5,23 @@ def VerifyState : Pass<"verify-state", "::mlir::ModuleOp"> {
   let summary = "refuses a program that does not write its state";
   let description = [{
     Follows one call of every entry that the schema lists, its index arithmetic run on constants, and refuses what
-    breaks a rule: firewall, agreement, linear, coverage, order, rows, bounds, branches, phase, waiver (README.md).
-    Changes nothing. Each error begins with its rule, names function, slot, layers and rows, and says what to do.
+    breaks a rule (rules.def, README.md). Changes nothing. Each error begins with its rule's family, names function,
+    slot, layers and rows, and says what to do.
   }];
-  let options = [Option<"report", "report", "bool", "false", "Say what was proved, and what was waived">];
+  let options = [
+    Option<"report", "report", "bool", "false", "Say what was proved, and what was waived">,
+    Option<"list", "list", "bool", "false", "Print the rules, one a line, tab separated, and check nothing">,
+    ListOption<"disabled", "disable", "std::string",
+               "Rules to leave out, by family or family/name: for tests that each rule is needed">];
+}
+
+def PrintStateTrace : Pass<"print-state-trace", "::mlir::ModuleOp"> {
+  let summary = "prints what each entry does to its state, in order";
+  let description = [{
+    One line a state op that a call executes, loops run and calls entered: `append @k[3] rotated by @attn_k`. For tests
+    that passes drop, merge and reorder nothing: the lines before a pass and after it are the same. Of branches that
+    only the run decides both are printed. Of a program that verify-state refuses the lines are as far as it came.
+  }];
 }
 
 def RaiseWrites : Pass<"raise-writes", "::mlir::ModuleOp"> {

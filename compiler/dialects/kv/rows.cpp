@@ -34,7 +34,7 @@ bool hasValues(CacheOp keys) {
 }
 
 LogicalResult verifyWindow(AttendOp op, CacheOp cache) {
-  if (!cache.getWindow() || (op.getWindow() && *op.getWindow() <= *cache.getWindow()))
+  if (!cache.getWindow() || (op.getWindow() ? *op.getWindow() <= *cache.getWindow() : bool(cache.getSlides())))
     return success();
   InFlightDiagnostic error = op.emitOpError("C2: @") << cache.getSymName() << " keeps the last " << *cache.getWindow()
                                                      << " rows, attend asks for ";

@@ -54,7 +54,7 @@ def Kv_AttendOp : Kv_SlotOp<"attend", [AttrSizedOperandSegments, MemoryEffects<[
     Shapes: query [T, H, D], result [T, H, D of the values]. Keys and values are a slot and a layer, or a view.
 
     (C1) the values pair with the keys in the schema, or are the same cache and it has no values.
-    (C2) the window is at most the cache's, and given when the cache has one.
+    (C2) the window is at most the cache's, and given when the cache has one in every layer.
     (C3) a slot takes a layer, a view does not.
     (C4) query is [T, H, row of the keys], result is [T, H, row of the values], and heads divides H.
 

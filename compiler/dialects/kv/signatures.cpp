@@ -56,15 +56,15 @@ std::string nameOfState(Operation *op) {
   return name;
 }
 
+Subject subjectOf(Operation *op) {
+  auto function = isa<func::FuncOp>(op) ? cast<func::FuncOp>(op) : op->getParentOfType<func::FuncOp>();
+  return {function ? "@" + function.getSymName().str() : "", "", ""};
+}
+
 /// Refuses `op`, which is not to touch the state that `holder` holds: itself, or an op inside.
 void refuse(Operation *op, Operation *holder, Findings &findings) {
-  auto function = op->getParentOfType<func::FuncOp>();
-  Finding &finding = findings.add(op, "firewall", "", "");
-  finding.text = (Twine(function ? "@" + function.getSymName().str() + " lets " : "") + "'" +
-                  op->getName().getStringRef() + "' touch " + nameOfState(holder))
-                     .str();
-  finding.advice = isa<UnrealizedConversionCastOp>(op) ? "a lowering left state half converted"
-                                                       : "only kv, func.func/call/return and scf.if/for may";
+  findings.add(op, isa<UnrealizedConversionCastOp>(op) ? Rule::cast : Rule::touch, subjectOf(op),
+               {op->getName().getStringRef().str(), nameOfState(holder)});
 }
 
 bool holdsSlots(func::FuncOp function) {
@@ -72,10 +72,8 @@ bool holdsSlots(func::FuncOp function) {
   return llvm::any_of(function.getArgumentTypes(), isSlot) || llvm::any_of(function.getResultTypes(), isSlot);
 }
 
-void refuseEntry(Operation *at, StringRef name, const Twine &text, StringRef advice, Findings &findings) {
-  Finding &finding = findings.add(at, "agreement", name, "");
-  finding.text = ("@" + name + " " + text).str();
-  finding.advice = advice.str();
+void refuseEntry(Operation *at, Rule rule, StringRef name, Findings &findings, ArrayRef<std::string> values = {}) {
+  findings.add(at, rule, {"@" + name.str(), "", ""}, values);
 }
 
 /// What an entry states of its batch decides which rows are right, so it must make sense itself.
@@ -88,10 +86,8 @@ void checkFacts(func::FuncOp entry, Findings &findings) {
         continue;
       std::optional<int64_t> known = knownOf(argument, fact);
       if (!isa<BatchType>(argument.getType()) || known.value_or(0) < least) {
-        refuseEntry(entry, entry.getSymName(),
-                    "says " + fact + " of argument " + Twine(argument.getArgNumber()) +
-                        ", which is no batch with at least " + Twine(least),
-                    "state integers, of the !kv.batch, with tokens >= sequences", findings);
+        refuseEntry(entry, Rule::facts, entry.getSymName(), findings,
+                    {fact.str(), std::to_string(argument.getArgNumber()), std::to_string(least)});
         return;
       }
       least = *known;
@@ -121,9 +117,7 @@ void kvasir::kv::checkFirewall(ModuleOp module, Findings &findings) {
     auto function = dyn_cast<func::FuncOp>(op);
     if (!function || !isHolder || function.isExternal() || function.getBody().hasOneBlock())
       return;
-    Finding &finding = findings.add(op, "firewall", "", "");
-    finding.text = ("@" + function.getSymName() + " branches between blocks while it holds state").str();
-    finding.advice = "use scf.if";
+    findings.add(op, Rule::blocks, subjectOf(op));
   });
 }
 
@@ -132,23 +126,19 @@ SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp sch
   for (auto name : schema.getEntries().getAsRange<FlatSymbolRefAttr>()) {
     auto entry = module.lookupSymbol<func::FuncOp>(name.getAttr());
     if (!entry)
-      refuseEntry(schema, name.getValue(), "is an entry of the schema but is gone", "a pass removed or hid it",
-                  findings);
+      refuseEntry(schema, Rule::gone, name.getValue(), findings);
     else if (!entry.isPublic() || entry.isExternal())
-      refuseEntry(schema, name.getValue(), "is an entry of the schema but is private or has no body",
-                  "a pass removed or hid it", findings);
+      refuseEntry(schema, Rule::hidden, name.getValue(), findings);
     else if (llvm::is_contained(entries, entry))
-      refuseEntry(schema, name.getValue(), "is an entry of the schema twice",
-                  "a pass merged two entries, or the list is wrong", findings);
+      refuseEntry(schema, Rule::repeated, name.getValue(), findings);
     else
       entries.push_back(entry);
   }
   if (schema.getEntries().empty())
-    refuseEntry(schema, schema.getSymName(), "has no entries", "list the functions that share the state", findings);
+    refuseEntry(schema, Rule::entries, schema.getSymName(), findings);
   for (func::FuncOp function : module.getOps<func::FuncOp>())
     if (function.isPublic() && holdsSlots(function) && !llvm::is_contained(entries, function))
-      refuseEntry(function, function.getSymName(), "is public and takes slots, but is no entry of the schema",
-                  "list it, or make it private", findings);
+      refuseEntry(function, Rule::unlisted, function.getSymName(), findings);
   return entries;
 }
 
@@ -157,12 +147,11 @@ bool kvasir::kv::checkSignature(func::FuncOp entry, SchemaOp schema, Findings &f
   for (Operation &op : schema.getBody().front())
     declared.push_back(SymbolTable::getSymbolName(&op));
   auto disagree = [&](StringRef what, ArrayRef<StringRef> names) {
-    Finding &finding = findings.add(entry, "agreement", what, entry.getSymName());
-    finding.text = ("@" + entry.getSymName() + " " + what + " slots (" + llvm::join(names, ", ") + "), schema @" +
-                    schema.getSymName() + " declares (" + llvm::join(declared, ", ") + ")")
-                       .str();
-    finding.advice = "entry functions share every slot, in the schema's order";
-    finding.note(schema.getLoc(), "declared here");
+    // `what` as the slot keeps the two findings of one function apart
+    findings
+        .add(entry, Rule::slots, {"@" + entry.getSymName().str(), what.str(), ""},
+             {what.str(), llvm::join(names, ", "), schema.getSymName().str(), llvm::join(declared, ", ")})
+        .note(schema.getLoc(), "declared here");
   };
   SmallVector<StringRef> taken = slotsOf(entry.getArgumentTypes()), given = slotsOf(entry.getResultTypes());
   if (taken != declared)
@@ -171,8 +160,7 @@ bool kvasir::kv::checkSignature(func::FuncOp entry, SchemaOp schema, Findings &f
     disagree("returns", given);
   int64_t numBatches = llvm::count_if(entry.getArgumentTypes(), [](Type type) { return isa<BatchType>(type); });
   if (numBatches != 1)
-    refuseEntry(entry, entry.getSymName(), "takes " + Twine(numBatches) + " batches", "one !kv.batch describes a call",
-                findings);
+    refuseEntry(entry, Rule::batch, entry.getSymName(), findings, {std::to_string(numBatches)});
   checkFacts(entry, findings);
   return taken == declared && given == declared && numBatches == 1;
 }

@@ -2,28 +2,59 @@
 // What a value is while a call is followed, and who may still use it.
 #include "compiler/dialects/kv/state_trace.h"
 
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 using namespace kvasir::kv;
+
+namespace {
+void sortOnce(Weights &weights) {
+  llvm::sort(weights, [](StringAttr a, StringAttr b) { return a.getValue() < b.getValue(); });
+  weights.erase(std::unique(weights.begin(), weights.end()), weights.end());
+}
+} // namespace
+
+Origin &Origin::operator|=(const Origin &other) {
+  isPosition &= other.isPosition && positions == other.positions;
+  positions |= other.positions;
+  wanted |= other.wanted;
+  for (auto [mine, others] : {std::pair(&made, &other.made), std::pair(&named, &other.named)})
+    if (*mine != *others && !others->empty()) {
+      llvm::append_range(*mine, *others);
+      sortOnce(*mine);
+    }
+  return *this;
+}
 
 StateTrace::StateTrace(func::FuncOp entry, SchemaOp schema, Findings &findings) : entry(entry), findings(findings) {
   for (Operation &op : schema.getBody().front()) {
     SlotTrace slot{{dyn_cast<CacheOp>(op), dyn_cast<RegisterOp>(op)}, 0, {}, {}};
     slot.layers.resize(slot.declaration.numLayers());
-    slots[SymbolTable::getSymbolName(&op)] = slot;
+    StringAttr symbol = SymbolTable::getSymbolName(&op);
+    slots[symbol] = slot;
+    CacheOp cache = slot.declaration.cache;
+    if (cache && cache.getBy())
+      for (auto weight : cache.getBy()->getAsRange<FlatSymbolRefAttr>())
+        weights.push_back(weight.getAttr());
+    if (cache && cache.getServes())
+      for (auto [layer, list] : llvm::enumerate(cache.getServes()->getAsRange<DenseI64ArrayAttr>()))
+        for (int64_t number : list.asArrayRef())
+          served.push_back({number, symbol, int64_t(layer), number == list[0]});
   }
+  sortOnce(weights);
+  llvm::sort(served, [](const ServedLayer &a, const ServedLayer &b) { return a.number < b.number; });
 }
 
-Finding &StateTrace::report(Operation *at, StringRef rule, StringAttr symbol, const Twine &text, const Twine &advice,
+Finding &StateTrace::report(Operation *at, Rule rule, StringAttr symbol, ArrayRef<std::string> values,
                             std::optional<int64_t> layer) {
-  StringRef subject = symbol ? symbol.getValue() : StringRef();
-  Finding &finding = findings.add(at, rule, subject, entry.getSymName());
-  if (finding.text.empty()) {
-    finding.text = ("@" + entry.getSymName() + " " + text).str();
-    finding.advice = advice.str();
+  Subject subject{"@" + entry.getSymName().str(), "", ""};
+  if (symbol) {
+    subject.slot = "slot @" + symbol.str();
+    subject.rows = slots[symbol].declaration.cache ? "rows [start, start + count) of " + subject.slot
+                                                   : "register @" + symbol.str();
   }
+  Finding &finding = findings.add(at, rule, subject, values);
   if (layer)
     finding.layers.insert(*layer);
   for (Operation *caller : callers)
@@ -31,10 +62,23 @@ Finding &StateTrace::report(Operation *at, StringRef rule, StringAttr symbol, co
   return finding;
 }
 
-std::string StateTrace::rowsOf(StringAttr symbol) {
-  return ((slots[symbol].declaration.cache ? "rows [start, start + count) of slot @" : "register @") +
-          symbol.getValue())
-      .str();
+void StateTrace::record(Operation *op, StringAttr symbol, int64_t layer, const Origin &origin) {
+  std::string event = (op->getName().stripDialect() + " @" + symbol.getValue()).str();
+  if (layer >= 0)
+    event += "[" + std::to_string(layer) + "]";
+  if (origin.positions)
+    event += " rotated";
+  if (origin.wanted)
+    event += " wanted";
+  for (StringAttr weight : origin.made)
+    event += (" by @" + weight.getValue()).str();
+  executed.push_back(std::move(event));
+}
+
+void StateTrace::print(raw_ostream &stream) {
+  stream << "@" << entry.getSymName() << "\n";
+  for (const std::string &event : executed)
+    stream << "  " << event << "\n";
 }
 
 void StateTrace::run() {
@@ -56,8 +100,7 @@ void StateTrace::run() {
 void StateTrace::visit(Operation *op, Facts &facts) {
   ++numSteps;
   if (isExhausted()) {
-    report(entry, "bounds", {}, "executes more than " + Twine(kMostSteps) + " ops in one call",
-           "give state loops over layers only");
+    report(entry, Rule::steps, {}, {std::to_string(kMostSteps)});
     return;
   }
   llvm::TypeSwitch<Operation *>(op)
@@ -77,8 +120,7 @@ void StateTrace::visit(Operation *op, Facts &facts) {
 SlotTrace *StateTrace::live(Operation *op, Value value, Facts &facts) {
   Fact fact = facts.lookup(value);
   if (fact.kind != Fact::slot) {
-    report(op, "linear", {}, "uses a slot that comes from nowhere the verifier has been",
-           "this is a bug in the verifier");
+    findings.addInternal(op, "a slot comes from where it has not been");
     return nullptr;
   }
   SlotTrace &slot = slots[fact.symbol];
@@ -98,10 +140,8 @@ void StateTrace::reportStale(Operation *op, const Fact &fact) {
   const char *since = lacking.empty()          ? "it was handed on"
                       : slot.declaration.cache ? "rows [start, start + count) of {layers} were written"
                                                : "{layers} were set";
-  Finding &finding = report(op, "linear", fact.symbol,
-                            (isa<func::ReturnOp>(op) ? "returns slot @" : "uses slot @") + fact.symbol.getValue() +
-                                " as it was before " + since,
-                            "use the newest value of the slot");
+  Finding &finding =
+      report(op, Rule::stale, fact.symbol, {isa<func::ReturnOp>(op) ? "returns" : "uses", since});
   finding.layers.insert(lacking.begin(), lacking.end());
   if (Operation *consumer = slot.consumers[fact.version])
     finding.note(consumer->getLoc(), "the value was consumed here");
@@ -128,49 +168,12 @@ std::optional<int64_t> StateTrace::layerOf(Operation *op, Value layer, StringAtt
   SlotTrace &slot = slots[symbol];
   std::optional<int64_t> index = constantOf(layer, facts);
   if (!index) {
-    report(op, "bounds", symbol, "uses a layer of slot @" + symbol.getValue() + " that is not known at compile time",
-           "derive it from constants and loop indices");
+    report(op, Rule::unknownLayer, symbol);
     return std::nullopt;
   }
   if (*index >= 0 && *index < int64_t(slot.layers.size()))
     return index;
-  report(op, "bounds", symbol,
-         "uses {layers} of slot @" + symbol.getValue() + ", which has " + Twine(slot.layers.size()),
-         "use a layer that the schema declares", index)
+  report(op, Rule::outsideLayer, symbol, {std::to_string(slot.layers.size())}, index)
       .note(slot.declaration.op()->getLoc(), "declared here");
   return std::nullopt;
-}
-
-/// Any other op: fold it when its operands are constants, and carry on what its rows are made from.
-void StateTrace::visitArithmetic(Operation *op, Facts &facts) {
-  Origin origin;
-  op->walk([&](Operation *inner) { // what a region captures counts too
-    origin.positions |= isa<PositionsOp>(inner);
-    origin.wanted |= isa<WantedOp>(inner);
-    for (Value operand : inner->getOperands()) {
-      origin |= facts.lookup(operand).origin;
-      // Another dialect's op that takes the batch itself may turn rows by their positions.
-      origin.positions |= isa<BatchType>(operand.getType()) && !isa_and_nonnull<KvDialect>(inner->getDialect());
-    }
-  });
-  SmallVector<Attribute> constants;
-  for (Value operand : op->getOperands())
-    if (Attribute constant = facts.lookup(operand).constant)
-      constants.push_back(constant);
-  for (Value value : op->getResults())
-    facts[value] = Fact{Fact::nothing, {}, {}, 0, -1, origin};
-  Attribute constant;
-  if (matchPattern(op, m_Constant(&constant))) {
-    facts[op->getResult(0)] = Fact::ofNumber(constant);
-    return;
-  }
-  if (op->getNumRegions() || op->getNumOperands() == 0 || constants.size() != op->getNumOperands())
-    return;
-  Operation *copy = op->clone(); // fold may rewrite in place, the verifier changes nothing
-  SmallVector<OpFoldResult> folded;
-  if (succeeded(copy->fold(constants, folded)) && folded.size() == op->getNumResults())
-    for (auto [value, fold] : llvm::zip(op->getResults(), folded))
-      if (auto attribute = dyn_cast<Attribute>(fold))
-        facts[value] = Fact::ofNumber(attribute, origin);
-  copy->erase();
 }

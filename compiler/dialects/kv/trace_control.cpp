@@ -62,8 +62,7 @@ void StateTrace::visitFor(scf::ForOp op, Facts &facts) {
   std::optional<int64_t> from = constantOf(op.getLowerBound(), facts), to = constantOf(op.getUpperBound(), facts),
                          step = constantOf(op.getStep(), facts);
   if (!from || !to || !step || *step < 1 || (*to - *from) / *step > kMostLayers) {
-    report(op, "bounds", {},
-           "runs a loop over state whose bounds are not known at compile time, or not those of layers", "use kv.loop");
+    report(op, Rule::loop);
     return pass(op, op.getInitArgs(), op.getResults(), facts, facts);
   }
   Operation *yield = op.getBody()->getTerminator();
@@ -86,7 +85,7 @@ void StateTrace::visitPlainLoop(LoopLikeOpInterface loop, Facts &facts) {
     for (auto [source, target] : llvm::zip(from, to)) {
       Origin origin = facts.lookup(target).origin, before = origin;
       origin |= facts.lookup(source).origin;
-      isNew |= origin.positions != before.positions || origin.wanted != before.wanted;
+      isNew |= origin != before;
       facts[target] = Fact{Fact::nothing, {}, {}, 0, -1, origin};
     }
     return isNew;
@@ -114,82 +113,48 @@ SmallVector<Fact> StateTrace::visitBranch(Region &region, unsigned numResults, F
 
 void StateTrace::visitIf(scf::IfOp op, Facts &facts) {
   SmallVector<Fact> results;
-  if (std::optional<int64_t> condition = constantOf(op.getCondition(), facts)) {
+  if (std::optional<int64_t> condition = constantOf(op.getCondition(), facts))
     results = visitBranch(*condition ? op.getThenRegion() : op.getElseRegion(), op.getNumResults(), facts);
-  } else {
-    Slots before = slots;
-    results = visitBranch(op.getThenRegion(), op.getNumResults(), facts);
-    Slots then = std::move(slots);
-    slots = std::move(before);
-    SmallVector<Fact> others = visitBranch(op.getElseRegion(), op.getNumResults(), facts);
-    Slots otherwise = std::move(slots);
-    join(op, std::move(then), std::move(otherwise));
-    for (auto [fact, other] : llvm::zip(results, others)) {
-      fact.origin |= other.origin;
-      if (fact.constant != other.constant)
-        fact.constant = {};
-      if (fact.kind == Fact::slot)
-        fact.version = slots[fact.symbol].version;
-      if (fact.kind == Fact::view && (fact.layer != other.layer || fact.version != other.version))
-        report(op, "branches", fact.symbol,
-               "lends a different layer of slot @" + fact.symbol.getValue() + " in each branch",
-               "borrow after the branch");
-    }
-  }
+  else
+    visitUndecided(op, results, facts);
   for (auto [value, fact] : llvm::zip(op.getResults(), results))
     facts[value] = fact;
 }
 
-/// Both branches must have done the same to every layer; afterwards a changed slot has one new version.
-void StateTrace::join(scf::IfOp op, Slots &&then, Slots &&otherwise) {
-  slots = std::move(then);
-  for (auto &[symbol, slot] : slots) {
-    SlotTrace &other = otherwise[symbol];
-    for (auto [a, b] : llvm::zip(slot.layers, other.layers)) {
-      a.attended = a.attended ? a.attended : b.attended;
-      for (int when : {0, 1})
-        a.reads[when] = a.reads[when] ? a.reads[when] : b.reads[when];
-    }
-    if (slot.consumers == other.consumers)
-      continue;
-    joinLayers(op, symbol, slot, other);
-    unsigned version = std::max(slot.version, other.version) + 1;
-    slot.consumers.resize(version, op);
-    slot.version = version;
-  }
-}
-
-void StateTrace::joinLayers(scf::IfOp op, StringAttr symbol, SlotTrace &then, SlotTrace &otherwise) {
-  for (auto [index, pair] : llvm::enumerate(llvm::zip(then.layers, otherwise.layers))) {
-    auto &[a, b] = pair;
-    bool bothWaived = a.waiver && b.waiver;
-    if (a.isSettled() != b.isSettled() || (a.numWrites != b.numWrites && !a.waiver && !b.waiver) ||
-        (bool(a.unproven) != bool(b.unproven) && !bothWaived)) {
-      Finding &finding =
-          report(op, "branches", symbol, "writes " + Twine(rowsOf(symbol)) + ", {layers}, in one branch only",
-                 "write them in both, or kv.waive them in the other", index);
-      if (Operation *writer = a.numWrites > b.numWrites ? a.writer : b.writer)
-        finding.note(writer->getLoc(), "written here");
-    }
-    if (b.numWrites > a.numWrites) {
-      std::swap(a.numWrites, b.numWrites);
-      std::swap(a.writer, b.writer);
-    }
-    a.writtenAt = std::max(a.writtenAt, b.writtenAt);
-    a.waiver = a.waiver ? a.waiver : b.waiver;
-    a.unproven = a.unproven ? a.unproven : b.unproven;
+/// Runs both branches on the same state; they must do the same to it.
+void StateTrace::visitUndecided(scf::IfOp op, SmallVector<Fact> &results, Facts &facts) {
+  Slots before = slots;
+  size_t attendsBefore = numAttends;
+  results = visitBranch(op.getThenRegion(), op.getNumResults(), facts);
+  Slots then = std::move(slots);
+  size_t attendsThen = std::exchange(numAttends, attendsBefore);
+  slots = std::move(before);
+  SmallVector<Fact> others = visitBranch(op.getElseRegion(), op.getNumResults(), facts);
+  Slots otherwise = std::move(slots);
+  join(op, std::move(then), std::move(otherwise));
+  if (numAttends != attendsThen && !served.empty())
+    report(op, Rule::attendApart, {},
+           {std::to_string(attendsThen - attendsBefore), std::to_string(numAttends - attendsBefore)});
+  numAttends = std::max(numAttends, attendsThen);
+  for (auto [fact, other] : llvm::zip(results, others)) {
+    fact.origin |= other.origin;
+    if (fact.constant != other.constant)
+      fact.constant = {};
+    if (fact.kind == Fact::slot)
+      fact.version = slots[fact.symbol].version;
+    if (fact.kind == Fact::view && (fact.layer != other.layer || fact.version != other.version))
+      report(op, Rule::lentApart, fact.symbol);
   }
 }
 
 void StateTrace::visitCall(func::CallOp op, Facts &facts) {
   auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, op.getCalleeAttr());
   bool isRecursive = llvm::is_contained(callers, op.getOperation());
-  if (!callee || callee.isExternal() || isRecursive) {
-    if (touchesState(op))
-      report(op, "firewall", {},
-             "hands a slot to @" + op.getCallee() + (isRecursive ? ", which calls itself" : ", whose body is not here"),
-             "only functions of this module may hold state");
-    return visitArithmetic(op, facts);
+  bool isOutside = !callee || callee.isExternal();
+  if (isOutside || isRecursive || !callee.getBody().hasOneBlock()) {
+    if (touchesState(op) && (isOutside || isRecursive))
+      report(op, isRecursive ? Rule::recursion : Rule::outside, {}, {op.getCallee().str()});
+    return visitArithmetic(op, facts, isOutside || isRecursive ? nullptr : callee.getOperation());
   }
   Facts inner;
   pass(op, op.getOperands(), callee.getArguments(), facts, inner);

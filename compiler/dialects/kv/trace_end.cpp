@@ -2,6 +2,9 @@
 // What a call leaves behind: reads that came too early, unproven writes, waivers of nothing, rows nobody wrote.
 #include "compiler/dialects/kv/state_trace.h"
 
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
 using namespace mlir;
 using namespace kvasir::kv;
 
@@ -10,47 +13,100 @@ void StateTrace::checkEnd() {
     checkWaivers(symbol, slot);
     for (auto [index, layer] : llvm::enumerate(slot.layers))
       if (layer.unproven && !layer.waiver)
-        report(layer.unproven, "rows", symbol,
-               "writes rows of slot @" + symbol.getValue() + ", {layers}, that are not proven to be this call's: " +
-                   cast<WriteOp>(layer.unproven).getUnraised().value_or("raise-writes has not run"),
-               "write rows [start, start + count), or follow it with kv.waive and a reason", index);
+        reportUnproven(cast<WriteOp>(layer.unproven), symbol, index);
   }
   for (auto [op, symbol, layer] : early) {
-    Operation *writer = slots[symbol].layers[layer].writer;
-    if (!writer)
-      continue; // coverage says more
-    report(op, "order", symbol,
-           (isa<AttendOp>(op) ? "attends slot @" : "reads slot @") + symbol.getValue() +
-               ", {layers}, before this call's rows [start, start + count) are appended",
-           "append first", layer)
-        .note(writer->getLoc(), "they are appended here");
+    if (Operation *writer = slots[symbol].layers[layer].writer) // else coverage says more
+      report(op, Rule::early, symbol, {isa<AttendOp>(op) ? "attends" : "reads"}, layer)
+          .note(writer->getLoc(), "they are appended here");
   }
+  if (!isServedWrong && !served.empty() && numAttends != served.size())
+    report(exit, Rule::attends, {}, {std::to_string(numAttends), std::to_string(served.size())});
 }
+
+void StateTrace::reportUnproven(WriteOp write, StringAttr symbol, int64_t layer) {
+  StringRef reason = write.getUnraised().value_or("raise-writes has not run");
+  Finding &finding = report(write, Rule::unproven, symbol, {reason.str()}, layer);
+  bool isSize = reason.starts_with("they are") || reason.starts_with("their number");
+  if (Operation *op = (isSize ? Value(write.getRows()) : Value(write.getBegin())).getDefiningOp())
+    finding.note(op->getLoc(), (isSize ? "the rows come from this '" : "their first row comes from this '") +
+                                   op->getName().getStringRef() + "'");
+}
+
+/// A call that gives no result may well leave what it wrote to others.
+bool StateTrace::isUnread(const LayerTrace &layer) {
+  bool hasResults = llvm::any_of(entry.getResultTypes(), [](Type type) { return !isa<SlotType>(type); });
+  return hasResults && layer.numWrites && !layer.reader;
+}
+
+bool StateTrace::isOpen(const LayerTrace &layer) { return !layer.numWrites || layer.unproven || isUnread(layer); }
 
 /// A waiver must excuse something: one layer that is open, or of a whole slot any.
 void StateTrace::checkWaivers(StringAttr symbol, SlotTrace &slot) {
-  auto isOpen = [](const LayerTrace &layer) { return !layer.numWrites || layer.unproven; };
-  bool anyOpen = llvm::any_of(slot.layers, isOpen);
   for (auto [index, layer] : llvm::enumerate(slot.layers)) {
-    if (!layer.waiver || isOpen(layer) || (!cast<WaiveOp>(layer.waiver).getLayer() && anyOpen))
+    auto excuses = [&, waiver = layer.waiver](const LayerTrace &other) {
+      return other.waiver == waiver && isOpen(other);
+    };
+    bool isNeeded = !layer.waiver || isOpen(layer) ||
+                    (!cast<WaiveOp>(layer.waiver).getLayer() && llvm::any_of(slot.layers, excuses));
+    if (isNeeded)
       continue;
-    report(layer.waiver, "waiver", symbol, "waives slot @" + symbol.getValue() + ", {layers}, which needs no waiver",
-           "remove it", index)
-        .note(layer.writer->getLoc(), "written here");
+    report(layer.waiver, Rule::needless, symbol, {}, index).note(layer.writer->getLoc(), "written here");
+  }
+}
+
+/// Rows that nobody reads in the same call are an attention, or a kv.get, that was lost.
+void StateTrace::checkReaders(StringAttr symbol, SlotTrace &slot) {
+  Operation *reader = nullptr;
+  for (LayerTrace &layer : slot.layers)
+    reader = reader ? reader : layer.reader;
+  for (auto [index, layer] : llvm::enumerate(slot.layers)) {
+    if (!isUnread(layer) || layer.waiver)
+      continue;
+    Finding &finding = report(layer.writer, Rule::unread, symbol, {}, index);
+    if (reader)
+      finding.note(reader->getLoc(), "other layers are read here");
   }
 }
 
 void StateTrace::checkCoverage(Siblings others) {
   for (auto &[symbol, slot] : slots) {
+    checkReaders(symbol, slot);
     Finding *finding = nullptr;
     for (auto [index, layer] : llvm::enumerate(slot.layers))
       if (!layer.isSettled())
-        finding = &report(exit, "coverage", symbol, "returns without writing " + Twine(rowsOf(symbol)) + ", {layers}",
-                          slot.declaration.cache ? "kv.append them, or kv.waive them with a reason"
-                                                 : "kv.set it, or kv.waive it with a reason",
-                          index);
+        finding = &report(exit, slot.declaration.cache ? Rule::missing : Rule::unset, symbol, {}, index);
     if (finding)
       noteSiblings(*finding, symbol, *finding->layers.begin(), others);
+  }
+}
+
+namespace {
+/// "scale 0.25, window 512".
+std::string readingOf(AttendOp op) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << "scale " << llvm::format("%g", op.getScale().convertToDouble());
+  if (op.getSoftcap())
+    stream << ", softcap " << llvm::format("%g", op.getSoftcap()->convertToDouble());
+  if (op.getWindow())
+    stream << ", window " << *op.getWindow();
+  return text;
+}
+} // namespace
+
+void StateTrace::checkAttention(Siblings others) {
+  for (const std::unique_ptr<StateTrace> &other : others) {
+    if (other.get() == this)
+      return;
+    for (auto &[symbol, slot] : slots)
+      for (auto [index, pair] : llvm::enumerate(llvm::zip(slot.layers, other->slots[symbol].layers)))
+        for (auto [mine, first] : llvm::zip(std::get<0>(pair).attends, std::get<1>(pair).attends)) {
+          std::string reading = readingOf(mine), before = readingOf(first);
+          if (reading != before)
+            report(mine, Rule::attention, symbol, {reading, other->entry.getSymName().str(), before}, index)
+                .note(first->getLoc(), "@" + other->entry.getSymName() + " attends here");
+        }
   }
 }
 
@@ -78,7 +134,7 @@ void StateTrace::addTo(Proof &proof) {
     llvm::MapVector<Operation *, std::vector<int64_t>> waived;
     for (auto [index, layer] : llvm::enumerate(slot.layers)) {
       proof.numWrites += layer.numWrites;
-      if (layer.waiver)
+      if (layer.waiver && isOpen(layer))
         waived[layer.waiver].push_back(index);
     }
     for (auto &[waiver, layers] : waived)

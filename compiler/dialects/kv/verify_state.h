@@ -26,7 +26,11 @@ struct Proof {
 /// Proves that every entry writes its state, or reports every broken rule as an error (README.md lists them).
 /// A module without state is proved with no entries. Cost: linear in the kv ops that a call executes, milliseconds for
 /// a hundred layers. Reads the whole module: no other thread may change it.
-mlir::FailureOr<Proof> verifyState(mlir::ModuleOp module);
+/// `disabled` names rules that are left out, by family or family/name: for tests that each is needed.
+mlir::FailureOr<Proof> verifyState(mlir::ModuleOp module, llvm::ArrayRef<std::string> disabled = {});
+
+/// What each entry does to its state in one call, a line an op.
+void printStateTrace(mlir::ModuleOp module, llvm::raw_ostream &stream);
 
 } // namespace kvasir::kv
 

@@ -5,6 +5,7 @@
 kv.schema @m entries [@frozen] { kv.cache @k layers(1) heads(2) row(16) }
 func.func @frozen(%rows: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 1}) -> !kv.slot<@k> {
   %c0 = arith.constant 0 : index
+  // expected-note @+1 {{their first row comes from this 'arith.constant'}}
   %c3 = arith.constant 3 : index
   // expected-error @+1 {{rows: @frozen writes rows of slot @k, layer 0, that are not proven to be this call's: they begin at row 3 in every call; write rows [start, start + count), or follow it with kv.waive and a reason}}
   %k1 = kv.write %k[%c0], %rows at(%c3) : !kv.slot<@k>, tensor<?x2x16xf32>
@@ -20,7 +21,7 @@ kv.schema @m entries [@half] {
 }
 func.func private @wk(tensor<1x?xi32>) -> tensor<?x2x16xf32>
 func.func @half(%x: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch {kv.sequences = 1})
-    -> (tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>) {
+    -> (tensor<?x2x16xf32>, tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %p = kv.bind %pos = start %batch[0] : index
@@ -30,9 +31,10 @@ func.func @half(%x: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %v: !kv.slot
   %rows = tensor.extract_slice %all[0, 0, 0] [%q, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
   // expected-note @+1 {{@half writes @k here}}
   %k1 = kv.write %k[%c0], %rows at(%p) : !kv.slot<@k>, tensor<?x2x16xf32>
+  %keys = kv.read %k1[%c0] rows(%c0, %p) : !kv.slot<@k> -> tensor<?x2x16xf32>
   %old = kv.read %v[%c0] rows(%c0, %p) : !kv.slot<@v> -> tensor<?x2x16xf32>
   // expected-error @+1 {{coverage: @half returns without writing rows [start, start + count) of slot @v, layer 0}}
-  return %old, %k1, %v : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>
+  return %keys, %old, %k1, %v : tensor<?x2x16xf32>, tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@v>
 }
 
 // -----
@@ -48,6 +50,7 @@ func.func @last_token(%x: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %batch
   %q = tensor.dim %ids, %c1 : tensor<1x?xi32>
   %last = arith.subi %q, %c1 : index
   %all = func.call @wk(%ids) : (tensor<1x?xi32>) -> tensor<?x2x16xf32>
+  // expected-note @+1 {{the rows come from this 'tensor.extract_slice'}}
   %rows = tensor.extract_slice %all[%last, 0, 0] [1, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<1x2x16xf32>
   // expected-error @+1 {{they are 1 of the call's count}}
   %k1 = kv.write %k[%c0], %rows at(%p) : !kv.slot<@k>, tensor<1x2x16xf32>
@@ -63,12 +66,14 @@ func.func @off_by_one(%x: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %batch
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %p = kv.bind %pos = start %batch[0] : index
+  // expected-note @+1 {{their first row comes from this 'arith.addi'}}
   %p1 = arith.addi %p, %c1 : index
   %ids = kv.bind %x dim 1 = count %batch[0] : tensor<1x?xi32>
   %q = tensor.dim %ids, %c1 : tensor<1x?xi32>
   %less = arith.subi %q, %c1 : index
   %all = func.call @wk(%ids) : (tensor<1x?xi32>) -> tensor<?x2x16xf32>
   %rows = tensor.extract_slice %all[0, 0, 0] [%q, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
+  // expected-note @+1 {{the rows come from this 'tensor.extract_slice'}}
   %few = tensor.extract_slice %all[0, 0, 0] [%less, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
   // expected-error @+1 {{they begin at start + 1}}
   %k1 = kv.write %k[%c0], %rows at(%p1) : !kv.slot<@k>, tensor<?x2x16xf32>
@@ -86,6 +91,7 @@ func.func @narrow(%rows: tensor<?x2x16xf32>, %pos: index, %k: !kv.slot<@k>, %bat
   %c1 = arith.constant 1 : index
   %p = kv.bind %pos = start %batch[0] : index
   %p16 = arith.index_cast %p : index to i16
+  // expected-note @+1 {{their first row comes from this 'arith.index_cast'}}
   %wrapped = arith.index_cast %p16 : i16 to index
   // expected-error @+1 {{their first row is not provably start; bind the input it comes from with kv.bind}}
   %k1 = kv.write %k[%c0], %rows at(%wrapped) : !kv.slot<@k>, tensor<?x2x16xf32>

@@ -60,6 +60,74 @@ kv.schema @cache_c4 entries [@f] {
 
 // -----
 
+kv.schema @cache_c5 entries [@f] {
+  // expected-error @+1 {{'kv.cache' op C5: slides lists layers 0 to 1, rising, of a cache with a window}}
+  kv.cache @k layers(2) heads(2) row(16) window(64) slides([0, 2])
+}
+
+// -----
+
+kv.schema @cache_c5_whole entries [@f] {
+  // expected-error @+1 {{'kv.cache' op C5: slides lists layers 0 to 1, rising, of a cache with a window}}
+  kv.cache @k layers(2) heads(2) row(16) slides([0])
+}
+
+// -----
+
+kv.schema @cache_c6 entries [@f] {
+  // expected-error @+1 {{'kv.cache' op C6: serves is 2 lists of layers of the model, each rising}}
+  kv.cache @k layers(2) heads(2) row(16) serves([0, 1])
+}
+
+// -----
+
+kv.schema @cache_c6_values entries [@f] {
+  kv.cache @k layers(1) heads(2) row(16) serves([0])
+  // expected-error @+1 {{'kv.cache' op C6: holds values; which layers it serves is said by its keys @k}}
+  kv.cache @v layers(1) heads(2) row(16) serves([0]) values(@k)
+}
+
+// -----
+
+kv.schema @cache_c7 entries [@f] {
+  // expected-error @+1 {{'kv.cache' op C7: is made by @wk, which nothing declares}}
+  kv.cache @k layers(2) heads(2) row(16) by([@wk])
+}
+
+// -----
+
+kv.schema @cache_c7_few entries [@f] {
+  // expected-error @+1 {{'kv.cache' op C7: is made by one weight or by 3, not by 2}}
+  kv.cache @k layers(3) heads(2) row(16) by([@a, @b])
+}
+
+// -----
+
+kv.schema @schema_c2 entries [@f] {
+  kv.cache @near layers(1) heads(2) row(16) serves([0])
+  // expected-error @+1 {{'kv.cache' op C2: serves layer 0 of the model, which @near serves}}
+  kv.cache @full layers(1) heads(2) row(16) serves([0])
+}
+
+// -----
+
+kv.schema @schema_c2_silent entries [@f] {
+  kv.cache @near layers(1) heads(2) row(16) serves([0])
+  // expected-error @+1 {{'kv.cache' op C2: does not say which layers it serves, @near does}}
+  kv.cache @full layers(1) heads(2) row(16)
+}
+
+// -----
+
+// Two spellings of one slot would be two types.
+kv.schema @m entries [@slot_name] { kv.cache @k layers(1) heads(2) row(16) }
+// expected-error @+1 {{a slot is named by its cache or register, @k, not by @m::@k}}
+func.func @slot_name(%k: !kv.slot<@m::@k>, %batch: !kv.batch) {
+  return
+}
+
+// -----
+
 kv.schema @register_c1 entries [@f] {
   // expected-error @+1 {{'kv.register' op C1: the content's shape is static, not 'tensor<?xf32>'}}
   kv.register @c layers(1) tensor<?xf32>

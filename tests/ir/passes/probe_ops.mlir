@@ -60,6 +60,8 @@ func.func @forward(%ids: tensor<?xi32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> 
     %t = kv.tokens %batch
     %rows = tensor.expand_shape %down [[0], [1, 2]] output_shape [%t, 1, 8] : tensor<?x8xf32> into tensor<?x1x8xf32>
     %k1 = kv.append %k0[%layer], %rows, %batch : !kv.slot<@k>, tensor<?x1x8xf32>
+    %a = kv.attend %rows, %k1[%layer], %k1[%layer], %batch {scale = 1.0 : f32}
+      : tensor<?x1x8xf32>, !kv.slot<@k>, !kv.slot<@k> -> tensor<?x1x8xf32>
     kv.yield %down, %k1 : tensor<?x8xf32>, !kv.slot<@k>
   }
   %r = kv.wanted %batch : tensor<?xi32>
