@@ -20,6 +20,20 @@ struct Call {
   Value batch, start, count, length;
 };
 
+/// What loops over layers carry and never change, as it was before them: value bounds do not look through kv.loop.
+Value beforeLoops(Value value) {
+  while (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<LoopOp>(argument.getOwner()->getParentOp());
+    if (!loop || argument == loop.getLayer())
+      break;
+    unsigned number = argument.getArgNumber() - 1;
+    if (loop.getBody().front().getTerminator()->getOperand(number) != argument)
+      break;
+    value = loop.getCarried()[number];
+  }
+  return value;
+}
+
 std::string offset(StringRef name, int64_t delta) {
   return (name + (delta < 0 ? " - " : " + ") + Twine(std::abs(delta))).str();
 }
@@ -27,10 +41,11 @@ std::string offset(StringRef name, int64_t delta) {
 /// Why the rows do not begin at start, or empty when they provably do.
 std::string whyNotBegin(WriteOp write, const Call &call) {
   APInt constant;
-  FailureOr<int64_t> shift = Bounds::computeConstantDelta(write.getBegin(), call.start);
+  Value begin = beforeLoops(write.getBegin());
+  FailureOr<int64_t> shift = Bounds::computeConstantDelta(begin, call.start);
   if (succeeded(shift))
     return *shift == 0 ? "" : "they begin at " + offset("start", *shift);
-  if (matchPattern(write.getBegin(), m_ConstantInt(&constant)))
+  if (matchPattern(begin, m_ConstantInt(&constant)))
     return "they begin at row " + std::to_string(constant.getSExtValue()) + " in every call";
   return "their first row is not provably start; bind the input it comes from with kv.bind";
 }
@@ -63,7 +78,7 @@ void raise(WriteOp write, const Call &call) {
 /// A read that ends where the batch starts sees old rows only; spelled so, verify-state need not prove it again.
 void spellEnd(ReadOp read, const Call &call) {
   for (Value end : {call.start, call.length})
-    if (Bounds::compare(read.getEnd(), Bounds::EQ, end))
+    if (Bounds::compare(beforeLoops(read.getEnd()), Bounds::EQ, end))
       read.getEndMutable().assign(end);
 }
 

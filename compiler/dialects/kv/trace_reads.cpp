@@ -113,17 +113,19 @@ void StateTrace::attendView(AttendOp op, const Fact &view) {
     early.emplace_back(op, view.symbol, view.layer);
 }
 
-/// Where the layers of a cache differ; kv.attend C2 sees to those that do not.
+/// Where the schema says how each layer is attended, and not only how many rows are kept at most (kv.attend C2).
 void StateTrace::checkWindow(AttendOp op, StringAttr symbol, int64_t layer) {
   CacheOp cache = slots[symbol].declaration.cache;
-  if (!cache.getSlides())
+  if (!cache.getSlides() && !cache.getServes())
     return;
-  std::optional<int64_t> kept = cache.windowOf(layer);
-  if (kept && !op.getWindow())
-    report(op, Rule::sliding, symbol, {std::to_string(*kept)}, layer).note(cache.getLoc(), "the schema says so here");
-  if (!kept && op.getWindow())
-    report(op, Rule::full, symbol, {std::to_string(*op.getWindow())}, layer)
-        .note(cache.getLoc(), "the schema says so here");
+  std::optional<int64_t> kept = cache.windowOf(layer), asked = op.getWindow();
+  if (kept == asked || (kept && asked && !cache.getServes()))
+    return;
+  std::string keptText = std::to_string(kept.value_or(0)), askedText = std::to_string(asked.value_or(0));
+  Finding &finding = !asked ? report(op, Rule::sliding, symbol, {keptText}, layer)
+                     : kept ? report(op, Rule::narrow, symbol, {askedText, keptText}, layer)
+                            : report(op, Rule::full, symbol, {askedText}, layer);
+  finding.note(cache.getLoc(), "the schema says so here");
 }
 
 /// The attentions of a call are those of the model's layers, in order.

@@ -56,6 +56,28 @@ func.func @mask_width(%ids: tensor<1x?xi32>, %mask: tensor<1x1x?x?xf32>, %k: !kv
 
 // -----
 
+// The position goes through the loop over layers, which carries it and leaves it as it is.
+// CHECK-LABEL: func.func @carried
+// CHECK-NOT:   kv.write
+// CHECK:       kv.append
+kv.schema @m entries [@carried] { kv.cache @k layers(2) heads(2) row(16) }
+func.func private @wk(tensor<1x?xi32>) -> tensor<?x2x16xf32>
+func.func @carried(%ids: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 1}) -> !kv.slot<@k> {
+  %c1 = arith.constant 1 : index
+  %p = kv.bind %pos = start %batch[0] : index
+  %x = kv.bind %ids dim 1 = count %batch[0] : tensor<1x?xi32>
+  %q = tensor.dim %x, %c1 : tensor<1x?xi32>
+  %all = func.call @wk(%x) : (tensor<1x?xi32>) -> tensor<?x2x16xf32>
+  %rows = tensor.extract_slice %all[0, 0, 0] [%q, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
+  %p9, %k9 = kv.loop %i = 0 to 2 carry(%pi = %p, %ki = %k) : index, !kv.slot<@k> {
+    %k1 = kv.write %ki[%i], %rows at(%pi) : !kv.slot<@k>, tensor<?x2x16xf32>
+    kv.yield %pi, %k1 : index, !kv.slot<@k>
+  }
+  return %k9 : !kv.slot<@k>
+}
+
+// -----
+
 // What cannot be proven may be stated: the reason stays in the program.
 // CHECK-LABEL: func.func @ring_by_hand
 // CHECK:       kv.waive %{{.*}}[%{{.*}}], "position is taken modulo the ring's size on the host" : !kv.slot<@k>

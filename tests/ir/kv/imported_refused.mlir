@@ -84,6 +84,22 @@ func.func @off_by_one(%x: tensor<1x?xi32>, %pos: index, %k: !kv.slot<@k>, %batch
 
 // -----
 
+// A position that the loop over layers moves on: only layer 0 would be right.
+kv.schema @m entries [@moving] { kv.cache @k layers(2) heads(2) row(16) }
+func.func @moving(%rows: tensor<?x2x16xf32>, %pos: index, %k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 1}) -> !kv.slot<@k> {
+  %c1 = arith.constant 1 : index
+  %p = kv.bind %pos = start %batch[0] : index
+  %p9, %k9 = kv.loop %i = 0 to 2 carry(%pi = %p, %ki = %k) : index, !kv.slot<@k> {
+    // expected-error @+1 {{rows: @moving writes rows of slot @k, layers 0-1, that are not proven to be this call's: their first row is not provably start; bind the input it comes from with kv.bind}}
+    %k1 = kv.write %ki[%i], %rows at(%pi) : !kv.slot<@k>, tensor<?x2x16xf32>
+    %next = arith.addi %pi, %c1 : index
+    kv.yield %next, %k1 : index, !kv.slot<@k>
+  }
+  return %k9 : !kv.slot<@k>
+}
+
+// -----
+
 // The position goes through i16, which wraps at 32768: not provably start. And nothing binds the input.
 kv.schema @m entries [@narrow] { kv.cache @k layers(2) heads(2) row(16) }
 func.func @narrow(%rows: tensor<?x2x16xf32>, %pos: index, %k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 1}) -> !kv.slot<@k> {

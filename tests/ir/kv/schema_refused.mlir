@@ -65,6 +65,21 @@ func.func @whole(%q: tensor<?x2x16xf32>, %r: tensor<?x2x16xf32>, %k: !kv.slot<@k
 
 // -----
 
+// A window that is narrower than the schema's, where the schema says whom its layers serve.
+kv.schema @m entries [@narrow] {
+  // expected-note @+1 {{the schema says so here}}
+  kv.cache @k layers(1) heads(2) row(16) window(64) serves([0])
+}
+func.func @narrow(%q: tensor<?x2x16xf32>, %r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> (tensor<?x2x16xf32>, !kv.slot<@k>) {
+  %c0 = arith.constant 0 : index
+  %k1 = kv.append %k[%c0], %r, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  // expected-error @+1 {{policy: @narrow attends slot @k, layer 0, with window 63; the schema keeps the last 64 rows; attend with the window that the schema says}}
+  %a = kv.attend %q, %k1[%c0], %k1[%c0], %batch {scale = 0.25 : f32, window = 63} : tensor<?x2x16xf32>, !kv.slot<@k>, !kv.slot<@k> -> tensor<?x2x16xf32>
+  return %a, %k1 : tensor<?x2x16xf32>, !kv.slot<@k>
+}
+
+// -----
+
 // Four layers of the model, two of rows. Layer 3 borrows from 0, in the schema from 1.
 kv.schema @m entries [@borrows] {
   // expected-note @+1 {{the schema says so here}}
