@@ -17,7 +17,7 @@ import sys
 
 PASSES = ["--canonicalize", "--cse", "--sccp", "--loop-invariant-code-motion", "--loop-invariant-subset-hoisting",
           "--control-flow-sink", "--symbol-dce", "--inline", "--remove-dead-values", "--topological-sort",
-          "--int-range-optimizations", "--mem2reg", "--sroa", "--scf-for-loop-canonicalization",
+          "--mem2reg", "--sroa", "--scf-for-loop-canonicalization",
           "--scf-for-loop-peeling", "--scf-for-loop-range-folding", "--unroll-layers"]
 TRACE = "--print-state-trace"
 
