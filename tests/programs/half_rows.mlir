@@ -18,7 +18,8 @@ func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !
   %x = lm.embedding %ids, %embed : tensor<?xi32>, !wide -> tensor<?x32xf32>
   %all = tensor.expand_shape %x [[0], [1, 2]] output_shape [%t, 2, 16] : tensor<?x32xf32> into tensor<?x2x16xf32>
   %rows = tensor.extract_slice %all[0, 0, 0] [%half, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
-  %k1 = kv.append %k[%c0], %rows, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  %k0 = kv.append %k[%c0], %rows, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  %k1 = kv.waive %k0[%c0], "nobody reads the rows of this program" : !kv.slot<@k>
   %wanted = kv.wanted %batch : tensor<?xi32>
   %xw = lm.take %x, %wanted : tensor<?x32xf32>, tensor<?xi32> -> tensor<?x32xf32>
   %logits = lm.linear %xw, %embed : tensor<?x32xf32>, !wide -> tensor<?x96xf32>
