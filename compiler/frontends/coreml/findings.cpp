@@ -31,7 +31,7 @@ std::optional<int64_t> tokensOf(const Function &function) {
 /// Looks at all functions of a program together.
 class Auditor {
 public:
-  explicit Auditor(const Program &program) : program(program) {
+  explicit Auditor(const Program &program) {
     for (const Function &function : program.functions)
       flows.push_back(followStates(function));
     for (const StateFlow &flow : flows)
@@ -382,7 +382,6 @@ private:
       }
   }
 
-  const Program &program;
   std::vector<StateFlow> flows;
   std::map<std::string, std::set<size_t>> tokenAxes; ///< by state
   std::vector<Finding> findings;
