@@ -27,7 +27,7 @@ const int64_t kIdsExtents[] = {KVASIR_TOKENS}, kLogitsExtents[] = {KVASIR_WANTED
 const kvasir_tensor kInput = {"ids", kIdsExtents, 1, 4, 8}, kOutput = {"logits", kLogitsExtents, 2, 4, 0};
 const uint8_t kWrites[] = {1, 0, 1}, kIsRegister[] = {0, 0, 1};
 const kvasir_function kFunction = {"forward", &kInput, &kOutput, 1, 1, kWrites};
-const kvasir_code kGeneral = {run, scratch}, kSingle = {runSingle, noScratch};
+const kvasir_code kGeneral = {run, scratch, nullptr, nullptr}, kSingle = {runSingle, noScratch, nullptr, nullptr};
 const kvasir_variant kVariant = {{sizeof(kv_plugin), KV_ABI, kvasir_prepare, kvasir_execute}, &kGeneral, &kSingle};
 } // namespace
 
