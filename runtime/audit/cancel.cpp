@@ -7,25 +7,54 @@
 namespace kvasir::runtime::audit {
 namespace {
 
-/// Asks the call to stop as soon as it runs: at its first barrier, or when it has done all if it has none.
+/// Asks the call to stop at a barrier, by its number; 0: as soon as it runs, also if it has no barrier.
 class Canceller final : public Observer {
 public:
-  explicit Canceller(Observer &inner) : inner(inner) {}
+  Canceller(Observer &inner, uint64_t barrier) : inner(inner), barrier(barrier) {}
 
   void around(const ObservedExecute &observed, const std::function<void()> &execute) override {
-    flag = true;
-    inner.around(observed, execute);
+    flag = barrier == 0;
+    observed.team.raiseAtBarrier(barrier == 0 ? nullptr : &flag, barrier);
+    try {
+      inner.around(observed, execute);
+    } catch (...) {
+      observed.team.raiseAtBarrier(nullptr, 0);
+      throw;
+    }
+    observed.team.raiseAtBarrier(nullptr, 0);
   }
 
   CancelFlag flag{false};
 
 private:
   Observer &inner;
+  const uint64_t barrier;
 };
 
+/// The barriers that every execute has.
+class BarrierCount final : public Observer {
+public:
+  void around(const ObservedExecute &observed, const std::function<void()> &execute) override {
+    execute();
+    least = std::min(least, observed.team.numBarriers());
+  }
+
+  uint64_t least = UINT64_MAX;
+};
+
+/// Where calls are cancelled: at the first, the middle and the last of their barriers, as far as these differ.
+std::vector<uint64_t> barriersToCancel(uint64_t numBarriers) {
+  std::vector<uint64_t> barriers = {0};
+  if (numBarriers > 2)
+    barriers.push_back(numBarriers / 2 + 1);
+  if (numBarriers > 1)
+    barriers.push_back(numBarriers);
+  return barriers;
+}
+
 /// A call of ids that is cancelled; it must say so.
-void cancelCall(Context &context, State &state, std::span<const int32_t> ids) {
-  Canceller canceller(context.map);
+void cancelCall(Context &context, State &state, std::span<const int32_t> ids, uint64_t barrier) {
+  Canceller canceller(context.map, barrier);
   context.map.setCheck("cancel");
   const uint64_t before = state.length();
   Topic failed = context.topic(Kind::failed, "cancel", kNoSlot, ids.size());
@@ -50,19 +79,22 @@ std::string checkCancel(Context &context) {
                  first = std::min<uint64_t>(ids.size() - several - 1, 32);
   const Cuts cuts = {first, several, 1};
   const uint64_t total = first + several + 1;
-  const Conversation usual = context.converse("cancel", ids.first(total), cuts);
+  BarrierCount count;
+  const Conversation usual = context.converse("cancel", ids.first(total), cuts, &count);
   if (usual.state->length() < total)
     return "not checked: the calls fail anyway";
+  const auto barriers = barriersToCancel(count.least);
   Conversation cancelled{context.model.makeState(0), {}};
   uint64_t held = 0;
   for (const uint64_t tokens : cuts) {
     const auto next = ids.subspan(held, tokens);
-    cancelCall(context, *cancelled.state, next);
+    for (const uint64_t barrier : barriers)
+      cancelCall(context, *cancelled.state, next, barrier);
     held += tokens;
     cancelled.outputs[held] = context.callerFor(tokens).call(*cancelled.state, next);
   }
   compareConversations(context, {Kind::afterCancelDiffers, "cancel", cancelled, usual, cuts, total});
-  return "3 calls that were cancelled left the state as it was";
+  return std::to_string(cuts.size() * barriers.size()) + " calls that were cancelled left the state as it was";
 }
 
 } // namespace kvasir::runtime::audit

@@ -53,7 +53,7 @@ struct BatchSequence {
   Cuts cuts;
 };
 
-/// Runs two sequences in one batch, call by call; audited.
+/// Runs sequences in one batch, call by call; audited.
 void runBatch(Context &context, std::span<BatchSequence> sequences, std::span<Conversation> together) {
   std::vector<uint64_t> held(sequences.size(), 0);
   for (size_t i = 0; i < sequences[0].cuts.size(); ++i) {
@@ -115,15 +115,17 @@ std::string checkChunks(Context &context) {
 
 std::string checkBatch(Context &context) {
   const Ids &ids = context.plan.ids;
-  const uint64_t first = std::min<uint64_t>(ids.size(), kBatchTokens), second = first * 2 / 3;
+  const uint64_t first = std::min<uint64_t>(ids.size(), kBatchTokens), second = first * 2 / 3, third = first / 2;
   if (second < 5)
     return "not checked: the prompt is too short";
-  BatchSequence sequences[2] = {{{ids.begin(), ids.begin() + first}, {first - 3, 1, 1, 1}},
-                                {{ids.rbegin(), ids.rbegin() + second}, {second - 4, 1, 2, 1}}};
-  Conversation together[2] = {{context.model.makeState(0), {}}, {context.model.makeState(0), {}}};
-  Conversation alone[2];
+  BatchSequence sequences[] = {{{ids.begin(), ids.begin() + first}, {first - 3, 1, 1, 1}},
+                               {{ids.rbegin(), ids.rbegin() + second}, {second - 4, 1, 2, 1}},
+                               {{ids.end() - third, ids.end()}, {1, third - 3, 1, 1}}};
+  constexpr size_t kSequences = std::size(sequences);
+  Conversation together[kSequences], alone[kSequences];
   RowIndex index;
-  for (size_t b = 0; b < 2; ++b) {
+  for (size_t b = 0; b < kSequences; ++b) {
+    together[b].state = context.model.makeState(0);
     alone[b] = context.converse("batch", sequences[b].ids, sequences[b].cuts);
     if (alone[b].state->length() != sequences[b].ids.size())
       return "not checked: the calls fail alone";
@@ -131,10 +133,10 @@ std::string checkBatch(Context &context) {
   }
   context.map.setCheck("batch");
   runBatch(context, sequences, together);
-  for (size_t b = 0; b < 2; ++b)
+  for (size_t b = 0; b < kSequences; ++b)
     compareConversations(context, {Kind::batchDiffers, "batch", together[b], alone[b], sequences[b].cuts,
-                                   sequences[b].ids.size(), b, 2, &index});
-  return "2 sequences of " + std::to_string(first) + " and " + std::to_string(second) +
+                                   sequences[b].ids.size(), b, kSequences, &index});
+  return "3 sequences of " + std::to_string(first) + ", " + std::to_string(second) + " and " + std::to_string(third) +
          " tokens give in a batch what is " + sameText(context) + " as alone";
 }
 

@@ -111,8 +111,10 @@ void *Team::enter(void *worker) {
   return nullptr;
 }
 
-kv_status Team::meet(const kv_team *team, uint32_t) {
+kv_status Team::meet(const kv_team *team, uint32_t member) {
   auto *self = static_cast<Team *>(team->host);
+  if (member == 0 && ++self->numMet == self->raiseAt)
+    self->raised->store(true, std::memory_order_relaxed); // the last to arrive sees it: arriving publishes
   return self->inside.arriveAndWait(self->cancel);
 }
 
@@ -127,11 +129,17 @@ void Team::serve(uint32_t member) {
   }
 }
 
+void Team::raiseAtBarrier(CancelFlag *flag, uint64_t barrier) {
+  raised = flag;
+  raiseAt = flag ? barrier : 0;
+}
+
 void Team::run(const Work &newWork, const CancelFlag *newCancel) {
   const Stay stay(ownProcessor);
   const PlainFloats floats;
   work = &newWork;
   cancel = newCancel;
+  numMet = 0;
   if (numMembers > 1)
     go.open();
   newWork(border, 0);

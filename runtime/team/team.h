@@ -35,6 +35,13 @@ public:
   /// be null) is raised. `work` must not throw, and all members must make the same barrier calls.
   void run(const Work &work, const CancelFlag *cancel);
 
+  /// For those who make calls fail: in the next runs member 0 raises `flag` before it meets the others at the barrier of
+  /// this number, from 1, so that it is the first that says so. Null: no more.
+  void raiseAtBarrier(CancelFlag *flag, uint64_t barrier);
+
+  /// Barriers of the last run, or so many as there were before it was cancelled.
+  uint64_t numBarriers() const { return numMet; }
+
 private:
   Team(uint32_t members, Pinning pinning, const Processors &processors);
 
@@ -60,6 +67,9 @@ private:
   const Work *work = nullptr;
   const CancelFlag *cancel = nullptr;
   bool quits = false;
+  // Member 0's alone.
+  uint64_t numMet = 0, raiseAt = 0;
+  CancelFlag *raised = nullptr;
   std::vector<std::unique_ptr<Worker>> workers;
 };
 

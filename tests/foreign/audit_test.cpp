@@ -35,7 +35,7 @@ struct Row {
   std::vector<const char *> places; ///< every error is at one of these, and at each is an error
 };
 
-// 148 made-up tokens in calls of 140 (three executes: 48, 48, 44), 1, 1, 5 and 1; then two sequences in batches.
+// 148 made-up tokens in calls of 140 (three executes: 48, 48, 44), 1, 1, 5 and 1; then three sequences in batches.
 const Row kRows[] = {
     {"skips_v",
      "slot v, layer 3: rows 0–139 and 142–146 were not written in 4 calls of 48, 48, 44 and 5 tokens; slot k is complete",
@@ -79,13 +79,13 @@ const Row kRows[] = {
      {"slot k, layers 1–5", "slot v, layers 1–5", "output logits"}},
     {"other_sequence",
      "slot v, layer 3, sequence 0: rows 3–44 were not written in the call of 45 tokens; slot k is complete",
-     {"slot v, layer 3, sequence 0", "slot v, layer 3, sequence 1"}},
+     {"slot v, layer 3, sequence 0", "slot v, layer 3, sequence 1", "slot v, layer 3, sequence 2"}},
     {"register_not_written",
      "register taps, layers 0–5 was not written in 4 calls of 48, 48, 44 and 5 tokens, which declare it",
      {"register taps, layers 0–5"}},
     {"register_on_error",
      "register taps, layer 0: its committed value was changed in 2 calls of 32 and 5 tokens that did not succeed",
-     {"register taps, layer 0"}},
+     {"register taps, layer 0:", "register taps, layer 2:", "register taps, layer 5:"}},
 };
 
 bool isAt(const std::string &sentence, const char *place) { return sentence.starts_with(place); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/team/team.h"
 
+#include <algorithm>
 #include <atomic>
 #include <doctest/doctest.h>
 #include <thread>
@@ -48,6 +49,34 @@ TEST_CASE("cancellation is the same answer at the same barrier for every member"
       canceller.join();
       for (const int stop : stoppedAt)
         CHECK(stop == stoppedAt[0]);
+    }
+  }
+}
+
+TEST_CASE("a flag that is raised at a barrier stops all members there, and only in the runs that asked for it") {
+  for (const uint32_t members : {1u, 2u, 3u}) {
+    Team team(members);
+    const auto barriersPassed = [&](const CancelFlag *cancel) {
+      std::vector<uint64_t> passed(members);
+      team.run(
+          [&](const kv_team &border, uint32_t member) {
+            while (passed[member] < 9 && border.barrier(&border, member) == KV_OK)
+              ++passed[member];
+          },
+          cancel);
+      for (const uint64_t count : passed)
+        CHECK(count == passed[0]);
+      return passed[0];
+    };
+    for (const uint64_t barrier : {1, 4, 9, 10}) {
+      CancelFlag flag{false};
+      team.raiseAtBarrier(&flag, barrier);
+      CHECK(barriersPassed(&flag) == barrier - 1);
+      CHECK(team.numBarriers() == std::min<uint64_t>(barrier, 9));
+      CHECK(flag == (barrier <= 9));
+      team.raiseAtBarrier(nullptr, 0);
+      flag = false;
+      CHECK(barriersPassed(&flag) == 9);
     }
   }
 }
