@@ -6,9 +6,9 @@
 
 module attributes {lm.model = {name = "imported_mask", architecture = "imported", context = 1024 : i64, vocabulary = 96 : i64}} {
 kv.schema @imported entries [@prefill, @decode] {
-  kv.cache @k layers(2) heads(2) row(16) rounds(f16)
+  kv.cache @k layers(2) heads(2) row(16) by([@k_proj]) rounds(f16)
     from("k_cache", ["layer", "head", "row", "element"], 1024)
-  kv.cache @v layers(2) heads(2) row(16) values(@k) rounds(f16)
+  kv.cache @v layers(2) heads(2) row(16) values(@k) by([@v_proj]) rounds(f16)
     from("v_cache", ["layer", "head", "row", "element"], 1024)
 }
 

@@ -6,8 +6,8 @@
 
 module attributes {lm.model = {name = "imported_position", architecture = "imported", context = 1024 : i64, vocabulary = 96 : i64}} {
 kv.schema @imported entries [@prefill, @decode] {
-  kv.cache @k layers(2) heads(2) row(16)
-  kv.cache @v layers(2) heads(2) row(16) values(@k)
+  kv.cache @k layers(2) heads(2) row(16) by([@k_proj])
+  kv.cache @v layers(2) heads(2) row(16) values(@k) by([@v_proj])
 }
 
 lm.weight @embed source("embed.weight") : !wide

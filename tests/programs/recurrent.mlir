@@ -10,8 +10,8 @@
 
 module attributes {lm.model = {name = "recurrent", architecture = "recurrent", context = 1024 : i64, vocabulary = 96 : i64}} {
 kv.schema @recurrent entries [@forward] {
-  kv.cache @k layers(1) heads(2) row(16)
-  kv.cache @v layers(1) heads(2) row(16) values(@k)
+  kv.cache @k layers(1) heads(2) row(16) serves([1]) by([@k_proj])
+  kv.cache @v layers(1) heads(2) row(16) values(@k) by([@v_proj])
   kv.register @past layers(3) tensor<3x64xf32>
   kv.register @sum layers(2) tensor<2x16x16xf32>
 }

@@ -138,6 +138,9 @@ std::optional<int64_t> kvasir::kv::knownOf(Value batch, StringRef fact) {
 }
 
 LogicalResult BindOp::verify() {
+  if (std::optional<int64_t> known = knownOf(getBatch(), "kv.sequences");
+      known && int64_t(getSequence()) >= *known) // C3
+    return emitOpError("C3: binds to sequence ") << getSequence() << " of a batch of " << *known;
   if (getField() == Field::causal) { // C2
     auto mask = dyn_cast<RankedTensorType>(getSource().getType());
     bool isMask = mask && !getDim() && mask.getRank() >= 2 && isa<FloatType>(mask.getElementType());

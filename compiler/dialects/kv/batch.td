@@ -99,6 +99,7 @@ def Kv_BindOp : Kv_Op<"bind", [MemoryEffects<[MemWrite<Kv_Contract>]>, AllTypesM
 
     (C1) an index takes no dimension, a tensor takes one of its dimensions.
     (C2) a causal tensor takes none; it is of floats, and of rank 2 at least.
+    (C3) the sequence is one of those that the entry states.
 
     Effects: writes the contract, never Pure: once a write is raised nothing uses the bound value, and the check must
     still be made.

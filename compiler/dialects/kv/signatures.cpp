@@ -121,6 +121,36 @@ void kvasir::kv::checkFirewall(ModuleOp module, Findings &findings) {
   });
 }
 
+namespace {
+/// The named inputs of an entry, and whether each is bound to be a causal mask.
+llvm::MapVector<StringAttr, bool> promisesOf(func::FuncOp entry) {
+  llvm::MapVector<StringAttr, bool> promises;
+  for (BlockArgument argument : entry.getArguments())
+    if (auto name = entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "kv.name"))
+      promises[name] = false;
+  entry.walk([&](BindOp bind) {
+    Value source = bind.getSource();
+    while (auto earlier = source.getDefiningOp<BindOp>())
+      source = earlier.getSource();
+    auto argument = dyn_cast<BlockArgument>(source);
+    if (bind.getField() == Field::causal && argument && argument.getOwner()->getParentOp() == entry)
+      if (auto name = entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "kv.name"))
+        promises[name] = true;
+  });
+  return promises;
+}
+
+/// A host that keeps a promise in one call keeps it in all.
+void checkPromises(ArrayRef<func::FuncOp> entries, Findings &findings) {
+  for (func::FuncOp entry : entries)
+    for (func::FuncOp other : entries)
+      for (auto [name, isKept] : promisesOf(entry))
+        if (!isKept && promisesOf(other).lookup(name))
+          refuseEntry(entry, Rule::promises, entry.getSymName(), findings,
+                      {name.getValue().str(), other.getSymName().str()});
+}
+} // namespace
+
 SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp schema, Findings &findings) {
   SmallVector<func::FuncOp> entries;
   for (auto name : schema.getEntries().getAsRange<FlatSymbolRefAttr>()) {
@@ -139,6 +169,7 @@ SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp sch
   for (func::FuncOp function : module.getOps<func::FuncOp>())
     if (function.isPublic() && holdsSlots(function) && !llvm::is_contained(entries, function))
       refuseEntry(function, Rule::unlisted, function.getSymName(), findings);
+  checkPromises(entries, findings);
   return entries;
 }
 

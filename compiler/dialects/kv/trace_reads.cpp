@@ -31,12 +31,12 @@ void StateTrace::visitRead(Operation *op, Value from, Value layerValue, Facts &f
 }
 
 namespace {
-/// Whether `value` is provably at most the start, or the length, of the function's batch.
-template <typename FieldOp> bool isAtMost(Value value, Operation *op) {
+/// Whether `value` is provably the start, or the length, of the function's batch.
+template <typename FieldOp> bool isExactly(Value value, Operation *op) {
   for (Value argument : op->getParentOfType<func::FuncOp>().getArguments())
     for (Operation *user : argument.getUsers())
       if (isa<FieldOp>(user) && isa<BatchType>(argument.getType()) &&
-          Bounds::compare(value, Bounds::LE, user->getResult(0)))
+          Bounds::compare(value, Bounds::EQ, user->getResult(0)))
         return true;
   return false;
 }
@@ -46,8 +46,8 @@ template <typename FieldOp> bool isAtMost(Value value, Operation *op) {
 void StateTrace::checkRead(ReadOp op, StringAttr symbol, int64_t layer) {
   SlotTrace &slot = slots[symbol];
   LayerTrace &trace = slot.layers[layer];
-  bool isOld = isAtMost<StartOp>(op.getEnd(), op);
-  if (!isOld && !isAtMost<LengthOp>(op.getEnd(), op))
+  bool isOld = isExactly<StartOp>(op.getEnd(), op);
+  if (!isOld && !isExactly<LengthOp>(op.getEnd(), op))
     report(op, Rule::readEnd, symbol, {}, layer);
   if (!slot.declaration.cache.windowOf(layer) && !matchPattern(op.getBegin(), m_Zero()))
     report(op, Rule::readBegin, symbol, {}, layer);

@@ -61,6 +61,10 @@ std::string StateTrace::wrongRows(AppendOp op) {
   auto type = cast<RankedTensorType>(rows.getType());
   if (!type.isDynamicDim(0) && type.getDimSize(0) != knownTokens.value_or(-1))
     return std::to_string(type.getDimSize(0)) + " rows";
+  // A dynamic type may hide a number.
+  FailureOr<int64_t> number = Bounds::computeConstantBound(presburger::BoundType::EQ, {rows, 0});
+  if (succeeded(number) && *number != knownTokens.value_or(-1))
+    return std::to_string(*number) + " rows";
   bool isOne = knownSequences == 1;
   for (Operation *user : op.getBatch().getUsers()) {
     if (isa<TokensOp>(user) || (isa<CountOp>(user) && isOne)) {

@@ -514,3 +514,12 @@ func.func @group_c2(%x: index) {
   }
   return
 }
+
+// -----
+
+kv.schema @m entries [@bind_c3] { kv.cache @k layers(1) heads(2) row(16) }
+func.func @bind_c3(%x: tensor<1x?xi32>, %k: !kv.slot<@k>, %batch: !kv.batch {kv.sequences = 1}) -> !kv.slot<@k> {
+  // expected-error @+1 {{C3: binds to sequence 1 of a batch of 1}}
+  %y = kv.bind %x dim 1 = count %batch[1] : tensor<1x?xi32>
+  return %k : !kv.slot<@k>
+}

@@ -398,3 +398,16 @@ func.func @elsewhere(%n: index {kv.sequences = 1 : i64}, %k: !kv.slot<@k>, %batc
   %k1 = kv.waive %k, "a test" : !kv.slot<@k>
   return %k1 : !kv.slot<@k>
 }
+
+// -----
+
+// A dynamic type hides that they are one.
+kv.schema @m entries [@hidden] { kv.cache @k layers(1) heads(2) row(16) }
+func.func @hidden(%x: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %last = tensor.extract_slice %x[0, 0, 0] [%one, 2, 16] [1, 1, 1] : tensor<?x2x16xf32> to tensor<?x2x16xf32>
+  // expected-error @+1 {{rows: @hidden appends 1 rows to slot @k, layer 0, the call brings T = sum of count}}
+  %k1 = kv.append %k[%c0], %last, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  return %k1 : !kv.slot<@k>
+}

@@ -357,3 +357,20 @@ func.func @needless(%r: tensor<?x2x16xf32>, %k: !kv.slot<@k>, %batch: !kv.batch)
   %k2 = kv.waive %k1[%c0], "no reason" : !kv.slot<@k>
   return %k2 : !kv.slot<@k>
 }
+
+// -----
+
+// agreement/promises
+kv.schema @m entries [@promises, @decode] { kv.cache @k layers(1) heads(2) row(16) }
+func.func @promises(%r: tensor<?x2x16xf32>, %mask: tensor<?x?xf32> {kv.name = "mask"}, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  %m = kv.bind %mask = causal %batch[0] : tensor<?x?xf32>
+  %k1 = kv.append %k[%c0], %r, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  return %k1 : !kv.slot<@k>
+}
+// expected-error @+1 {{agreement: @decode takes 'mask' as it comes, @promises binds it to be causal; kv.bind it in both}}
+func.func @decode(%r: tensor<?x2x16xf32>, %mask: tensor<?x?xf32> {kv.name = "mask"}, %k: !kv.slot<@k>, %batch: !kv.batch) -> !kv.slot<@k> {
+  %c0 = arith.constant 0 : index
+  %k1 = kv.append %k[%c0], %r, %batch : !kv.slot<@k>, tensor<?x2x16xf32>
+  return %k1 : !kv.slot<@k>
+}
