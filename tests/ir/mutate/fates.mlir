@@ -2,6 +2,7 @@
 // RUN: kvasir-mutate %S/../../programs/llama.mlir --only "kv.append @k is" -v | FileCheck %s
 // RUN: kvasir-mutate %S/../../programs/llama.mlir --only "kv.append @k is removed" --json | FileCheck %s --check-prefix=JSON
 // RUN: kvasir-mutate %S/../../programs/llama.mlir --unroll --only "kv.append @v is removed" | FileCheck %s --check-prefix=UNROLLED
+// RUN: not kvasir-mutate %S/../../programs/llama.mlir --disable branches --only "kv.append @v is done in" 2>&1 | FileCheck %s --check-prefix=ORACLE
 
 // CHECK:      refused: llama.mlir:{{[0-9:]+}} kv.append @k is removed: coverage: @forward returns without writing rows [start, start + count) of slot @k, layers 0-5;
 // CHECK-NEXT: refused: {{.*}} kv.append @k is done twice: coverage: {{.*}} a second time;
@@ -25,3 +26,8 @@
 // JSON-NEXT: "rule": "coverage",
 
 // UNROLLED: 6 mutants, 6 refused
+
+// What a rule is for is what survives without it, and running it beside the program shows it: prefill forgets its rows.
+// ORACLE: different: llama.mlir:{{[0-9:]+}} kv.append @v is done in calls of one token only: step 1, @forward of 5 tokens: output logits, row
+// ORACLE: 1 mutants, 0 refused, 0 stopped when called, 0 do what the program does in {{[0-9]+}} steps, 1 do something else, 0 can't be run; kill rate 0.0 %
+// ORACLE: kvasir-mutate: {{.*}} mutants survive that do something else, or can't be shown to do the same
