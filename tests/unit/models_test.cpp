@@ -73,8 +73,8 @@ TEST_CASE("a model becomes one loop over its layers") {
   std::string text = textOf(**module);
   for (const char *part :
        {"architecture = \"llama\"", "context = 256 : i64", "name = \"tiny\"", "vocabulary = 96 : i64",
-        "kv.schema @llama entries [@forward]", "kv.cache @k layers(2) heads(2) row(16) rotated(adjacent)",
-        "kv.cache @v layers(2) heads(2) row(16) values(@k)",
+        "kv.schema @llama entries [@forward]", "kv.cache @k layers(2) heads(2) row(16) serves([0], [1]) rotated(adjacent) by([@attn_k])",
+        "kv.cache @v layers(2) heads(2) row(16) values(@k) by([@attn_v])",
         "lm.weight @attn_k family(2) source(\"blk.{}.attn_k.weight\") : "
         "!lm.weight<32x64, codes = ui4, group = 32, scale = f16, zero = 8>",
         "lm.weight @output_norm source(\"output_norm.weight\") : !lm.weight<64, codes = f32>",
