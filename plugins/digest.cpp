@@ -90,4 +90,6 @@ std::string toHex(std::span<const uint8_t> bytes) {
   return text;
 }
 
+std::string shortHex(std::span<const uint8_t> digest) { return toHex(digest.first(8)) + "…"; }
+
 } // namespace kvasir

@@ -32,6 +32,9 @@ std::span<const uint8_t> leafBytes(const std::vector<Digest> &leaves);
 /// Lower-case hexadecimal of all bytes.
 std::string toHex(std::span<const uint8_t> bytes);
 
+/// As much of a digest as tells two apart, for people: "f78b56c22447cf5f…".
+std::string shortHex(std::span<const uint8_t> digest);
+
 } // namespace kvasir
 
 #endif

@@ -109,8 +109,8 @@ Status PluginFile::checkImage(uint64_t manifestOffset, uint64_t imageSize) {
   if (!found)
     return Failure{found.message()};
   if (!isEqual(*found, header.build_id))
-    return Failure{"is damaged: the hash of its code is " + toHex(*found).substr(0, 16) + "…, its manifest says " +
-                   toHex(header.build_id).substr(0, 16) + "…"};
+    return Failure{"is damaged: the hash of its code is " + shortHex(*found) + ", its manifest says " +
+                   shortHex(header.build_id)};
   return Done{};
 }
 

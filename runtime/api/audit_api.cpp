@@ -20,8 +20,8 @@ std::vector<std::string> splitNames(const char *names) {
 void requireSameModel(const Model &model, const Model &against) {
   const Digest &own = model.identity().fingerprint, &other = against.identity().fingerprint;
   if (own != other)
-    throw Error(KV_BAD_INPUT, "the other plugin is of another model: its fingerprint is " + toHex(other).substr(0, 16) +
-                                  "…, not " + toHex(own).substr(0, 16) + "…");
+    throw Error(KV_BAD_INPUT, "the other plugin is of another model: its fingerprint is " + shortHex(other) + ", not " +
+                                  shortHex(own));
 }
 
 audit::AuditOptions auditOptionsFrom(const kvasir_audit_options &given, const Model &model) {

@@ -13,6 +13,12 @@ bool hasRole(const std::vector<TensorDescription> &tensors, TensorRole role) {
 
 } // namespace
 
+bool isSameModel(std::span<const uint8_t> fingerprint, const std::string &name,
+                 std::span<const uint8_t> otherFingerprint, const std::string &otherName) {
+  const bool hasFingerprint = std::ranges::any_of(fingerprint, [](uint8_t byte) { return byte != 0; });
+  return std::ranges::equal(fingerprint, otherFingerprint) && (hasFingerprint || name == otherName);
+}
+
 Model::Model(Program loaded, const ModelOptions &options)
     : program(std::move(loaded)), allSlots(std::make_shared<const Slots>(program.description.slots)),
       team(options.threads, options.pinning) {}

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 
 namespace kvasir::runtime {
@@ -22,6 +23,11 @@ struct Identity {
   Digest fingerprint = {}; ///< the manifest's
   Digest tokenizer = {};   ///< SHA-256 of the tokenizer's section
 };
+
+/// Is it one model that two plugins are of? Those that are written by hand have no fingerprint: their names tell them
+/// apart.
+bool isSameModel(std::span<const uint8_t> fingerprint, const std::string &name,
+                 std::span<const uint8_t> otherFingerprint, const std::string &otherName);
 
 /// What a plugin gives: code, its description, weights.
 struct Program {

@@ -8,14 +8,10 @@
 namespace kvasir::runtime {
 namespace {
 
-std::string shortHex(const Digest &digest) { return toHex(digest).substr(0, 16) + "…"; }
-
-/// Plugins that are written by hand have no fingerprint: their names tell them apart.
 void requireSameModel(const Model &from, const Model &to) {
   const Digest &source = from.identity().fingerprint, &target = to.identity().fingerprint;
   const std::string &sourceName = from.description().model.name, &targetName = to.description().model.name;
-  const bool hasFingerprint = std::ranges::any_of(source, [](uint8_t byte) { return byte != 0; });
-  if (source != target || (!hasFingerprint && sourceName != targetName))
+  if (!isSameModel(source, sourceName, target, targetName))
     throw Error(KV_UNSUPPORTED, "the state belongs to the model '" + sourceName + "' (fingerprint " + shortHex(source) +
                                     "), the other is '" + targetName + "' (" + shortHex(target) + ")");
   const Digest sourceSchema = schemaHash(from.description().slots), targetSchema = schemaHash(to.description().slots);

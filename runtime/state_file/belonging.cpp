@@ -10,19 +10,6 @@ namespace {
 
 [[noreturn]] void refuse(const std::string &reason) { throw Error(KV_UNSUPPORTED, reason); }
 
-std::string shortHex(std::span<const uint8_t> digest) { return toHex(digest).substr(0, 16) + "…"; }
-
-bool isZero(std::span<const uint8_t> digest) {
-  return std::ranges::all_of(digest, [](uint8_t byte) { return byte == 0; });
-}
-
-/// The models of two fingerprints. Plugins that are written by hand have none: their names tell them apart.
-bool isSameModel(const StateFile &file, const Model &model) {
-  const auto &fingerprint = model.identity().fingerprint;
-  return std::ranges::equal(file.conversation().fingerprint, fingerprint) &&
-         (!isZero(fingerprint) || file.description().model.name == model.description().model.name);
-}
-
 void requireSameLayouts(const std::vector<SlotDescription> &saved, const std::vector<SlotDescription> &own,
                         const std::string &numerics) {
   for (size_t slot = 0; slot < own.size(); ++slot)
@@ -39,7 +26,8 @@ void requireSameModel(const StateFile &file, const Model &model) {
     refuse("was written for plugin ABI " + std::to_string(saved.abi) + " and format " +
            std::to_string(saved.pluginFormat) + ", this runtime has " + std::to_string(KV_ABI) + " and " +
            std::to_string(KV_FORMAT));
-  if (!isSameModel(file, model))
+  if (!isSameModel(saved.fingerprint, file.description().model.name, model.identity().fingerprint,
+                   description.model.name))
     refuse("belongs to the model '" + file.description().model.name + "' (fingerprint " + shortHex(saved.fingerprint) +
            "), this is '" + description.model.name + "' (" + shortHex(model.identity().fingerprint) + ")");
   if (!std::ranges::equal(saved.tokenizer, model.identity().tokenizer))
