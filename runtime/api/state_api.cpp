@@ -16,6 +16,26 @@ void requireFloats(const State &state, size_t slot, uint64_t count, uint64_t num
                                   " don't fit into " + std::to_string(numFloats) + " floats");
 }
 
+/// Runs `body(state)` on a state that no call has.
+template <typename Body> kv_status withState(kvasir_state *handle, char *message, size_t bytes, Body body) {
+  return atBorder(message, bytes, [&] {
+    requireGiven(handle, "state");
+    const StateLock lock(*handle->state);
+    body(*handle->state);
+  });
+}
+
+/// Runs `body(state, slot)` with the index of the slot of this name.
+template <typename Body>
+kv_status withSlot(kvasir_state *handle, const char *slot, char *message, size_t bytes, Body body) {
+  return atBorder(message, bytes, [&] {
+    requireGiven(handle, "state");
+    requireGiven(slot, "slot");
+    const StateLock lock(*handle->state);
+    body(*handle->state, handle->state->slots().find(slot));
+  });
+}
+
 } // namespace
 
 StateOptions kvasir::runtime::stateOptionsFrom(const kvasir_state_options *given) {
@@ -43,12 +63,8 @@ uint64_t kvasir_state_length(const kvasir_state *state) { return state->state->l
 
 uint64_t kvasir_state_capacity(const kvasir_state *state) { return state->state->capacity(); }
 
-kv_status kvasir_state_reset(kvasir_state *state, char *message, size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(state, "state");
-    const StateLock lock(*state->state);
-    state->state->reset();
-  });
+kv_status kvasir_state_reset(kvasir_state *handle, char *message, size_t message_bytes) {
+  return withState(handle, message, message_bytes, [](State &state) { state.reset(); });
 }
 
 kv_status kvasir_state_fork(kvasir_state *handle, kvasir_state **branch, char *message, size_t message_bytes) {
@@ -77,21 +93,15 @@ kv_status kvasir_state_move(kvasir_state *handle, kvasir_model *model, const kva
 
 kv_status kvasir_state_truncate(kvasir_state *handle, uint64_t length, uint64_t *nearest, char *message,
                                 size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    const StateLock lock(*handle->state);
+  return withState(handle, message, message_bytes, [&](State &state) {
     if (nearest)
-      *nearest = handle->state->longestLegalLength(length);
-    handle->state->truncate(length);
+      *nearest = state.longestLegalLength(length);
+    state.truncate(length);
   });
 }
 
 kv_status kvasir_state_checkpoint(kvasir_state *handle, char *message, size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    const StateLock lock(*handle->state);
-    handle->state->checkpoint();
-  });
+  return withState(handle, message, message_bytes, [](State &state) { state.checkpoint(); });
 }
 
 kv_status kvasir_state_ids(kvasir_state *handle, uint64_t first, uint64_t count, int32_t *ids, char *message,
@@ -119,26 +129,17 @@ kv_status kvasir_slot_shape(const kvasir_model *handle, const char *slot, uint64
 
 kv_status kvasir_state_first_row(kvasir_state *handle, const char *slot, uint64_t *row, char *message,
                                  size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    requireGiven(slot, "slot");
+  return withSlot(handle, slot, message, message_bytes, [&](State &state, size_t index) {
     requireGiven(row, "row");
-    const StateLock lock(*handle->state);
-    const size_t index = handle->state->slots().find(slot);
-    if (handle->state->slots().isRegister(index))
+    if (state.slots().isRegister(index))
       throw Error(KV_BAD_INPUT, "slot " + std::string(slot) + " is a register and has no rows");
-    *row = handle->state->firstHeldRow(index);
+    *row = state.firstHeldRow(index);
   });
 }
 
 kv_status kvasir_state_rows(kvasir_state *handle, const char *slot, uint64_t layer, uint64_t first, uint64_t count,
                             float *rows, uint64_t num_floats, char *message, size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    requireGiven(slot, "slot");
-    State &state = *handle->state;
-    const StateLock lock(state);
-    const size_t index = state.slots().find(slot);
+  return withSlot(handle, slot, message, message_bytes, [&](State &state, size_t index) {
     requireFloats(state, index, count, num_floats);
     readRows(state, index, layer, first, count, rows);
   });
@@ -146,12 +147,7 @@ kv_status kvasir_state_rows(kvasir_state *handle, const char *slot, uint64_t lay
 
 kv_status kvasir_state_write(kvasir_state *handle, const char *slot, uint64_t layer, uint64_t first, uint64_t count,
                              const float *rows, uint64_t num_floats, char *message, size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    requireGiven(slot, "slot");
-    State &state = *handle->state;
-    const StateLock lock(state);
-    const size_t index = state.slots().find(slot);
+  return withSlot(handle, slot, message, message_bytes, [&](State &state, size_t index) {
     requireFloats(state, index, count, num_floats);
     writeRows(state, index, layer, first, count, rows);
   });
@@ -159,15 +155,10 @@ kv_status kvasir_state_write(kvasir_state *handle, const char *slot, uint64_t la
 
 kv_status kvasir_state_register(kvasir_state *handle, const char *slot, uint64_t layer, float *values,
                                 uint64_t num_floats, char *message, size_t message_bytes) {
-  return atBorder(message, message_bytes, [&] {
-    requireGiven(handle, "state");
-    requireGiven(slot, "slot");
-    const StateLock lock(*handle->state);
-    const Slots &slots = handle->state->slots();
-    const size_t index = slots.find(slot);
-    if (const uint64_t elements = registerElements(slots[index]); num_floats < elements)
+  return withSlot(handle, slot, message, message_bytes, [&](State &state, size_t index) {
+    if (const uint64_t elements = registerElements(state.slots()[index]); num_floats < elements)
       throw Error(KV_BAD_INPUT, "a layer of " + std::to_string(elements) + " elements doesn't fit into " +
                                     std::to_string(num_floats) + " floats");
-    readRegister(*handle->state, index, layer, values);
+    readRegister(state, index, layer, values);
   });
 }
