@@ -100,3 +100,22 @@ TEST_CASE("each deleted write of the right packages is noticed") {
   }
   CHECK(numNoticed == mutations.size());
 }
+
+TEST_CASE("offsets that double at each step are followed once, and not beyond what rows can be") {
+  Function function;
+  function.values = {{"pos", {TypeKind::tensor, {Element::i32, {1}}}, {}}};
+  function.inputs = {0};
+  constexpr ValueId kSteps = 60;
+  for (ValueId step = 0; step < kSteps; ++step) {
+    function.values.push_back({"x" + std::to_string(step), function.values[0].type, {}});
+    Operation add;
+    add.type = "add";
+    add.outputs = {step + 1};
+    add.inputs["x"] = add.inputs["y"] = {{step, {}}};
+    function.body.operations.push_back(add);
+  }
+  const IndexExpressions expressions(function);
+  CHECK(text(expressions.find({3, {}}, 0).value()) == "8 * pos");
+  CHECK(text(expressions.find({40, {}}, 0).value()) == "1099511627776 * pos");
+  CHECK(!expressions.find({kSteps, {}}, 0));
+}

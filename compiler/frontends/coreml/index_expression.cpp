@@ -7,6 +7,9 @@ namespace kvasir::coreml {
 namespace {
 
 constexpr int kDeepest = 64;
+constexpr int64_t kFarthest = int64_t(1) << 40; ///< of rows and factors: sums and differences of a few never overflow
+
+bool isNear(int64_t number) { return -kFarthest <= number && number <= kFarthest; }
 
 void collectMakers(const Block &block, std::vector<const Operation *> &makers) {
   for (const Operation &operation : block.operations) {
@@ -41,13 +44,21 @@ IndexExpressions::IndexExpressions(const Function &function) : function(function
 }
 
 std::optional<IndexExpression> IndexExpressions::find(const Operand &operand, uint64_t index) const {
+  return find(operand, index, kDeepest);
+}
+
+std::optional<IndexExpression> IndexExpressions::find(const Operand &operand, uint64_t index, int depth) const {
   if (const Constant *constant = function.constantOf(operand)) {
     const std::optional<std::vector<int64_t>> integers = constant->asIntegers();
     if (!integers || integers->empty() || (index >= integers->size() && integers->size() != 1))
       return std::nullopt;
-    return IndexExpression{{}, (*integers)[integers->size() == 1 ? 0 : index]};
+    const int64_t integer = (*integers)[integers->size() == 1 ? 0 : index];
+    return isNear(integer) ? std::optional(IndexExpression{{}, integer}) : std::nullopt;
   }
-  return find(*operand.value, index, kDeepest);
+  const std::pair<ValueId, uint64_t> key(*operand.value, index);
+  if (const auto found = known.find(key); found != known.end())
+    return found->second;
+  return known[key] = follow(*operand.value, index, depth);
 }
 
 std::optional<uint64_t> IndexExpressions::countOf(const Operand &operand) const {
@@ -59,11 +70,9 @@ std::optional<uint64_t> IndexExpressions::countOf(const Operand &operand) const 
   return count;
 }
 
-std::optional<IndexExpression> IndexExpressions::find(ValueId value, uint64_t index, int depth) const {
+std::optional<IndexExpression> IndexExpressions::follow(ValueId value, uint64_t index, int depth) const {
   if (depth == 0)
     return std::nullopt;
-  if (function.values[value].constant)
-    return find(Operand{value, {}}, index);
   const Operation *maker = makers[value];
   if (!maker) {
     if (countOf(Operand{value, {}}) != 1)
@@ -84,10 +93,7 @@ std::optional<IndexExpression> IndexExpressions::find(ValueId value, uint64_t in
 std::optional<IndexExpression> IndexExpressions::findOperand(const Operation &operation, std::string_view name,
                                                              uint64_t index, int depth) const {
   const Operand *operand = operation.find(name);
-  if (!operand)
-    return std::nullopt;
-  return operand->value && !function.constantOf(*operand) ? find(*operand->value, index, depth - 1)
-                                                          : find(*operand, index);
+  return operand ? find(*operand, index, depth - 1) : std::nullopt;
 }
 
 std::optional<IndexExpression> IndexExpressions::combine(const Operation &operation, int64_t sign, uint64_t index,
@@ -97,10 +103,14 @@ std::optional<IndexExpression> IndexExpressions::combine(const Operation &operat
   if (!sum || !other)
     return std::nullopt;
   sum->constant += sign * other->constant;
-  for (const auto &[input, factor] : other->terms)
-    if ((sum->terms[input] += sign * factor) == 0)
+  bool isKept = isNear(sum->constant);
+  for (const auto &[input, factor] : other->terms) {
+    int64_t &term = sum->terms[input];
+    isKept &= isNear(term += sign * factor);
+    if (term == 0)
       sum->terms.erase(input);
-  return sum;
+  }
+  return isKept ? sum : std::nullopt;
 }
 
 /// One element of a 1-dimensional tensor.
@@ -123,8 +133,7 @@ std::optional<IndexExpression> IndexExpressions::joined(const Operation &operati
     if (!count)
       return std::nullopt;
     if (index < *count)
-      return operand.value && !function.constantOf(operand) ? find(*operand.value, index, depth - 1)
-                                                            : find(operand, index);
+      return find(operand, index, depth - 1);
     index -= *count;
   }
   return std::nullopt;

@@ -25,11 +25,12 @@ public:
   explicit IndexExpressions(const Function &function);
 
   /// Element `index` of a 1-dimensional integer operand; nothing where it is no such sum. That a negative index counts
-  /// from the end, which exporters spell out, is taken as not happening.
+  /// from the end, which exporters spell out, is taken as not happening. Numbers beyond 2^40 are none.
   std::optional<IndexExpression> find(const Operand &operand, uint64_t index) const;
 
 private:
-  std::optional<IndexExpression> find(ValueId value, uint64_t index, int depth) const;
+  std::optional<IndexExpression> find(const Operand &operand, uint64_t index, int depth) const;
+  std::optional<IndexExpression> follow(ValueId value, uint64_t index, int depth) const;
   std::optional<IndexExpression> findOperand(const Operation &operation, std::string_view name, uint64_t index,
                                              int depth) const;
   std::optional<IndexExpression> combine(const Operation &operation, int64_t sign, uint64_t index, int depth) const;
@@ -39,6 +40,8 @@ private:
 
   const Function &function;
   std::vector<const Operation *> makers; ///< by ValueId; null for inputs
+  /// What was followed so far: a chain of `x + x` would be followed twice at each step.
+  mutable std::map<std::pair<ValueId, uint64_t>, std::optional<IndexExpression>> known;
 };
 
 } // namespace kvasir::coreml

@@ -14,6 +14,16 @@ bool isMovement(std::string_view type) {
   return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 
+/// The values that an op takes, and those that its blocks give it.
+void addUses(const Operation &operation, std::set<ValueId> &used) {
+  for (const auto &[name, operands] : operation.inputs)
+    for (const Operand &operand : operands)
+      if (operand.value)
+        used.insert(*operand.value);
+  for (const Block &block : operation.blocks)
+    used.insert(block.outputs.begin(), block.outputs.end());
+}
+
 /// What a value came from, through movements and updates.
 struct Root {
   ValueId state;
@@ -150,12 +160,7 @@ private:
                                                          [&](ValueId output) { return stored.contains(output); });
       if (!reaches)
         continue;
-      for (const auto &[name, operands] : operation.inputs)
-        for (const Operand &operand : operands)
-          if (operand.value)
-            stored.insert(*operand.value);
-      for (const Block &block : operation.blocks)
-        stored.insert(block.outputs.begin(), block.outputs.end());
+      addUses(operation, stored);
     }
     for (StateUpdate &update : flow.updates)
       update.isStored = stored.contains(update.operation->outputs.front());
@@ -172,12 +177,7 @@ private:
       const Operation &operation = **at;
       if (operation.type == "identity" && !operation.outputs.empty() && !used.contains(operation.outputs.front()))
         continue;
-      for (const Block &block : operation.blocks)
-        used.insert(block.outputs.begin(), block.outputs.end());
-      for (const auto &[name, operands] : operation.inputs)
-        for (const Operand &operand : operands)
-          if (operand.value)
-            used.insert(*operand.value);
+      addUses(operation, used);
     }
     for (ValueId input : function.inputs)
       if (!used.contains(input) && function.values[input].type.kind == TypeKind::tensor)
