@@ -1,13 +1,7 @@
 # Installs the package, builds examples/ against it as a stranger would, and runs them on the toy plugin.
 # cmake -DBUILD=folder -DEXAMPLES=folder -DTOY=file -DWORK=folder -DC_COMPILER=… -DCXX_COMPILER=… -P check_examples.cmake
 file(REMOVE_RECURSE ${WORK})
-function(run)
-  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
-  if(result)
-    message(FATAL_ERROR "${ARGN}: ${result}\n${output}")
-  endif()
-  set(output "${output}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 # The README shows the C++ one, to the letter.
 file(READ ${EXAMPLES}/continue.cpp code)

@@ -1,13 +1,7 @@
 # Installs the package, builds a plugin in C against it as a stranger would, and runs it.
 # cmake -DBUILD=folder -DPROJECT=folder -DFOREIGN=folder -DWORK=folder -DC_COMPILER=… -P check_plugin.cmake
 file(REMOVE_RECURSE ${WORK})
-function(run)
-  execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE output ERROR_VARIABLE output RESULT_VARIABLE result)
-  if(result)
-    message(FATAL_ERROR "${ARGN}: ${result}\n${output}")
-  endif()
-  set(output "${output}" PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
 run(${CMAKE_COMMAND} --install ${BUILD} --component runtime --prefix ${WORK}/installed)
 run(${CMAKE_COMMAND} -G Ninja -S ${PROJECT} -B ${WORK}/build -DCMAKE_PREFIX_PATH=${WORK}/installed
