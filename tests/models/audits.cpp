@@ -8,17 +8,15 @@
 // one call. Every 16th runs `kvasir audit` on a short random prompt instead. KVASIR_AUDITS replaces the number;
 // KVASIR_AUDIT_SEED is the first audit's (0).
 #include "kvasir/audit.hpp"
-
-#include <nlohmann/json.hpp>
+#include "tests/models/conversations.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
+
+using namespace kvasir::test;
 
 namespace {
-using Ids = std::vector<int32_t>;
-
 /// One tree of conversations on a model that is opened once.
 class Tree {
 public:
@@ -41,19 +39,16 @@ public:
   uint64_t tokens() const { return numTokens; }
 
 private:
-  uint64_t pick(uint64_t below) { return std::uniform_int_distribution<uint64_t>(0, below - 1)(random); }
+  uint64_t pick(uint64_t below) { return randomSize(random, 0, below - 1); }
   kvasir::State &any() { return states[pick(states.size())]; }
 
-  Ids randomIds(uint64_t count) {
-    Ids ids(count);
-    for (int32_t &id : ids)
-      id = int32_t(pick(model.facts().vocabulary));
+  Ids someIds(uint64_t count) {
     numTokens += count;
-    return ids;
+    return randomIds(random, count, model.facts().vocabulary);
   }
 
   void append() {
-    const Ids ids = randomIds(1 + pick(pick(2) ? 24 : 3));
+    const Ids ids = someIds(1 + pick(pick(2) ? 24 : 3));
     model.predict(any(), ids, {.audit = audit.get()});
   }
 
@@ -61,7 +56,7 @@ private:
     std::vector<kvasir::Sequence> batch;
     std::vector<Ids> ids;
     for (size_t i = 0; i < states.size(); ++i)
-      ids.push_back(randomIds(1 + pick(i % 2 ? 12 : 2)));
+      ids.push_back(someIds(1 + pick(i % 2 ? 12 : 2)));
     for (size_t i = 0; i < states.size(); ++i)
       batch.push_back({states[i], ids[i]});
     model.predict(batch, {.audit = audit.get()});
@@ -82,13 +77,10 @@ private:
       return "";
     kvasir::State fresh = model.makeState();
     model.predict(fresh, state.ids(), {.wanted = kvasir::Wanted::none});
-    const auto description = nlohmann::json::parse(model.description());
-    for (const auto &slot : description.at("slots"))
-      for (uint64_t layer = 0; layer < slot.at("layers"); ++layer)
-        if (state.rows(slot.at("name"), layer, 0, state.length()) !=
-            fresh.rows(slot.at("name"), layer, 0, state.length()))
-          return "slot " + slot.at("name").get<std::string>() + ", layer " + std::to_string(layer) +
-                 ": rows differ from those of one call";
+    for (const Slot &slot : slotsOf(model))
+      for (uint64_t layer = 0; layer < slot.layers; ++layer)
+        if (contentsOf(slot, layer, state, 0) != contentsOf(slot, layer, fresh, 0))
+          return "slot " + slot.name + ", layer " + std::to_string(layer) + ": rows differ from those of one call";
     return "";
   }
 
@@ -96,7 +88,7 @@ private:
                                                &Tree::appendMany, &Tree::fork,   &Tree::truncate};
 
   const kvasir::Model &model;
-  std::mt19937_64 random;
+  Random random;
   kvasir::Audit audit;
   std::vector<kvasir::State> states;
   uint64_t numTokens = 0;
@@ -104,7 +96,7 @@ private:
 
 /// The whole audit on a few tokens.
 std::string auditPrompt(const kvasir::Model &model, uint64_t seed) {
-  std::mt19937_64 random(seed);
+  Random random(seed);
   kvasir::AuditOptions options;
   for (uint64_t count = 1 + random() % 12; options.ids.size() < count;)
     options.ids.push_back(int32_t(random() % model.facts().vocabulary));

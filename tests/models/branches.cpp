@@ -5,49 +5,23 @@
 //
 // A tree grows from one conversation in 14 random steps. At its end each of its conversations is compared, to the bit,
 // with a new one that is given the same tokens in one call: all logits that were seen on the way to it and not undone,
-// every row that both hold, registers. Prompts are about a block of 128 tokens long, so that forks and cuts fall on both
-// sides of its end.
-#include "kvasir/kvasir.hpp"
-
-#include <nlohmann/json.hpp>
+// every row that both hold, registers. Prompts are about a block of 128 tokens long, so that forks and cuts fall on
+// both sides of its end.
+#include "tests/models/conversations.h"
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
-#include <random>
+
+using namespace kvasir::test;
 
 namespace {
-using Random = std::mt19937_64;
-
 constexpr int kSteps = 14;
-
-size_t randomSize(Random &random, size_t least, size_t most) {
-  return std::uniform_int_distribution<size_t>(least, most)(random);
-}
-
-struct Slot {
-  std::string name;
-  uint64_t layers;
-  bool isRegister;
-};
-
-std::vector<Slot> slotsOf(const kvasir::Model &model) {
-  std::vector<Slot> slots;
-  const auto description = nlohmann::json::parse(model.description());
-  for (const auto &slot : description.at("slots"))
-    slots.push_back({slot.at("name"), slot.at("layers"), slot.at("kind") == "register"});
-  return slots;
-}
 
 /// A conversation and the logits that it gave after each of its tokens, empty where none were asked for.
 struct Branch {
   kvasir::State state;
   std::vector<std::vector<float>> logits;
 };
-
-bool isSame(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
 
 class Tree {
 public:
@@ -73,10 +47,7 @@ private:
     count = std::min(count, branch.state.capacity() - branch.state.length());
     if (count == 0)
       return;
-    std::vector<int32_t> ids(count);
-    for (int32_t &id : ids)
-      id = int32_t(randomSize(random, 0, model.facts().vocabulary - 1));
-    const kvasir::Logits logits = model.predict(branch.state, ids);
+    const kvasir::Logits logits = model.predict(branch.state, randomIds(random, count, model.facts().vocabulary));
     branch.logits.resize(branch.state.length());
     branch.logits.back().assign(logits.last().begin(), logits.last().end());
   }
@@ -116,10 +87,12 @@ private:
     for (size_t token = 0; token < ids.size(); ++token)
       if (!branch.logits[token].empty() && !isSame(branch.logits[token], logits[token]))
         return "logits after token " + std::to_string(token) + " of " + std::to_string(ids.size());
-    for (const Slot &slot : slotsOf(model))
+    for (const Slot &slot : slotsOf(model)) {
+      const uint64_t first = firstOfBoth(slot, branch.state, fresh);
       for (uint64_t layer = 0; layer < slot.layers; ++layer)
-        if (!isSame(contentsOf(slot, layer, branch.state, fresh), contentsOf(slot, layer, fresh, branch.state)))
+        if (!isSame(contentsOf(slot, layer, branch.state, first), contentsOf(slot, layer, fresh, first)))
           return "slot " + slot.name + ", layer " + std::to_string(layer);
+    }
     const int32_t next[] = {1};
     if (fresh.length() < fresh.capacity() &&
         !isSame(model.predict(branch.state, next).last(), model.predict(fresh, next).last()))
@@ -127,12 +100,9 @@ private:
     return "";
   }
 
-  /// What one layer holds, as far as another state holds it too.
-  static std::vector<float> contentsOf(const Slot &slot, uint64_t layer, kvasir::State &state, kvasir::State &other) {
-    if (slot.isRegister)
-      return state.registerValue(slot.name, layer);
-    const uint64_t first = std::max(state.firstRow(slot.name), other.firstRow(slot.name));
-    return state.rows(slot.name, layer, first, state.length() - first);
+  /// The first row that both hold.
+  static uint64_t firstOfBoth(const Slot &slot, kvasir::State &a, kvasir::State &b) {
+    return slot.isRegister ? 0 : std::max(a.firstRow(slot.name), b.firstRow(slot.name));
   }
 
   const kvasir::Model &model;

@@ -4,56 +4,29 @@
 // usage: invariance MODEL.kvasir TOKENS
 //
 // One chunk on one thread is compared with: token by token; 20 random chunkings; on two threads; in a batch of four
-// with conversations of other lengths. Compared are the logits of every token and every row of every cache. States are
-// made of memory that earlier ones left their rows in. Of a slot with a window only the rows that it keeps are compared.
-#include "kvasir/kvasir.hpp"
-
-#include <nlohmann/json.hpp>
+// with conversations of other lengths. Compared are the logits of every token and every row of every cache, every
+// register. States are made of memory that earlier ones left their rows in. Of a slot with a window only the rows that
+// it keeps are compared.
+#include "tests/models/conversations.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <functional>
 #include <optional>
-#include <random>
+
+using namespace kvasir::test;
 
 namespace {
-using Ids = std::vector<int32_t>;
-using Random = std::mt19937_64;
-
 /// Everything that a conversation leaves behind.
 struct Trace {
   std::vector<float> logits; // [T, V]
-  std::vector<float> rows;   // of each slot and layer
+  std::vector<float> rows;   // of each slot and layer; registers' values, too
 };
 
-size_t randomSize(Random &random, size_t least, size_t most) {
-  return std::uniform_int_distribution<size_t>(least, most)(random);
-}
-
-Ids randomIds(Random &random, size_t count, uint64_t vocabulary) {
-  Ids ids(count);
-  for (int32_t &id : ids)
-    id = int32_t(randomSize(random, 0, vocabulary - 1));
-  return ids;
-}
-
-struct Cache {
-  std::string name;
-  uint64_t layers, window;
-
-  /// The first row that a state of `length` tokens still holds.
-  uint64_t firstRow(uint64_t length) const { return window && length >= window ? length - window + 1 : 0; }
-};
-
-/// As the model's description lists them.
-std::vector<Cache> cachesOf(const kvasir::Model &model) {
-  std::vector<Cache> caches;
-  const auto description = nlohmann::json::parse(model.description());
-  for (const auto &slot : description.at("slots"))
-    if (slot.at("kind") == "cache")
-      caches.push_back({slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0))});
-  return caches;
+/// The first row that a state of `length` tokens keeps of a slot.
+uint64_t firstKept(const Slot &slot, uint64_t length) {
+  return slot.window && length >= slot.window ? length - slot.window + 1 : 0;
 }
 
 /// How many of the tokens that are left come next.
@@ -79,11 +52,10 @@ public:
   }
 
   Trace finish() {
-    for (const Cache &cache : cachesOf(model))
-      for (uint64_t layer = 0; layer < cache.layers; ++layer) {
-        const uint64_t first = cache.firstRow(ids.size());
-        std::vector<float> rows = state.rows(cache.name, layer, first, ids.size() - first);
-        trace.rows.insert(trace.rows.end(), rows.begin(), rows.end());
+    for (const Slot &slot : slotsOf(model))
+      for (uint64_t layer = 0; layer < slot.layers; ++layer) {
+        const std::vector<float> held = contentsOf(slot, layer, state, firstKept(slot, ids.size()));
+        trace.rows.insert(trace.rows.end(), held.begin(), held.end());
       }
     return std::move(trace);
   }

@@ -7,41 +7,15 @@
 // plugin stores fewer bits; and going on gives, bit for bit, what the other plugin gives after these rows were written
 // into a state of its own. Moving back gives what was moved. Rows of a model with registers arrive with its registers;
 // what goes on from them is compared with a second move.
-#include "kvasir/kvasir.hpp"
-
-#include <nlohmann/json.hpp>
+#include "tests/models/conversations.h"
 
 #include <cstdio>
-#include <cstring>
-#include <random>
+
+using namespace kvasir::test;
 
 namespace {
-using Ids = std::vector<int32_t>;
-
 constexpr uint64_t kPositions[] = {1, 127, 128, 129, 255, 256, 257, 400};
 constexpr uint64_t kMore = 5; ///< tokens after the move
-
-struct Slot {
-  std::string name;
-  uint64_t layers;
-  bool isRegister;
-};
-
-std::vector<Slot> slotsOf(const kvasir::Model &model) {
-  std::vector<Slot> slots;
-  const auto description = nlohmann::json::parse(model.description());
-  for (const auto &slot : description.at("slots"))
-    slots.push_back({slot.at("name"), slot.at("layers"), slot.at("kind") == "register"});
-  return slots;
-}
-
-Ids randomIds(uint64_t count, uint64_t vocabulary) {
-  std::mt19937 random(11);
-  Ids ids(count);
-  for (int32_t &id : ids)
-    id = int32_t(random() % vocabulary);
-  return ids;
-}
 
 /// Everything that a state holds, as f32.
 std::vector<float> contentsOf(const kvasir::Model &model, kvasir::State &state) {
@@ -49,15 +23,10 @@ std::vector<float> contentsOf(const kvasir::Model &model, kvasir::State &state) 
   for (const Slot &slot : slotsOf(model))
     for (uint64_t layer = 0; layer < slot.layers; ++layer) {
       const uint64_t first = slot.isRegister ? 0 : state.firstRow(slot.name);
-      const std::vector<float> values = slot.isRegister ? state.registerValue(slot.name, layer)
-                                                        : state.rows(slot.name, layer, first, state.length() - first);
+      const std::vector<float> values = contentsOf(slot, layer, state, first);
       contents.insert(contents.end(), values.begin(), values.end());
     }
   return contents;
-}
-
-bool isSame(const std::vector<float> &a, const std::vector<float> &b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 /// A state of `to` that ran the same tokens itself, and then got the rows of `from` written over its own.
@@ -91,7 +60,8 @@ int fail(uint64_t position, const char *what) {
 
 int checkAt(const kvasir::Model &from, const kvasir::Model &to, uint64_t position) {
   const uint64_t vocabulary = from.facts().vocabulary;
-  const Ids all = randomIds(position + kMore, vocabulary);
+  Random random(11);
+  const Ids all = randomIds(random, position + kMore, vocabulary);
   const Ids ids(all.begin(), all.begin() + std::ptrdiff_t(position)), more(all.end() - kMore, all.end());
   kvasir::State source = from.makeState();
   from.predict(source, ids, {kvasir::Wanted::none});
