@@ -6,6 +6,7 @@
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 #include "runtime/tools/saved_conversation.h"
+#include "runtime/tools/succession.h"
 
 #include "kvasir/audit.hpp"
 
@@ -22,6 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 struct RunOptions {
   std::string model, stateFile;
+  std::vector<std::string> switches;
   PromptOptions prompt;
   uint64_t maxTokens = 128;
   SamplerOptions sampler;
@@ -59,41 +61,60 @@ struct Statistics {
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-/// One conversation: its calls, and who watches them.
+/// One conversation: its calls, who makes them, and who watches them.
 class Conversation {
 public:
-  Conversation(const Model &model, const RunOptions &options, State &state, const Interrupt &interrupt)
-      : model(model), interrupt(interrupt), state(state) {
-    if (options.isAudited)
-      audit.emplace(watchCalls(model));
+  Conversation(const RunOptions &options, Succession &succession, SavedConversation &saved, const Interrupt &interrupt)
+      : isAudited(options.isAudited), succession(succession), saved(saved), interrupt(interrupt) {
+    watch();
   }
 
   /// The last logits. Throws what predict throws, and Failed with the sentence if the audit finds something.
   Logits append(std::span<const int32_t> ids, Wanted wanted = Wanted::last) {
-    Logits logits = model.predict(state, ids, {wanted, &interrupt.cancel(), audit ? audit->get() : nullptr});
+    Logits logits =
+        succession.model().predict(saved.state(), ids, {wanted, &interrupt.cancel(), audit ? audit->get() : nullptr});
     if (audit)
       if (const auto found = audit->findings(); !found.empty())
         throw Failed("audit: " + found[0]);
     return logits;
   }
 
-  /// What the audit says in the end, if there is one.
+  /// The last logits, from the plugin that chooses the token after `numGenerated`.
+  Logits appendBefore(uint64_t numGenerated, std::span<const int32_t> ids) {
+    if (!succession.endsAfter(numGenerated))
+      return append(ids);
+    const auto last = ids.last(1), others = ids.first(ids.size() - 1);
+    if (!others.empty())
+      append(others, Wanted::none);
+    printVerdict();
+    saved.replace(succession.goOn(saved.state()));
+    watch();
+    return append(last);
+  }
+
+  /// What the audit says of this plugin in the end, if there is one.
   void printVerdict() {
     if (audit)
       std::fprintf(stderr, "audit: %s\n", audit->verdict().c_str());
   }
 
 private:
-  const Model &model;
+  void watch() {
+    if (isAudited)
+      audit.emplace(watchCalls(succession.model()));
+  }
+
+  const bool isAudited;
+  Succession &succession;
+  SavedConversation &saved;
   const Interrupt &interrupt;
-  State &state;
   std::optional<Audit> audit;
 };
 
 /// The prompt's last logits. Throws what append throws.
 Logits prefill(Conversation &conversation, const std::vector<int32_t> &ids, Statistics &statistics) {
   const auto begin = Clock::now();
-  Logits logits = conversation.append(ids);
+  Logits logits = conversation.appendBefore(0, ids);
   statistics.prefillSeconds = seconds(Clock::now() - begin);
   statistics.promptTokens = ids.size();
   statistics.firstToken = statistics.end = Clock::now();
@@ -101,9 +122,9 @@ Logits prefill(Conversation &conversation, const std::vector<int32_t> &ids, Stat
 }
 
 /// Goes on until an end token, the number of tokens asked for, or an interrupt.
-void generate(const Model &model, const RunOptions &options, const std::vector<int32_t> &ids, SavedConversation &saved,
-              const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
-  Conversation conversation(model, options, saved.state(), interrupt);
+void generate(Succession &succession, const RunOptions &options, const std::vector<int32_t> &ids,
+              SavedConversation &saved, const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
+  Conversation conversation(options, succession, saved, interrupt);
   Sampler sampler(options.sampler);
   for (const int32_t id : ids)
     sampler.accept(id);
@@ -112,7 +133,7 @@ void generate(const Model &model, const RunOptions &options, const std::vector<i
     saved.state().checkpoint(); // another run may begin with the same prompt
   for (uint64_t count = 1; count <= options.maxTokens && !interrupt.wasRequested(); ++count) {
     const int32_t id = sampler.sample(logits.last());
-    if (model.isEnd(id) && !options.ignoresEnd)
+    if (succession.model().isEnd(id) && !options.ignoresEnd)
       break;
     printer.push(id);
     if (count == options.maxTokens) {
@@ -121,7 +142,7 @@ void generate(const Model &model, const RunOptions &options, const std::vector<i
       break;
     }
     sampler.accept(id);
-    logits = conversation.append({&id, 1});
+    logits = conversation.appendBefore(count, {&id, 1});
     ++statistics.steps;
     statistics.end = Clock::now();
   }
@@ -143,13 +164,16 @@ void printStatistics(const RunOptions &options, uint32_t threads, const Statisti
 
 /// Loads, generates, prints; returns the number of threads that did it.
 uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, Statistics &statistics) {
-  const Model model(options.model, {options.threads, Pinning::automatic});
+  const auto switches = parseSwitches(options.switches, options.maxTokens);
+  const ModelOptions modelOptions{options.threads, Pinning::automatic};
+  const Model model(options.model, modelOptions);
+  Succession succession(model, switches, modelOptions);
   SavedConversation saved(model, options.stateFile);
   const bool goesOn = saved.isKept() && !isPromptGiven(options.prompt);
   const auto ids = saved.begin(goesOn ? std::vector<int32_t>{} : promptIds(model, options.prompt));
   Printer printer(model, options);
   try {
-    generate(model, options, ids, saved, interrupt, printer, statistics);
+    generate(succession, options, ids, saved, interrupt, printer, statistics);
   } catch (const Error &error) {
     if (statistics.promptTokens != 0)
       printer.finish();
@@ -204,6 +228,11 @@ void addRun(CLI::App &program, int &exitCode) {
       "--state", options->stateFile,
       "a .kvstate file: what it holds of the prompt's beginning is used as it is, or it is gone on from "
       "if there is no prompt; the whole conversation is saved there at the end");
+  command
+      ->add_option("--switch", options->switches,
+                   "NUMBER:FILE: after that many generated tokens another plugin of the same model chooses the next; it "
+                   "goes on from the rows that there are. 0: it has the prompt read by the first. Repeatable")
+      ->allow_extra_args(false);
   command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")->capture_default_str();
   addSamplerOptions(*command, options->sampler);
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));

@@ -24,6 +24,8 @@ public:
   std::vector<int32_t> goOn(const std::vector<int32_t> &ids);
 
   State &state() { return held; }
+  /// The same conversation in another plugin's form: what is saved is that plugin's.
+  void replace(State moved) { held = std::move(moved); }
   bool isKept() const { return !path.empty(); }
 
   /// To the file, if there is to be one.
