@@ -29,10 +29,10 @@ int writeLogits(const LogitsOptions &options) {
   if (ids.size() > state.capacity())
     throw Failed("the prompt is " + std::to_string(ids.size()) + " tokens; the model's context is " +
                  std::to_string(state.capacity()));
-  NpyFile file(options.output, ids.size(), model.facts().vocabulary);
+  NpyFile file(options.output, "<f4", {ids.size(), model.facts().vocabulary});
   for (size_t first = 0; first < ids.size(); first += kRowsAtOnce) {
     const auto piece = std::span(ids).subspan(first, std::min(kRowsAtOnce, ids.size() - first));
-    file.append(model.predict(state, piece, {Wanted::all, &interrupt.cancel()}).all());
+    file.append(std::as_bytes(model.predict(state, piece, {Wanted::all, &interrupt.cancel()}).all()));
   }
   file.finish();
   return kDone;

@@ -11,9 +11,11 @@ namespace kvasir::tools {
 namespace {
 
 /// Version 1.0; the data begins on a multiple of 64. Source: numpy.lib.format.
-std::string npyHeader(uint64_t rows, uint64_t columns) {
-  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
-                     std::to_string(columns) + "), }";
+std::string npyHeader(const std::string &type, const std::vector<uint64_t> &dims) {
+  std::string text = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (";
+  for (size_t i = 0; i < dims.size(); ++i)
+    text += (i ? " " : "") + std::to_string(dims[i]) + (i + 1 < dims.size() || i == 0 ? "," : "");
+  text += "), }";
   constexpr size_t kPreamble = 10;
   text.append(63 - (kPreamble + text.size()) % 64, ' ');
   text += '\n';
@@ -31,10 +33,10 @@ bool canBeReplaced(const std::string &path) {
 
 } // namespace
 
-NpyFile::NpyFile(const std::string &path, uint64_t rows, uint64_t columns)
+NpyFile::NpyFile(const std::string &path, const std::string &type, const std::vector<uint64_t> &dims)
     : path(path), partPath(canBeReplaced(path) ? path + ".part" : path), file(std::fopen(partPath.c_str(), "wb")) {
   require(file);
-  const std::string header = npyHeader(rows, columns);
+  const std::string header = npyHeader(type, dims);
   if (std::fwrite(header.data(), 1, header.size(), file) != header.size()) {
     discard();
     require(false);
@@ -53,8 +55,8 @@ void NpyFile::discard() {
     std::remove(partPath.c_str());
 }
 
-void NpyFile::append(std::span<const float> values) {
-  require(std::fwrite(values.data(), sizeof(float), values.size(), file) == values.size());
+void NpyFile::append(std::span<const std::byte> bytes) {
+  require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size());
 }
 
 void NpyFile::finish() {

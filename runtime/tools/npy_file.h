@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: MIT
-// NumPy's .npy files of f32 matrices.
+// NumPy's .npy files, written piece by piece.
 #ifndef KVASIR_RUNTIME_TOOLS_NPY_FILE_H
 #define KVASIR_RUNTIME_TOOLS_NPY_FILE_H
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace kvasir::tools {
 
-/// Writes a matrix [rows, columns] row by row. It has its name only when it is whole: until `finish` it is called
-/// path.part, and without it nothing is left. A pipe or a device is written as it is.
+/// Writes a tensor, row-major. It has its name only when it is whole: until `finish` it is called path.part, and
+/// without it nothing is left. A pipe or a device is written as it is.
 class NpyFile {
 public:
-  /// Throws Failed with the system's reason, as the others do.
-  NpyFile(const std::string &path, uint64_t rows, uint64_t columns);
+  /// `type` is NumPy's name of the elements ("<f4"). Throws Failed with the system's reason, as the others do.
+  NpyFile(const std::string &path, const std::string &type, const std::vector<uint64_t> &dims);
   NpyFile(const NpyFile &) = delete;
   ~NpyFile();
 
-  void append(std::span<const float> values);
+  void append(std::span<const std::byte> bytes);
   void finish();
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
+#include "runtime/tools/function_calls.h"
 #include "runtime/tools/interrupt.h"
 #include "runtime/tools/limits.h"
 #include "runtime/tools/output.h"
@@ -217,10 +218,19 @@ void addSamplerOptions(CLI::App &command, SamplerOptions &sampler) {
   command.add_option("--penalty-tokens", sampler.penaltyTokens, "how many tokens are recent")->capture_default_str();
 }
 
+int callFunctions(const RunOptions &options, const std::vector<FunctionCall> &calls) {
+  if (isPromptGiven(options.prompt))
+    throw Misused("--call takes its inputs from --input, not from a prompt");
+  if (!options.switches.empty())
+    throw Misused("--call stays with one plugin; --switch is for text");
+  return runCalls(options.model, options.stateFile, options.threads, calls);
+}
+
 } // namespace
 
 void addRun(CLI::App &program, int &exitCode) {
-  CLI::App *command = program.add_subcommand("run", "Goes on from a prompt, until the model ends the text");
+  CLI::App *command =
+      program.add_subcommand("run", "Goes on from a prompt, until the model ends the text; or calls functions");
   auto options = std::make_shared<RunOptions>();
   command->add_option("model", options->model, "a .kvasir file")->required();
   addPromptOptions(*command, options->prompt);
@@ -243,7 +253,12 @@ void addRun(CLI::App &program, int &exitCode) {
   command->add_flag("--audit", options->isAudited,
                     "run each call twice and see which rows of the state it writes; stop at the first that is wrong");
   command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
-  command->callback([=, &exitCode] { exitCode = run(*options); });
+  auto calls = std::make_shared<CallOptions>();
+  addCallOptions(*command, *calls);
+  command->callback([=, &exitCode] {
+    const std::vector<FunctionCall> given = callsOf(*command, *calls);
+    exitCode = given.empty() ? run(*options) : callFunctions(*options, given);
+  });
 }
 
 } // namespace kvasir::tools
