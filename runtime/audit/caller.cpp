@@ -67,6 +67,17 @@ bool takesTokens(const FunctionDescription &function) {
   return std::ranges::any_of(function.inputs, [](const TensorDescription &input) { return isSplit(input, 'T'); });
 }
 
+std::vector<std::vector<uint8_t>> inputsOf(const FunctionDescription &function, std::span<const int32_t> ids,
+                                           uint64_t start) {
+  std::vector<Token> tokens;
+  for (const int32_t id : ids)
+    tokens.push_back({id, start + tokens.size()});
+  std::vector<std::vector<uint8_t>> inputs;
+  for (const TensorDescription &input : function.inputs)
+    inputs.push_back(makeInput(input, tokens));
+  return inputs;
+}
+
 std::vector<OutputRow> Caller::call(const std::vector<Feed> &feeds, Observer *observer, const CancelFlag *ownCancel) {
   CallRequest request;
   request.function = function;

@@ -26,6 +26,10 @@ bool isCallable(const FunctionDescription &function);
 /// Does it add tokens, as far as its inputs tell?
 bool takesTokens(const FunctionDescription &function);
 
+/// The inputs of a callable function for tokens of one sequence that holds `start`, in the description's order.
+std::vector<std::vector<uint8_t>> inputsOf(const FunctionDescription &function, std::span<const int32_t> ids,
+                                           uint64_t start);
+
 /// What calls a function on batches, and counts.
 class Caller {
 public:

@@ -12,6 +12,7 @@ namespace kvasir::tools {
 // Each adds its subcommand to the program; if that is the one, it runs and sets `exitCode`.
 void addAudit(CLI::App &program, int &exitCode);
 void addBench(CLI::App &program, int &exitCode);
+void addDiff(CLI::App &program, int &exitCode);
 void addInspect(CLI::App &program, int &exitCode);
 void addLogits(CLI::App &program, int &exitCode);
 void addPlan(CLI::App &program, int &exitCode);

@@ -61,6 +61,7 @@ int main(int argc, char **argv) {
   int exitCode = kDone;
   addAudit(program, exitCode);
   addBench(program, exitCode);
+  addDiff(program, exitCode);
   addInspect(program, exitCode);
   addLogits(program, exitCode);
   addPlan(program, exitCode);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What can be wrong with transformer.c: -DKV_BUG=BUG_… chooses one. All but the last three are in calls that add
- * several tokens to a sequence; decode is right. */
+ * What can be wrong with transformer.c: -DKV_BUG=BUG_… chooses one. Those up to BUG_OTHER_SEQUENCE and BUG_NONDETERMINISTIC
+ * are in calls that add several tokens to a sequence; decode is right. */
 #ifndef KVASIR_TESTS_FOREIGN_BUGS_H
 #define KVASIR_TESTS_FOREIGN_BUGS_H
 
@@ -21,7 +21,12 @@ enum {
   BUG_OTHER_SEQUENCE,       /* v in layer 3: rows go to the next sequence of the batch */
   BUG_NONDETERMINISTIC,     /* attention sums its rows in an order that depends on the clock */
   BUG_REGISTER_NOT_WRITTEN, /* the register that prepare declares is not written */
-  BUG_REGISTER_ON_ERROR     /* a cancelled call leaves what it has in the register's committed value */
+  BUG_REGISTER_ON_ERROR,    /* a cancelled call leaves what it has in the register's committed value */
+  /* Of numbers: every call does the same, so no audit can tell. Another plugin can (kvasir diff). */
+  BUG_FIVE_TOKENS, /* calls that add 5 tokens: an output of the upper projection of layer 2 is wrong */
+  BUG_ROPE_BASE,   /* keys turn at a quarter of the pace */
+  BUG_SWAPPED,     /* k and v are written into each other */
+  BUG_WEIGHT       /* one number of the matrix of values of layer 3 is wrong */
 };
 
 #ifndef KV_BUG

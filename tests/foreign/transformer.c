@@ -128,10 +128,12 @@ static void project(const Work *work, uint32_t layer, uint64_t t) {
   multiply(QUERY, layer, H * D, E, 0.3f, in, token->q);
   multiply(KEY, layer, G * D, E, 0.3f, in, token->k);
   multiply(VALUE, layer, G * D, E, 0.3f, in, token->v);
+  if (HAS_BUG(WEIGHT) && layer == 3)
+    token->v[11] += 0.01f * in[7];
   for (uint32_t i = 0; i < H * D; i += 2)
     rotate(&token->q[i], &token->q[i + 1], (uint64_t)work->call->positions[t], i % D / 2);
   for (uint32_t i = 0; i < G * D; i += 2)
-    rotate(&token->k[i], &token->k[i + 1], (uint64_t)work->call->positions[t], i % D / 2);
+    rotate(&token->k[i], &token->k[i + 1], (uint64_t)work->call->positions[t], i % D / 2 + 2 * HAS_BUG(ROPE_BASE));
 }
 
 /* The token's rows into the cache. */
@@ -156,9 +158,9 @@ static void append(const Work *work, uint32_t layer, uint64_t t) {
   if (HAS_BUG(OTHER_SEQUENCE) && prefill && layer == 3)
     v = viewOf(call, SLOT_V, (b + 1) % call->num_sequences);
 
-  store(k, layer, row, token->k);
+  store(k, layer, row, HAS_BUG(SWAPPED) ? token->v : token->k);
   if (!(HAS_BUG(SKIPS_V) && prefill && layer == 3))
-    store(v, layer, row, HAS_BUG(K_INTO_V) && prefill ? token->k : token->v);
+    store(v, layer, row, (HAS_BUG(K_INTO_V) && prefill) || HAS_BUG(SWAPPED) ? token->k : token->v);
 
   if (HAS_BUG(UNDECLARED) && prefill && layer == 3 && row == call->starts[b] && row > 0)
     store(v, layer, row - 1, token->v);
@@ -223,6 +225,8 @@ static void feed(const Work *work, uint32_t layer, uint64_t t) {
   multiply(UP, layer, F, E, 0.3f, in, up);
   for (uint32_t f = 0; f < F; ++f)
     up[f] = up[f] > 0 ? up[f] : 0;
+  if (HAS_BUG(FIVE_TOKENS) && layer == 2 && work->call->counts[work->call->token_sequence[t]] == 5)
+    up[9] += 1;
   multiply(DOWN, layer, E, F, 0.2f, up, added);
   for (uint32_t e = 0; e < E; ++e)
     token->x[e] += added[e];

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/diff/side_by_side.h"
+
+#include "runtime/audit/caller.h"
+#include "runtime/state/element.h"
+#include "runtime/state/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace kvasir::runtime::diff {
+namespace {
+
+// All rows of outputs up to 128 MB; beyond, those of the last token.
+constexpr uint64_t kOutputElements = 1 << 25;
+
+std::vector<float> rowsOf(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count) {
+  std::vector<float> values(count * rowElements(state.slots()[slot]));
+  readRows(state, slot, layer, first, count, values.data());
+  return values;
+}
+
+std::vector<float> registerOf(const State &state, size_t slot, uint64_t layer) {
+  std::vector<float> values(registerElements(state.slots()[slot]));
+  readRegister(state, slot, layer, values.data());
+  return values;
+}
+
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element) {
+  const uint64_t bits = elementBits(element);
+  std::vector<float> numbers(bytes.size() * 8 / bits);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = loadElement(bytes.data(), i * bits, element);
+  return numbers;
+}
+
+uint64_t elementsOf(const SlotDescription &slot) {
+  return slot.kind == SlotKind::reg ? registerElements(slot) : rowElements(slot);
+}
+
+std::string shapeText(const SlotDescription &slot) {
+  const std::string kind = slot.kind == SlotKind::reg ? "a register of " : "rows of ";
+  return kind + std::to_string(elementsOf(slot)) + " numbers in " + std::to_string(slot.layers) + " layers";
+}
+
+size_t otherSlot(const SlotDescription &slot, const std::vector<SlotDescription> &others) {
+  const auto found = std::ranges::find(others, slot.name, &SlotDescription::name);
+  if (found == others.end())
+    throw Error(KV_BAD_INPUT, "the second model has no slot " + slot.name + ": their states can't be compared");
+  if (found->kind != slot.kind || found->layers != slot.layers || elementsOf(*found) != elementsOf(slot))
+    throw Error(KV_BAD_INPUT, "slot " + slot.name + " has " + shapeText(slot) + " in the first model and " +
+                                  shapeText(*found) + " in the second: their states can't be compared");
+  return static_cast<size_t>(found - others.begin());
+}
+
+void requireSameIds(const Description &a, const Description &b) {
+  if (a.model.vocabularySize != b.model.vocabularySize)
+    throw Error(KV_BAD_INPUT, "the first model has a vocabulary of " + std::to_string(a.model.vocabularySize) +
+                                  ", the second of " + std::to_string(b.model.vocabularySize) +
+                                  ": the same tokens mean something else to them");
+}
+
+/// Rows and their length of a function's output; 0 where it has none for a token.
+uint64_t widthOf(const TensorDescription &output) {
+  uint64_t width = 1;
+  for (size_t i = 1; i < output.shape.size(); ++i)
+    width *= output.shape[i].number;
+  return isSplit(output, 'W') || isSplit(output, 'T') ? width : 0;
+}
+
+} // namespace
+
+Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance) {
+  Difference difference{.tolerance = tolerance};
+  double largest = 0, apart = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof a[i]) == 0) {
+      largest = std::isfinite(a[i]) ? std::max(largest, std::fabs(double{a[i]})) : largest;
+      continue;
+    }
+    double here = std::fabs(double{a[i]} - double{b[i]});
+    here = std::isfinite(here) ? here : HUGE_VAL;
+    for (const float number : {a[i], b[i]})
+      largest = std::isfinite(number) ? std::max(largest, std::fabs(double{number})) : largest;
+    if (here > apart) {
+      apart = here;
+      difference.element = i;
+      difference.a = a[i];
+      difference.b = b[i];
+    }
+  }
+  difference.share = apart > 0 ? apart / largest : 0; // a difference to zeros only is infinite
+  return difference;
+}
+
+SideBySide::SideBySide(Model &a, Model &b, const audit::AuditOptions &options, const FunctionGraph *graph)
+    : sides{{a, makePlan(a, options), a.makeState(0)}, {b, makePlan(b, options), b.makeState(0)}}, options(options),
+      allowed(a.description(), b.description()), writes(orderWrites(graph)) {
+  requireSameIds(a.description(), b.description());
+}
+
+std::vector<SideBySide::Write> SideBySide::orderWrites(const FunctionGraph *graph) const {
+  const auto &slots = sides[0].model.description().slots, &others = sides[1].model.description().slots;
+  std::vector<Write> ordered, rest;
+  const auto add = [&](std::vector<Write> &list, size_t slot, uint64_t layer, const std::string &op) {
+    list.push_back({slot, otherSlot(slots[slot], others), layer, op});
+  };
+  for (size_t step = 0; graph && step < graph->steps.size(); ++step)
+    if (const auto &appends = graph->steps[step].appends) {
+      const auto slot = std::ranges::find(slots, appends->slot, &SlotDescription::name);
+      if (slot != slots.end() && appends->layer < slot->layers)
+        add(ordered, static_cast<size_t>(slot - slots.begin()), appends->layer, graph->steps[step].at);
+    }
+  uint64_t numLayers = 0;
+  for (const SlotDescription &slot : slots)
+    numLayers = std::max(numLayers, slot.layers);
+  for (uint64_t layer = 0; layer < numLayers; ++layer)
+    for (size_t slot = 0; slot < slots.size(); ++slot) {
+      const auto isThis = [&](const Write &write) { return write.slot == slot && write.layer == layer; };
+      if (layer < slots[slot].layers && std::ranges::none_of(ordered, isThis))
+        add(rest, slot, layer, "");
+    }
+  ordered.insert(ordered.end(), rest.begin(), rest.end());
+  return ordered;
+}
+
+void SideBySide::run(Report &report) {
+  for (const SlotDescription &slot : sides[0].model.description().slots)
+    report.compared.push_back({slot.name, false, 0, std::nullopt});
+  uint64_t start = 0;
+  for (const uint64_t tokens : sides[0].plan.cuts) {
+    if (start + tokens > sides[1].state->capacity())
+      break;
+    compareCall(report, start, tokens);
+    start += tokens;
+    ++report.numCalls;
+    report.numTokens = start;
+    if (report.first)
+      return;
+  }
+}
+
+const FunctionDescription &SideBySide::function(const Side &side) const {
+  return side.model.description().functions[callTokens == 1 ? side.plan.step : side.plan.prefill];
+}
+
+SideBySide::Bytes SideBySide::call(Side &side, uint64_t start, uint64_t tokens, Wanted wanted) {
+  CallRequest request;
+  request.function = callTokens == 1 ? side.plan.step : side.plan.prefill;
+  request.states = {side.state.get()};
+  request.counts = {tokens};
+  request.wanted = wanted;
+  request.cancel = options.cancel;
+  const auto ids = std::span(sides[0].plan.ids).subspan(start, tokens);
+  const auto inputs = audit::inputsOf(function(side), ids, start);
+  Bytes outputs;
+  std::vector<const uint8_t *> inputBytes;
+  std::vector<uint8_t *> outputBytes;
+  for (const auto &input : inputs)
+    inputBytes.push_back(input.data());
+  for (const TensorDescription &output : function(side).outputs)
+    outputs.emplace_back(denseBytes(output.element, resolveDims(output, request.sizes())));
+  for (auto &output : outputs)
+    outputBytes.push_back(output.data());
+  runCall(side.model, request, inputBytes, outputBytes);
+  return outputs;
+}
+
+void SideBySide::compareCall(Report &report, uint64_t start, uint64_t tokens) {
+  callTokens = tokens;
+  uint64_t elements = 0;
+  for (const TensorDescription &output : function(sides[0]).outputs)
+    elements += widthOf(output) * tokens;
+  const Wanted wanted = elements <= kOutputElements ? Wanted::all : Wanted::last;
+  const Bytes a = call(sides[0], start, tokens, wanted), b = call(sides[1], start, tokens, wanted);
+  for (const Write &write : writes) {
+    if (sides[0].model.description().slots[write.slot].kind == SlotKind::reg)
+      compareRegister(report, write);
+    else
+      compareRows(report, write, start);
+  }
+  compareOutputs(report, a, b, start, wanted);
+}
+
+Place SideBySide::placeOf(const std::string &name, uint64_t row) const {
+  Place place;
+  place.function = function(sides[0]).name;
+  place.callTokens = callTokens;
+  place.slot = name;
+  place.row = row;
+  place.token = sides[0].plan.ids[row];
+  return place;
+}
+
+void SideBySide::record(Report &report, Compared &compared, const Place &place, const Difference &difference) {
+  ++compared.numRows;
+  const auto part = [](const Difference &of) { return of.tolerance > 0 ? of.share / of.tolerance : of.share; };
+  if (difference.share > 0 && (!compared.largest || part(difference) > part(compared.largest->difference)))
+    compared.largest = {place, difference};
+  if (difference.isBeyond() && !report.first)
+    report.first = {place, difference};
+}
+
+void SideBySide::compareRows(Report &report, const Write &write, uint64_t start) {
+  const State &a = *sides[0].state, &b = *sides[1].state;
+  const SlotDescription &slot = a.slots()[write.slot];
+  const uint64_t first = std::max({start, a.firstHeldRow(write.slot), b.firstHeldRow(write.otherSlot)});
+  const uint64_t count = a.length() - std::min(first, a.length()), width = rowElements(slot);
+  const auto rows = rowsOf(a, write.slot, write.layer, first, count);
+  const auto others = rowsOf(b, write.otherSlot, write.layer, first, count);
+  for (uint64_t i = 0; i < count; ++i) {
+    Place place = placeOf(slot.name, first + i);
+    place.op = write.op;
+    place.layer = write.layer;
+    place.width = slot.width;
+    const bool wasFound = report.first.has_value();
+    record(report, report.compared[write.slot], place,
+           differenceOf(std::span(rows).subspan(i * width, width), std::span(others).subspan(i * width, width),
+                        allowed.ofState(slot, write.layer)));
+    if (!wasFound && report.first)
+      report.origin = originOf(write, first + i);
+  }
+}
+
+void SideBySide::compareRegister(Report &report, const Write &write) {
+  const State &a = *sides[0].state, &b = *sides[1].state;
+  const SlotDescription &slot = a.slots()[write.slot];
+  Place place = placeOf(slot.name, a.length() - 1);
+  place.op = write.op;
+  place.isRegister = true;
+  place.layer = write.layer;
+  place.width = slot.shape.empty() ? 1 : slot.shape.back();
+  record(report, report.compared[write.slot], place,
+         differenceOf(registerOf(a, write.slot, write.layer), registerOf(b, write.otherSlot, write.layer),
+                      allowed.ofState(slot, write.layer)));
+}
+
+void SideBySide::compareOutputs(Report &report, const Bytes &a, const Bytes &b, uint64_t start, Wanted wanted) {
+  const auto &outputs = function(sides[0]).outputs, &others = function(sides[1]).outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const auto other = std::ranges::find(others, outputs[i].name, &TensorDescription::name);
+    const uint64_t width = widthOf(outputs[i]);
+    if (other == others.end() || width == 0 || widthOf(*other) != width)
+      continue;
+    auto compared = std::ranges::find_if(
+        report.compared, [&](const Compared &each) { return each.isOutput && each.name == outputs[i].name; });
+    if (compared == report.compared.end())
+      compared = report.compared.insert(compared, {outputs[i].name, true, 0, std::nullopt});
+    const auto rows = numbersOf(a[i], outputs[i].element);
+    const auto otherRows = numbersOf(b[static_cast<size_t>(other - others.begin())], other->element);
+    const uint64_t count = std::min(rows.size(), otherRows.size()) / width;
+    for (uint64_t row = 0; row < count; ++row) {
+      Place place = placeOf(outputs[i].name, wanted == Wanted::all ? start + row : start + callTokens - count + row);
+      place.isOutput = true;
+      place.width = width;
+      record(report, *compared, place,
+             differenceOf(std::span(rows).subspan(row * width, width), std::span(otherRows).subspan(row * width, width),
+                          allowed.ofOutputs()));
+    }
+  }
+}
+
+std::string SideBySide::originOf(const Write &write, uint64_t row) const {
+  const State &a = *sides[0].state;
+  const SlotDescription &slot = a.slots()[write.slot];
+  const auto found = rowsOf(*sides[1].state, write.otherSlot, write.layer, row, 1);
+  const auto isThere = [&](size_t index, uint64_t layer, uint64_t at) {
+    if (a.slots()[index].kind != SlotKind::cache || rowElements(a.slots()[index]) != found.size() ||
+        layer >= a.slots()[index].layers || at < a.firstHeldRow(index) || at >= a.length())
+      return false;
+    return !differenceOf(rowsOf(a, index, layer, at, 1), found, allowed.ofState(slot, layer)).isBeyond();
+  };
+  const bool isZero = std::ranges::all_of(found, [](float number) { return number == 0; });
+  if (isZero)
+    return "zeros";
+  for (size_t index = 0; index < a.slots().size(); ++index)
+    if (index != write.slot && isThere(index, write.layer, row))
+      return "A's row of slot " + a.slots()[index].name;
+  for (uint64_t layer = 0; layer < slot.layers; ++layer)
+    if (layer != write.layer && isThere(write.slot, layer, row))
+      return "A's row of layer " + std::to_string(layer);
+  for (uint64_t at = a.firstHeldRow(write.slot); at < a.length(); ++at)
+    if (at != row && isThere(write.slot, write.layer, at))
+      return "A's row " + std::to_string(at);
+  return "";
+}
+
+} // namespace kvasir::runtime::diff
