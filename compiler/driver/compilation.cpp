@@ -109,7 +109,7 @@ private:
     PassManager passes(&context);
     setUp()(passes);
     verifyBetweenPasses(passes, options);
-    addProgramPasses(passes, *backend, options.probe ? Probes::eachOp : Probes::none);
+    addProgramPasses(passes, *backend, options.probe ? Probes::eachOp : Probes::none, &graph);
     return mlir::failed(passes.run(*program)) ? failed("the program") : llvm::Error::success();
   }
 
@@ -174,6 +174,7 @@ private:
       return sections.takeError();
     std::string table = tensorsToJson(describeWeights(*program));
     sections->insert(sections->begin(), {"tensors", {table.begin(), table.end()}});
+    sections->push_back({"graph", {graph.begin(), graph.end()}});
     llvm::Expected<Bytes> image = makeImage(*description, *note);
     if (!image)
       return image.takeError();
@@ -295,6 +296,7 @@ private:
   std::unique_ptr<Backend> backend;
   std::vector<Variant> variants;
   OwningOpRef<ModuleOp> program;
+  std::string graph; ///< JSON
   uint64_t weightsSize = 0;
   std::string summary;
 };

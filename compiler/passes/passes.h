@@ -7,6 +7,8 @@
 
 #include "mlir/Pass/Pass.h"
 
+#include <string>
+
 namespace kvasir {
 
 /// On an entry that is another one, specialised: the name of that one.
@@ -17,6 +19,9 @@ constexpr llvm::StringLiteral kProbeAttr = "kv.probe";
 
 /// On an input of int32: its numbers are below this, and not negative; checked before the function runs.
 constexpr llvm::StringLiteral kLimitAttr = "kv.limit";
+
+/// Which ops are functions of their own, too.
+enum class Probes { none, eachOp };
 
 /// On a kv.cache or kv.register: its #lm.layout.
 constexpr llvm::StringLiteral kLayoutAttr = "lm.layout";
@@ -29,6 +34,7 @@ std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);
 std::unique_ptr<mlir::Pass> makeNameExtents();
 std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
 std::unique_ptr<mlir::Pass> makeProbeOps();
+std::unique_ptr<mlir::Pass> makeRecordGraph(std::string &json, Probes probes);
 std::unique_ptr<mlir::Pass> makeSpecialise();
 std::unique_ptr<mlir::Pass> makeYieldInPlace();
 

@@ -12,11 +12,13 @@
 using namespace mlir;
 using namespace kvasir;
 
-void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, Probes probes) {
+void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, Probes probes, std::string *graph) {
   pipeline.addPass(createInlinerPass()); // layer functions: groups and slots are matched and lowered in one body
   pipeline.addPass(createCSEPass());
   pipeline.addPass(kv::createRaiseWrites()); // imported writes become appends where they provably are
   pipeline.addPass(kv::createVerifyState());
+  if (graph)
+    pipeline.addPass(makeRecordGraph(*graph, probes)); // as the model was written, whatever kernels will do it
   if (probes == Probes::eachOp)
     pipeline.addPass(makeProbeOps()); // before groups: kernels are probed like all else
   pipeline.addPass(makeMatchGroups(backend));

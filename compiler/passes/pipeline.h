@@ -3,18 +3,17 @@
 #ifndef KVASIR_PASSES_PIPELINE_H
 #define KVASIR_PASSES_PIPELINE_H
 
-#include "backends/backend.h"
+#include "compiler/passes/passes.h"
 
 #include "mlir/Pass/PassManager.h"
 
 namespace kvasir {
 
-/// Which ops are functions of their own, too.
-enum class Probes { none, eachOp };
-
 /// From an imported program to a proved one: grouped for the backend, specialised, verified after each step. Once a
 /// program; what comes out is what the manifest describes and what every variant is lowered from.
-void addProgramPasses(mlir::OpPassManager &pipeline, const Backend &backend, Probes probes = Probes::none);
+/// `graph`, if given, gets what record-graph writes when the passes run.
+void addProgramPasses(mlir::OpPassManager &pipeline, const Backend &backend, Probes probes = Probes::none,
+                      std::string *graph = nullptr);
 
 /// From a proved program, its weights packed, to memrefs: entries are functions of (call, member, members, inputs,
 /// outputs marked kv.output), kernels are emitted, and what is left is scf, arith, math, memref, llvm and lm.invoke.

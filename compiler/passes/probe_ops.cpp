@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/probes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace kvasir;
 
-namespace {
-constexpr StringLiteral kPrefix = "probe.";
+/// "blk.{layer}.attn_q" for the weight "blk.{}.attn_q.weight".
+static std::string placeOf(lm::SelectOp select) {
+  auto weight = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(select, select.getSymbolAttr());
+  StringRef source = weight ? weight.getSource() : select.getSymbol();
+  source.consume_back(".weight");
+  auto [before, after] = source.split("{}");
+  return before.size() == source.size() ? source.str() : (before + "{layer}" + after).str();
+}
 
-/// The name that a person gave to the place of an op, without its layer: "blk.attn_q"; else the op's own.
-std::string placeOf(Operation *op) {
-  std::string name = op->getName().stripDialect().str();
+std::string kvasir::placeOf(Operation *op) {
+  std::string name;
   op->getLoc()->walk([&](Location location) {
     auto named = dyn_cast<NameLoc>(location);
     if (!named)
@@ -22,11 +29,16 @@ std::string placeOf(Operation *op) {
     name = named.getName().str();
     return WalkResult::interrupt();
   });
-  constexpr StringLiteral kLayer = ".{layer}";
-  if (size_t at = name.find(kLayer); at != std::string::npos)
-    name.erase(at, kLayer.size());
-  return name;
+  for (Value operand : op->getOperands())
+    if (auto select = operand.getDefiningOp<lm::SelectOp>(); select && name.empty())
+      name = ::placeOf(select);
+  return name.empty() ? op->getName().stripDialect().str() : name;
 }
+
+namespace {
+constexpr StringLiteral kPrefix = "probe.";
+
+constexpr StringLiteral kLayer = ".{layer}";
 
 /// What the tensor operand `number` is called, as in the op's definition.
 std::string inputName(Operation *op, unsigned number) {
@@ -178,26 +190,48 @@ struct ProbeOps : PassWrapper<ProbeOps, OperationPass<ModuleOp>> {
     registry.insert<arith::ArithDialect, kv::KvDialect, tensor::TensorDialect>();
   }
   void runOnOperation() override {
-    SmallVector<Operation *> ops;
-    for (auto schema : getOperation().getOps<kv::SchemaOp>())
-      if (!schema.getEntries().empty())
-        if (auto entry = getOperation().lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(schema.getEntries()[0])))
-          entry.walk([&](lm::Decomposes op) { ops.push_back(op); });
-    for (Operation *op : ops)
-      if (Probe probe(getOperation(), op); probe.isPossible())
-        probe.write(freeName(op));
+    for (auto &[op, name] : probesOf(getOperation()))
+      Probe(getOperation(), op).write(name);
+  }
+};
+
+/// Names that no function has yet.
+class Names {
+public:
+  explicit Names(ModuleOp module) : module(module) {}
+
+  std::string of(Operation *op) {
+    std::string place = kPrefix.str() + placeOf(op);
+    if (size_t at = place.find(kLayer); at != std::string::npos)
+      place.erase(at, kLayer.size());
+    std::string name = place;
+    if (isTaken(name))
+      name = place = place + "." + op->getName().stripDialect().str();
+    for (unsigned number = 1; isTaken(name); ++number)
+      name = place + "." + std::to_string(number);
+    given.insert(name);
+    return name;
   }
 
 private:
-  std::string freeName(Operation *op) {
-    std::string place = kPrefix.str() + placeOf(op), name = place;
-    if (getOperation().lookupSymbol(name))
-      name = place = place + "." + op->getName().stripDialect().str();
-    for (unsigned number = 1; getOperation().lookupSymbol(name); ++number)
-      name = place + "." + std::to_string(number);
-    return name;
-  }
+  bool isTaken(StringRef name) { return given.contains(name) || module.lookupSymbol(name); }
+
+  ModuleOp module;
+  llvm::StringSet<> given;
 };
 } // namespace
+
+llvm::MapVector<Operation *, std::string> kvasir::probesOf(ModuleOp module) {
+  llvm::MapVector<Operation *, std::string> probes;
+  Names names(module);
+  for (auto schema : module.getOps<kv::SchemaOp>())
+    if (!schema.getEntries().empty())
+      if (auto entry = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(schema.getEntries()[0])))
+        entry.walk([&](lm::Decomposes op) {
+          if (Probe(module, op).isPossible())
+            probes.insert({op, names.of(op)});
+        });
+  return probes;
+}
 
 std::unique_ptr<Pass> kvasir::makeProbeOps() { return std::make_unique<ProbeOps>(); }

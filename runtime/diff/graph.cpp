@@ -112,11 +112,29 @@ private:
       step.layer = readLayer(json.member("layer"));
     if (json.has("appends"))
       step.appends = readSlot(json.member("appends"));
-    if (json.has("keys"))
+    if (json.has("keys") && json.has("values"))
       readAttention(json, step);
     step.at = nameLayer(step);
     step.outputs = defineAll(json.member("out"));
+    requireArity(json, step);
     function.steps.push_back(std::move(step));
+  }
+
+  /// Of ops that a host computes itself.
+  static void requireArity(const JsonReader &json, const Step &step) {
+    struct Arity {
+      const char *op;
+      size_t inputs, outputs;
+    };
+    constexpr Arity kArities[] = {{"arith.addf", 2, 1},
+                                  {"kv.append", 1, 0},
+                                  {"kv.attend", 1, 1},
+                                  {"kv.positions", 0, 1},
+                                  {"tensor.collapse_shape", 1, 1},
+                                  {"tensor.expand_shape", 1, 1}};
+    for (const auto &[op, inputs, outputs] : kArities)
+      if (step.op == op && (step.inputs.size() != inputs || step.outputs.size() != outputs))
+        json.fail("takes or makes another number of tensors than " + step.op);
   }
 
   void readAttention(const JsonReader &json, Step &step) {
@@ -134,7 +152,7 @@ private:
     step.isCausal = !json.has("mask");
   }
 
-  /// "blk.{layer}.attn_q" to "blk.3.attn_q": the layer of its weights or its slot, or the loop's.
+  /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights or its slot, or the loop's.
   std::string nameLayer(const Step &step) const {
     const std::string mark = "{layer}";
     std::string name = step.place;
@@ -143,6 +161,8 @@ private:
                                                          : turn;
     if (const size_t place = name.find(mark); place != std::string::npos && layer)
       name.replace(place, mark.size(), std::to_string(*layer));
+    else if (layer)
+      name += " of layer " + std::to_string(*layer);
     return name;
   }
 

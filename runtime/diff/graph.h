@@ -47,6 +47,10 @@ struct FunctionGraph {
 /// Reads the section "graph" of a plugin; its bytes are hostile. Fails with where it is wrong.
 Result<std::vector<FunctionGraph>> readGraphs(std::span<const uint8_t> section);
 
+/// The first op in which two programs differ, and how: "blk.0.append_k takes what … makes in A, …"; empty if they are
+/// alike. Numbers (weights, epsilons, frequencies) are not in a graph.
+std::string firstDifference(const FunctionGraph &a, const FunctionGraph &b);
+
 } // namespace kvasir::runtime::diff
 
 #endif

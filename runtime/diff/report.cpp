@@ -113,9 +113,11 @@ std::string Report::text() const {
   for (const Compared &each : compared)
     text += lineOf(each.name, each.numRows, "rows", each.largest);
   if (!ops.empty())
-    text += "ops alone, with A's inputs\n";
+    text += "each op alone, with A's inputs\n";
   for (const ComparedOp &each : ops)
     text += lineOf(each.at, each.numCalls, "calls", each.largest);
+  if (!programs.empty())
+    text += "the programs differ: " + programs + "\n";
   for (const std::string &note : notes)
     text += note + "\n";
   if (firstOp && first)

@@ -24,7 +24,7 @@ struct Difference {
 struct Place {
   std::string function;
   uint64_t callTokens = 0;            ///< T of the call
-  std::string op;                     ///< "blk.3.append_k"; empty if the plugins don't say
+  std::string op, kind;               ///< "blk.3.append_k", "kv.append"; empty if the plugins don't say
   std::string slot;                   ///< or the output's name
   bool isOutput = false, isRegister = false;
   uint64_t layer = 0, row = 0, width = 0; ///< width: of a head; elements are counted through the heads
@@ -66,6 +66,7 @@ struct Report {
   std::string suspects;         ///< ops that may be at fault where ops were compared and none is
   std::vector<ComparedOp> ops;  ///< --ops
   std::optional<Finding> firstOp;
+  std::string programs;           ///< the first op in which the programs differ, as they are written; or empty
   std::vector<std::string> notes; ///< what could not be compared, and why
 
   bool areEqual() const { return !first && !firstOp; }

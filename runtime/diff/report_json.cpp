@@ -24,8 +24,10 @@ Json toJson(const std::optional<Finding> &finding) {
   const Place &place = finding->place;
   const Difference &difference = finding->difference;
   Json json = {{"function", place.function}, {"call_tokens", place.callTokens}};
-  if (!place.op.empty())
+  if (!place.op.empty()) {
     json["op"] = place.op;
+    json["kind"] = place.kind;
+  }
   if (!place.slot.empty())
     json[place.isOutput ? "output" : "slot"] = place.slot;
   if (!place.isOutput)
@@ -64,6 +66,7 @@ std::string Report::json() const {
                    {"origin", origin},
                    {"first_op", toJson(firstOp)},
                    {"suspects", suspects},
+                   {"programs", programs},
                    {"notes", notes},
                    {"verdict", verdict()}});
 }

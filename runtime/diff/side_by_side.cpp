@@ -71,9 +71,9 @@ uint64_t widthOf(const TensorDescription &output) {
 
 } // namespace
 
-Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance) {
+Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance, double scale) {
   Difference difference{.tolerance = tolerance};
-  double largest = 0, apart = 0;
+  double largest = scale, apart = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     if (std::memcmp(&a[i], &b[i], sizeof a[i]) == 0) {
       largest = std::isfinite(a[i]) ? std::max(largest, std::fabs(double{a[i]})) : largest;
@@ -133,6 +133,7 @@ void SideBySide::run(Report &report) {
     if (start + tokens > sides[1].state->capacity())
       break;
     compareCall(report, start, tokens);
+    made.emplace_back(start, tokens);
     start += tokens;
     ++report.numCalls;
     report.numTokens = start;
@@ -212,6 +213,7 @@ void SideBySide::compareRows(Report &report, const Write &write, uint64_t start)
   for (uint64_t i = 0; i < count; ++i) {
     Place place = placeOf(slot.name, first + i);
     place.op = write.op;
+    place.kind = "kv.append";
     place.layer = write.layer;
     place.width = slot.width;
     const bool wasFound = report.first.has_value();

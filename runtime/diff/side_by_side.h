@@ -11,8 +11,9 @@
 
 namespace kvasir::runtime::diff {
 
-/// How far two rows are apart. Equal bits differ by nothing, whatever they are.
-Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance);
+/// How far two rows are apart, as a share of their largest number or of `scale` if that is larger. Equal bits differ by
+/// nothing, whatever they are.
+Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance, double scale = 0);
 
 /// One plugin and its conversation.
 struct Side {
@@ -33,6 +34,9 @@ public:
   const Side &a() const { return sides[0]; }
   const Side &b() const { return sides[1]; }
   const Tolerances &tolerances() const { return allowed; }
+
+  /// Calls made by `run`, in the order in which they were: {first token, tokens}.
+  const std::vector<std::pair<uint64_t, uint64_t>> &calls() const { return made; }
 
 private:
   /// A layer of a slot, with the op that writes it.
@@ -60,6 +64,7 @@ private:
   const Tolerances allowed;
   const std::vector<Write> writes;
   uint64_t callTokens = 0; ///< of the present call
+  std::vector<std::pair<uint64_t, uint64_t>> made;
 };
 
 } // namespace kvasir::runtime::diff

@@ -72,7 +72,7 @@ double Tolerances::ofState(const SlotDescription &slot, uint64_t layer) const {
 double Tolerances::ofOutputs() const { return atDepth(numLayers); }
 
 double Tolerances::ofOp(uint64_t columns) const {
-  return isExact ? 0 : std::max(2 * activations, 0x1p-23 * static_cast<double>(columns));
+  return isExact ? 0 : std::max(4 * activations, 0x1p-23 * static_cast<double>(columns));
 }
 
 } // namespace kvasir::runtime::diff

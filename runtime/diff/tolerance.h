@@ -28,8 +28,10 @@ public:
   double ofState(const SlotDescription &slot, uint64_t layer) const;
   double ofOutputs() const;
 
-  /// Of one op with equal inputs whose sums have `columns` terms: its activations round once. Exact ones leave sums in
-  /// f32, whose order is the backend's: 2^-23 a term bounds these, whatever the numbers are.
+  /// Of one op with equal inputs, whose sums have `columns` terms, as a share of the largest number of all its rows.
+  /// Its activations round once: errors of u of each term add up as the terms do, to about u of a typical result, and
+  /// four times that bounds the worst of all rows. Exact ones leave sums in f32, whose order is the backend's: 2^-23 a
+  /// term bounds these, whatever the numbers are.
   double ofOp(uint64_t columns) const;
 
   /// Are equal bits promised?
