@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "runtime/diff/diff.h"
+#include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
 #include "plugins/plugin_file.h"
-#include "runtime/api/handles.h"
+#include "runtime/diff/diff.h"
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"

@@ -31,6 +31,7 @@ struct Slot {
   uint64_t layers;
   uint64_t window; ///< 0: none
   bool isRegister;
+  std::string element; ///< what its numbers are stored in
 };
 
 /// As the model's description lists them.
@@ -39,7 +40,8 @@ inline std::vector<Slot> slotsOf(const Model &model) {
   const auto description = nlohmann::json::parse(model.description());
   for (const auto &slot : description.at("slots"))
     slots.push_back(
-        {slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0)), slot.at("kind") == "register"});
+        {slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0)), slot.at("kind") == "register",
+         slot.at("layout").at("planes").at(0).at("element")});
   return slots;
 }
 
