@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/json_reader.h"
 
+#include "plugins/quotes.h"
+
 #include <algorithm>
 
 namespace kvasir {
@@ -53,7 +55,7 @@ void JsonReader::onlyMembers(std::initializer_list<const char *> keys) const {
     return fail("is no object");
   for (const auto &[key, ignored] : value.items())
     if (std::none_of(keys.begin(), keys.end(), [&, &key = key](const char *known) { return key == known; }))
-      return fail("has an unknown member '" + key.substr(0, 32) + "'");
+      return fail("has an unknown member " + inQuotes(key));
 }
 
 size_t JsonReader::size(size_t limit) const {

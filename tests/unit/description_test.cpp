@@ -93,6 +93,8 @@ TEST_CASE("bad descriptions are refused in one line that says where") {
   CHECK(refusal(replaced(text, "\"format\":1", "\"format\":2")) ==
         "description: has format 2, this host reads format 1");
   CHECK(refusal(replaced(text, "\"backend\"", "\"back\"")) == "description: has an unknown member 'back'");
+  CHECK(refusal(replaced(text, "\"backend\"", "\"back\\n\\u001b[2J\"")) ==
+        "description: has an unknown member 'back\\x0a\\x1b[2J'");
   CHECK(refusal(replaced(text, "\"heads\":3,", "")) == "description.slots[0]: has no member 'heads'");
   CHECK(refusal(replaced(text, "\"heads\":3,", "\"heads\":0,")) ==
         "description.slots[0].heads: is 0, expected 1 to 16777216");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/findings.h"
 
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 
 #include <algorithm>
 #include <set>

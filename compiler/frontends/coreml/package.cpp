@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/package.h"
 
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 #include "compiler/frontends/coreml/program_reader.h"
 #include "plugins/json_reader.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/program.h"
 
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 
 #include <cstring>
 

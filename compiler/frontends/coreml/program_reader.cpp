@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/program_reader.h"
 
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 #include "compiler/frontends/coreml/constant_reader.h"
 #include "compiler/frontends/coreml/mil.pb.h"
 

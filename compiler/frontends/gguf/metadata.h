@@ -4,7 +4,7 @@
 #define KVASIR_FRONTENDS_GGUF_METADATA_H
 
 #include "compiler/frontends/bytes/cursor.h"
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 #include "plugins/result.h"
 
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "compiler/frontends/bytes/text.h"
+#include "plugins/quotes.h"
 
 namespace kvasir {
 

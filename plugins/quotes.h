@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Text of untrusted files in messages.
-#ifndef KVASIR_FRONTENDS_BYTES_TEXT_H
-#define KVASIR_FRONTENDS_BYTES_TEXT_H
+#ifndef KVASIR_PLUGINS_QUOTES_H
+#define KVASIR_PLUGINS_QUOTES_H
 
 #include <string>
 #include <string_view>
