@@ -20,10 +20,8 @@ int64_t lastExtent(Value tensor) { return cast<RankedTensorType>(tensor.getType(
 
 /// T of the function that the group stands in, where it is specialised for it.
 std::optional<int64_t> rowsOf(kv::GroupOp group) {
-  for (BlockArgument argument : group->getParentOfType<func::FuncOp>().getArguments())
-    if (isa<kv::BatchType>(argument.getType()))
-      return kv::knownOf(argument, "kv.tokens");
-  return std::nullopt;
+  Value batch = kv::batchOf(group->getParentOfType<func::FuncOp>().getArguments());
+  return batch ? kv::knownOf(batch, "kv.tokens") : std::nullopt;
 }
 
 /// The number of a slot, in the schema's order.

@@ -125,10 +125,8 @@ llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, const char *p
 
 /// As many as its batch states, if it does.
 uint64_t maxTokensOf(func::FuncOp function) {
-  for (BlockArgument argument : function.getArguments())
-    if (isa<kv::BatchType>(argument.getType()))
-      return kv::knownOf(argument, "kv.tokens").value_or(kMaxTokens);
-  return kMaxTokens;
+  Value batch = kv::batchOf(function.getArguments());
+  return batch ? kv::knownOf(batch, "kv.tokens").value_or(kMaxTokens) : kMaxTokens;
 }
 
 llvm::Error describeFunctions(ModuleOp module, Description &description) {

@@ -53,10 +53,9 @@ std::vector<EntryLimits> limitsOf(ModuleOp program) {
     for (auto entry : schema.getEntries().getAsRange<FlatSymbolRefAttr>()) {
       EntryLimits &limit = limits.emplace_back();
       auto function = program.lookupSymbol<func::FuncOp>(entry.getAttr());
-      for (Value argument : function.getArguments())
-        if (isa<kv::BatchType>(argument.getType()))
-          limit = {uint64_t(kv::knownOf(argument, "kv.sequences").value_or(0)),
-                   uint64_t(kv::knownOf(argument, "kv.tokens").value_or(0))};
+      if (Value batch = kv::batchOf(function.getArguments()))
+        limit = {uint64_t(kv::knownOf(batch, "kv.sequences").value_or(0)),
+                 uint64_t(kv::knownOf(batch, "kv.tokens").value_or(0))};
     }
   return limits;
 }

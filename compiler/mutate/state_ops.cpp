@@ -37,12 +37,7 @@ Value kvasir::olderVersion(Value value) {
 
 func::FuncOp kvasir::functionOf(Operation *op) { return op->getParentOfType<func::FuncOp>(); }
 
-Value kvasir::batchOf(Operation *op) {
-  for (Value argument : functionOf(op).getArguments())
-    if (isa<kv::BatchType>(argument.getType()))
-      return argument;
-  return {};
-}
+Value kvasir::batchOf(Operation *op) { return kv::batchOf(functionOf(op).getArguments()); }
 
 SmallVector<unsigned> kvasir::layerOperands(Operation *op) {
   if (auto attend = dyn_cast<kv::AttendOp>(op)) {

@@ -220,13 +220,12 @@ struct LowerSlots : PassWrapper<LowerSlots, OperationPass<ModuleOp>> {
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || llvm::none_of(function.getArgumentTypes(), isState))
         continue;
-      auto *batch =
-          llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
-      if (batch == function.getArguments().end()) {
+      Value batch = kv::batchOf(function.getArguments());
+      if (!batch) {
         function.emitOpError("takes state but no batch");
         return signalPassFailure();
       }
-      if (failed(EntryLowering(function, *batch, slots).run()))
+      if (failed(EntryLowering(function, batch, slots).run()))
         return signalPassFailure();
     }
   }

@@ -52,18 +52,15 @@ struct NameExtents : PassWrapper<NameExtents, OperationPass<ModuleOp>> {
   StringRef getArgument() const override { return "name-extents"; }
   StringRef getDescription() const override { return "write down which numbers of the call extents are"; }
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>()) {
-      auto isBatch = [](Type type) { return isa<kv::BatchType>(type); };
-      if (!function.isExternal() && llvm::any_of(function.getArgumentTypes(), isBatch) && failed(name(function)))
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (Value batch = kv::batchOf(function.getArguments()); batch && failed(name(function, batch)))
         return signalPassFailure();
-    }
   }
 
 private:
-  static LogicalResult name(func::FuncOp function) {
+  static LogicalResult name(func::FuncOp function, Value batch) {
     Builder builder(function.getContext());
-    auto *batch = llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
-    bool isOne = kv::knownOf(*batch, "kv.sequences") == 1;
+    bool isOne = kv::knownOf(batch, "kv.sequences") == 1;
     for (BlockArgument argument : function.getArguments()) {
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       if (!type || !type.getNumDynamicDims())

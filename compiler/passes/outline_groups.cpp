@@ -115,10 +115,7 @@ private:
   }
 
   static Value batchOf(kv::GroupOp group) {
-    for (BlockArgument argument : group->getParentOfType<func::FuncOp>().getArguments())
-      if (isa<kv::BatchType>(argument.getType()))
-        return argument;
-    return {};
+    return kv::batchOf(group->getParentOfType<func::FuncOp>().getArguments());
   }
 
   LogicalResult replaceByInvoke(kv::GroupOp group, ArrayRef<Value> operands, func::FuncOp kernel,

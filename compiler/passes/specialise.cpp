@@ -38,10 +38,9 @@ struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
 private:
   /// The symbol of the clone; null if there is none.
   static Attribute specialise(func::FuncOp function) {
-    auto *batch = llvm::find_if(function.getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
+    BlockArgument batch = kv::batchOf(function.getArguments());
     bool hasGroup = function.walk([](kv::GroupOp) { return WalkResult::interrupt(); }).wasInterrupted();
-    if (!hasGroup || batch == function.getArguments().end() || kv::knownOf(*batch, "kv.tokens") ||
-        kv::knownOf(*batch, "kv.sequences"))
+    if (!hasGroup || !batch || kv::knownOf(batch, "kv.tokens") || kv::knownOf(batch, "kv.sequences"))
       return {};
     OpBuilder builder(function.getContext());
     builder.setInsertionPointAfter(function);
@@ -49,7 +48,7 @@ private:
     clone.setName((function.getName() + ".decode").str());
     clone->setAttr(kSpecialisesAttr, FlatSymbolRefAttr::get(function));
     for (StringRef fact : {"kv.sequences", "kv.tokens"})
-      clone.setArgAttr(batch->getArgNumber(), fact, builder.getI64IntegerAttr(1));
+      clone.setArgAttr(batch.getArgNumber(), fact, builder.getI64IntegerAttr(1));
     return FlatSymbolRefAttr::get(clone);
   }
 };

@@ -28,13 +28,13 @@ struct YieldInPlace : PassWrapper<YieldInPlace, OperationPass<func::FuncOp>> {
     registry.insert<bufferization::BufferizationDialect, kv::KvDialect, tensor::TensorDialect>();
   }
   void runOnOperation() override {
-    auto *batch = llvm::find_if(getOperation().getArguments(), [](Value v) { return isa<kv::BatchType>(v.getType()); });
-    if (batch == getOperation().getArguments().end())
+    Value batch = kv::batchOf(getOperation().getArguments());
+    if (!batch)
       return;
     SmallVector<scf::IfOp> branches;
     getOperation().walk<WalkOrder::PreOrder>([&](scf::IfOp branch) { branches.push_back(branch); });
     for (scf::IfOp branch : branches)
-      if (failed(place(branch, *batch)))
+      if (failed(place(branch, batch)))
         return signalPassFailure();
   }
 

@@ -127,6 +127,13 @@ void WantedOp::populateBoundsForShapedValueDim(Value value, int64_t dim, ValueBo
       return void(set.bound(value)[dim] <= set.getExpr(tokens.getResult()));
 }
 
+BlockArgument kvasir::kv::batchOf(ArrayRef<BlockArgument> arguments) {
+  for (BlockArgument argument : arguments)
+    if (isa<BatchType>(argument.getType()))
+      return argument;
+  return {};
+}
+
 std::optional<int64_t> kvasir::kv::knownOf(Value batch, StringRef fact) {
   auto argument = dyn_cast<BlockArgument>(batch);
   auto function =

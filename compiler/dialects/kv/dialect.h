@@ -60,6 +60,9 @@ Declaration lookup(mlir::Operation *from, mlir::SymbolRefAttr symbol);
 /// The symbol of a slot or a view; null for other types.
 mlir::SymbolRefAttr symbolOf(mlir::Type type);
 
+/// The batch among a function's arguments; null if it has none.
+mlir::BlockArgument batchOf(llvm::ArrayRef<mlir::BlockArgument> arguments);
+
 /// What an entry function states of its batch by an argument attribute: `kv.sequences` or `kv.tokens`.
 std::optional<int64_t> knownOf(mlir::Value batch, mlir::StringRef fact);
 

@@ -89,17 +89,16 @@ void raiseAll(func::FuncOp function) {
   function.walk([&](ReadOp read) { reads.push_back(read); });
   if (writes.empty() && reads.empty())
     return;
-  auto isBatch = [](BlockArgument argument) { return isa<BatchType>(argument.getType()); };
-  auto batch = llvm::find_if(function.getArguments(), isBatch);
-  if (batch == function.getArguments().end() || knownOf(*batch, "kv.sequences") != 1) {
+  Value batch = batchOf(function.getArguments());
+  if (!batch || knownOf(batch, "kv.sequences") != 1) {
     for (WriteOp write : writes)
       write.setUnraised("the function has no batch of one sequence ({kv.sequences = 1})");
     return;
   }
   auto builder = OpBuilder::atBlockBegin(&function.getBody().front());
-  Call call{*batch, builder.create<StartOp>(function.getLoc(), *batch, 0),
-            builder.create<CountOp>(function.getLoc(), *batch, 0),
-            builder.create<LengthOp>(function.getLoc(), *batch, 0)};
+  Call call{batch, builder.create<StartOp>(function.getLoc(), batch, 0),
+            builder.create<CountOp>(function.getLoc(), batch, 0),
+            builder.create<LengthOp>(function.getLoc(), batch, 0)};
   for (WriteOp write : writes)
     raise(write, call);
   for (ReadOp read : reads)

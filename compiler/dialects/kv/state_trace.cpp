@@ -83,12 +83,12 @@ void StateTrace::print(raw_ostream &stream) {
 
 void StateTrace::run() {
   Facts facts;
-  for (BlockArgument argument : entry.getArguments()) {
+  for (BlockArgument argument : entry.getArguments())
     if (auto type = dyn_cast<SlotType>(argument.getType()))
       facts[argument] = Fact{Fact::slot, {}, type.getSymbol().getLeafReference(), 0, -1, {}};
-    if (isa<BatchType>(argument.getType()))
-      knownTokens = knownOf(argument, "kv.tokens"), knownSequences = knownOf(argument, "kv.sequences");
-  }
+  Value batch = batchOf(entry.getArguments()); // checkSignature: it has one
+  knownTokens = knownOf(batch, "kv.tokens");
+  knownSequences = knownOf(batch, "kv.sequences");
   Block &block = entry.getBody().front();
   visitBlock(block, facts);
   exit = block.getTerminator();
