@@ -43,11 +43,6 @@ void moveBehind(Operation *op, Operation *last) {
   op->moveAfter(last);
 }
 
-bool isOnState(Operation *op) {
-  return (isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op)) &&
-         !op->hasTrait<OpTrait::IsTerminator>();
-}
-
 /// Whether both take one slot or view; ops that do not may be done in either order.
 bool shareSlot(Operation *op, Operation *other) {
   return llvm::any_of(op->getOperandTypes(), [&](Type type) {

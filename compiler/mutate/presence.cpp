@@ -60,8 +60,7 @@ void emitConditional(Operation *op, Value batch, bool isDecode) {
 } // namespace
 
 void kvasir::addRemoved(Operation *op, MutantList &mutants) {
-  bool isOurs = isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op);
-  if (!isOurs || isa<scf::IfOp>(op))
+  if (!isOnState(op) || isa<scf::IfOp>(op))
     return;
   if (!standInsFor(op).empty())
     mutants.add(op, "remove", "is removed", [=](ProgramCopy &copy) {
@@ -79,8 +78,7 @@ void kvasir::addRemoved(Operation *op, MutantList &mutants) {
 }
 
 void kvasir::addDoubled(Operation *op, MutantList &mutants) {
-  bool isOurs = isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op);
-  if (!isOurs || isa<scf::IfOp>(op))
+  if (!isOnState(op) || isa<scf::IfOp>(op))
     return;
   mutants.add(op, "double", "is done twice", [=](ProgramCopy &copy) {
     Operation *first = copy.of(op);

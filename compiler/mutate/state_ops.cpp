@@ -6,14 +6,12 @@
 using namespace mlir;
 using namespace kvasir;
 
-bool kvasir::touchesState(Operation *op) {
-  auto isState = [](Type type) { return isa<kv::SlotType, kv::ViewType>(type); };
-  return llvm::any_of(op->getOperandTypes(), isState) || llvm::any_of(op->getResultTypes(), isState) ||
-         isa<kv::BindOp>(op);
-}
-
 bool kvasir::carriesState(Operation *op) {
   return isa<kv::LoopOp, scf::ForOp, scf::IfOp, func::CallOp>(op) && llvm::any_of(op->getResultTypes(), isSlot);
+}
+
+bool kvasir::isOnState(Operation *op) {
+  return isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op);
 }
 
 Value kvasir::versionBefore(Operation *op, Type slot) {

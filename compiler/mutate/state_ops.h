@@ -15,11 +15,11 @@ inline bool isWrite(mlir::Operation *op) { return mlir::isa<kv::AppendOp, kv::Wr
 
 inline bool isRead(mlir::Operation *op) { return mlir::isa<kv::AttendOp, kv::ReadOp, kv::GetOp, kv::BorrowOp>(op); }
 
-/// Whether `op` takes or gives slots or views, or is a check of the call.
-bool touchesState(mlir::Operation *op);
-
 /// Whether `op` is a loop, a call or a branch that slots go through.
 bool carriesState(mlir::Operation *op);
+
+/// Whether `op` reads, writes, carries or checks state.
+bool isOnState(mlir::Operation *op);
 
 /// The version of a slot just before `op`; null where there is none.
 mlir::Value versionBefore(mlir::Operation *op, mlir::Type slot);
