@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/mutate/prover.h"
 
-#include "compiler/dialects/kv/passes.h"
 #include "compiler/passes/pipeline.h"
 
 #include "mlir/IR/Verifier.h"
@@ -46,7 +45,6 @@ std::optional<Refusal> Prover::prove(ModuleOp program) const {
   if (failed(verify(program)))
     return Refusal{"mlir", error.text};
   PassManager passes(program.getContext());
-  passes.addPass(kv::createRaiseWrites());
   addProgramPasses(passes, backend);
   disable(passes, disabled);
   if (succeeded(passes.run(program)))
