@@ -197,13 +197,22 @@ private:
     return success();
   }
 
-  /// Where token `position` of the sequence lies.
-  static std::pair<PlaneAccess, Value> findRow(ImplicitLocOpBuilder &builder, CallFrame &frame, const Plane &plane,
-                                               int64_t slot, Value sequence, Value position) {
+  using VisitElement = llvm::function_ref<void(const PlaneAccess &, const AxisIndices &, Value head, Value lane)>;
+
+  /// Goes through the elements of the row [G, D] that token `position` of the sequence has in the layer of `op`.
+  template <typename Op>
+  static void emitRow(ImplicitLocOpBuilder &builder, CallFrame &frame, Op op, const Plane &plane, MemRefType rows,
+                      Value sequence, Value position, VisitElement visit) {
     Value perBlock = emitIndex(builder, KV_BLOCK_TOKENS);
     Value partition = builder.create<arith::DivUIOp>(position, perBlock);
     Value token = builder.create<arith::RemUIOp>(position, perBlock);
-    return {PlaneAccess(plane, frame.block(slot, sequence, partition)), token};
+    PlaneAccess access(plane, frame.block(op.getSlot(), sequence, partition));
+    emitLoop(builder, emitIndex(builder, rows.getDimSize(1)), [&](Value g) {
+      emitLoop(builder, emitIndex(builder, rows.getDimSize(2)), [&](Value d) {
+        visit(access, indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}}),
+              g, d);
+      });
+    });
   }
 
   static LogicalResult lowerCopy(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::CopyRowsOp op) {
@@ -213,14 +222,10 @@ private:
     auto type = cast<MemRefType>(op.getOuts().getType());
     emitLoop(builder, builder.create<memref::DimOp>(op.getOuts(), 0), [&](Value r) {
       Value position = builder.create<arith::AddIOp>(op.getBegin(), r);
-      auto [access, token] = findRow(builder, frame, **plane, op.getSlot(), op.getSequence(), position);
-      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&, &access = access, token = token](Value g) {
-        emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
-          AxisIndices at =
-              indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
-          builder.create<memref::StoreOp>(access.emitLoad(builder, at), op.getOuts(), ValueRange{r, g, d});
-        });
-      });
+      emitRow(builder, frame, op, **plane, type, op.getSequence(), position,
+              [&](const PlaneAccess &access, const AxisIndices &at, Value g, Value d) {
+                builder.create<memref::StoreOp>(access.emitLoad(builder, at), op.getOuts(), ValueRange{r, g, d});
+              });
     });
     return success();
   }
@@ -273,15 +278,11 @@ private:
       return failure();
     auto type = cast<MemRefType>(op.getRows().getType());
     emitLoop(builder, frame.tokens(), [&](Value t) {
-      auto [access, token] =
-          findRow(builder, frame, **plane, op.getSlot(), frame.tokenSequence(t), frame.position(t));
-      emitLoop(builder, emitIndex(builder, type.getDimSize(1)), [&, &access = access, token = token](Value g) {
-        emitLoop(builder, emitIndex(builder, type.getDimSize(2)), [&](Value d) {
-          AxisIndices at =
-              indicesOf({{Axis::layer, op.getLayer()}, {Axis::head, g}, {Axis::token, token}, {Axis::lane, d}});
-          access.emitStore(builder, at, builder.create<memref::LoadOp>(op.getRows(), ValueRange{t, g, d}));
-        });
-      });
+      Value position = frame.position(t), sequence = frame.tokenSequence(t);
+      emitRow(builder, frame, op, **plane, type, sequence, position,
+              [&](const PlaneAccess &access, const AxisIndices &at, Value g, Value d) {
+                access.emitStore(builder, at, builder.create<memref::LoadOp>(op.getRows(), ValueRange{t, g, d}));
+              });
     });
     return success();
   }
