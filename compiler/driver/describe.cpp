@@ -36,10 +36,18 @@ ModelDescription describeModel(ModuleOp module) {
   return description;
 }
 
-SlotDescription describeCache(kv::CacheOp cache) {
+/// What caches and registers both say.
+template <typename SlotOp> SlotDescription describeSlot(SlotOp op) {
   SlotDescription slot;
-  slot.name = cache.getSymName().str();
-  slot.layers = cache.getLayers();
+  slot.name = op.getSymName().str();
+  slot.layers = op.getLayers();
+  if (auto layout = op->template getAttrOfType<lm::LayoutAttr>(kLayoutAttr))
+    slot.layout = layout.getLayout();
+  return slot;
+}
+
+SlotDescription describeCache(kv::CacheOp cache) {
+  SlotDescription slot = describeSlot(cache);
   slot.heads = cache.getHeads();
   slot.width = cache.getWidth();
   slot.windowTokens = cache.windowOfAll().value_or(0); // a block holds all layers
@@ -47,20 +55,14 @@ SlotDescription describeCache(kv::CacheOp cache) {
     slot.rotated = *lanes == kv::LaneOrder::adjacent ? RowRotation::adjacent : RowRotation::halves;
   if (auto keys = cache.getValues())
     slot.values = keys->str();
-  if (auto layout = cache->getAttrOfType<lm::LayoutAttr>(kLayoutAttr))
-    slot.layout = layout.getLayout();
   return slot;
 }
 
 SlotDescription describeRegister(kv::RegisterOp reg) {
-  SlotDescription slot;
-  slot.name = reg.getSymName().str();
+  SlotDescription slot = describeSlot(reg);
   slot.kind = SlotKind::reg;
-  slot.layers = reg.getLayers();
   for (int64_t extent : cast<RankedTensorType>(reg.getContent()).getShape())
     slot.shape.push_back(extent);
-  if (auto layout = reg->getAttrOfType<lm::LayoutAttr>(kLayoutAttr))
-    slot.layout = layout.getLayout();
   return slot;
 }
 
