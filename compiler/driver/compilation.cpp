@@ -300,9 +300,7 @@ private:
   uint64_t weightsSize = 0;
   std::string summary;
 };
-} // namespace
 
-namespace {
 int failedWith(llvm::Error error) {
   llvm::errs() << "kvasir-compile: " << llvm::toString(std::move(error)) << "\n";
   return 1;

@@ -13,8 +13,8 @@ bool isCoremlPackage(const std::string &path);
 /// Why a package is not compiled: the states that it loses, one line each, or that compiling it is not supported.
 llvm::Error refuseCoremlPackage(const std::string &path);
 
-/// Prints how a package's functions keep their states to standard output. Fails with the number of errors that were
-/// found, or with what keeps the package from being read.
+/// Prints how a package's functions keep their states to standard output. Fails if one loses
+/// state, or with what keeps the package from being read.
 llvm::Error reportCoremlPackage(const CompileOptions &options);
 
 } // namespace kvasir
