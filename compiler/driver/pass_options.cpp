@@ -30,7 +30,9 @@ public:
 private:
   /// Imported writes of which raise-writes has not said yet what they are: nothing is proved before it.
   static bool hasOpenWrites(ModuleOp module) {
-    auto isOpen = [](kv::WriteOp write) { return write.getUnraised() ? WalkResult::advance() : WalkResult::interrupt(); };
+    auto isOpen = [](kv::WriteOp write) {
+      return write.getUnraised() ? WalkResult::advance() : WalkResult::interrupt();
+    };
     return module.walk(isOpen).wasInterrupted();
   }
 

@@ -122,7 +122,8 @@ llvm::Expected<std::vector<Bytes>> PluginCode::generate(CodeForm form) {
   llvm::DefaultThreadPool pool;
   for (size_t i = 0; i < modules.size(); ++i)
     pool.async([&, i] {
-      llvm::Expected<std::unique_ptr<MachineCode>> code = MachineCode::make({variants[i].cpu, variants[i].features, effort});
+      llvm::Expected<std::unique_ptr<MachineCode>> code =
+          MachineCode::make({variants[i].cpu, variants[i].features, effort});
       llvm::Expected<Bytes> object = code ? (*code)->generate(*modules[i], form) : code.takeError();
       if (object)
         objects[i] = std::move(*object);

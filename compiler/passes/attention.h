@@ -19,9 +19,9 @@ struct LayerRef {
 };
 
 /// The result of `op` in f32, at the builder; its query is in f32. `call` is the pointer to kv_call. Each row of it is
-/// computed as if it were alone: for its sequence's partitions of 128 keys, which are absolute, in order, scores, maximum, exponentials and
-/// weighted sum from zero, merged into what came before. So it does not depend on how a sequence came in chunks or on
-/// what else is in the batch.
+/// computed as if it were alone: for its sequence's partitions of 128 keys, which are absolute, in order, scores,
+/// maximum, exponentials and weighted sum from zero, merged into what came before. So it does not depend on how a
+/// sequence came in chunks or on what else is in the batch.
 mlir::Value emitAttention(mlir::ImplicitLocOpBuilder &builder, mlir::Value call, kv::AttendOp op, const LayerRef &keys,
                           const LayerRef &values);
 

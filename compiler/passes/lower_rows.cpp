@@ -95,8 +95,8 @@ private:
 ///  => scf.for %r { scf.for %k { llvm.load; arith.extf; memref.store } }
 ///
 /// Likewise the ops on rows of caches and on registers. After it no lm.select, lm.dequantize or row op is left.
-/// Addresses come from the call (the entry's first argument) and the digits of the layout. Refuses: ops still on tensors, weights without a
-/// layout, planes that no code here can read.
+/// Addresses come from the call (the entry's first argument) and the digits of the layout. Refuses: ops still on
+/// tensors, weights without a layout, planes that no code here can read.
 struct LowerRows : PassWrapper<LowerRows, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LowerRows)
   StringRef getArgument() const override { return "lower-rows"; }

@@ -179,9 +179,10 @@ private:
 ///     func @probe.blk.attn_q(%input: tensor<?x64xf32>, %layer: tensor<1xi32> {kv.limit = 30}, %batch: !kv.batch)
 ///         -> tensor<?x64xf32> attributes {kv.probe}
 ///
-/// A probe takes the tensors that the op takes, each with T rows, and the layer where its weights are of one; it holds no
-/// slot. Wanted rows remain the call's, and what is made of them has W rows. Named after the op's location; the op's own
-/// name follows where another op has that. Leaves out ops of kv, which have state, and those that take something else.
+/// A probe takes the tensors that the op takes, each with T rows, and the layer where its weights are of one; it holds
+/// no slot. Wanted rows remain the call's, and what is made of them has W rows. Named after the op's location; the op's
+/// own name follows where another op has that. Leaves out ops of kv, which have state, and those that take something
+/// else.
 struct ProbeOps : PassWrapper<ProbeOps, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ProbeOps)
   StringRef getArgument() const override { return "probe-ops"; }

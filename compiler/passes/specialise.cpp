@@ -14,8 +14,8 @@ namespace {
 ///     func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
 ///
 /// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
-/// other: verify-state proves it too. Probes get theirs in the same way. Leaves alone entries whose batch states something already, and those without a
-/// group: only kernels are made differently for one row.
+/// other: verify-state proves it too. Probes get theirs in the same way. Leaves alone entries whose batch states
+/// something already, and those without a group: only kernels are made differently for one row.
 struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Specialise)
   StringRef getArgument() const override { return "specialise"; }

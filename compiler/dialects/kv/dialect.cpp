@@ -25,8 +25,8 @@ namespace {
 LogicalResult verifyName(function_ref<InFlightDiagnostic()> emitError, SymbolRefAttr symbol) {
   if (symbol.getNestedReferences().empty())
     return success();
-  return emitError() << "a slot is named by its cache or register, " << FlatSymbolRefAttr::get(symbol.getLeafReference())
-                     << ", not by " << symbol;
+  return emitError() << "a slot is named by its cache or register, "
+                     << FlatSymbolRefAttr::get(symbol.getLeafReference()) << ", not by " << symbol;
 }
 
 /// A layer function may be inlined: slots are values, so nothing about a program's state depends on where it stands.

@@ -61,8 +61,8 @@ def Kv_CacheOp : Kv_Op<"cache", [Symbol, HasParent<"SchemaOp">]> {
   let arguments = (ins SymbolNameAttr:$sym_name, I64Attr:$layers, I64Attr:$heads, I64Attr:$width,
                        OptionalAttr<I64Attr>:$window, OptionalAttr<DenseI64ArrayAttr>:$slides,
                        OptionalAttr<Kv_LayerLists>:$serves, OptionalAttr<Kv_LaneOrder>:$rotated,
-                       OptionalAttr<FlatSymbolRefAttr>:$values, OptionalAttr<FlatSymbolRefArrayAttr>:$by, OptionalAttr<TypeAttr>:$rounds,
-                       OptionalAttr<StrAttr>:$origin, OptionalAttr<StrArrayAttr>:$originAxes,
+                       OptionalAttr<FlatSymbolRefAttr>:$values, OptionalAttr<FlatSymbolRefArrayAttr>:$by,
+                       OptionalAttr<TypeAttr>:$rounds, OptionalAttr<StrAttr>:$origin, OptionalAttr<StrArrayAttr>:$originAxes,
                        OptionalAttr<I64Attr>:$originRows);
   let assemblyFormat = [{
     $sym_name `layers` `(` $layers `)` `heads` `(` $heads `)` `row` `(` $width `)` (`window` `(` $window^ `)`)?

@@ -21,7 +21,8 @@ const Weights &StateTrace::weightsNamedBy(Operation *op) {
   auto [it, isNew] = weightsNamed.try_emplace(op);
   if (isNew && !weights.empty())
     op->getAttrDictionary().walk([&, &named = it->second](SymbolRefAttr symbol) {
-      if (llvm::is_contained(weights, symbol.getLeafReference()) && !llvm::is_contained(named, symbol.getLeafReference()))
+      if (llvm::is_contained(weights, symbol.getLeafReference()) &&
+          !llvm::is_contained(named, symbol.getLeafReference()))
         named.push_back(symbol.getLeafReference());
     });
   return it->second;
@@ -112,7 +113,7 @@ void StateTrace::checkMaker(AppendOp op, StringAttr symbol, int64_t layer, const
   std::string made;
   for (StringAttr weight : origin.made)
     made += (made.empty() ? "@" : ", @") + weight.str();
-  Finding &finding = report(op, Rule::made, symbol,
-                            {made.empty() ? "no weight that it names" : made, "@" + expected.str()}, layer);
+  Finding &finding =
+      report(op, Rule::made, symbol, {made.empty() ? "no weight that it names" : made, "@" + expected.str()}, layer);
   finding.note(cache.getLoc(), "the schema says so here");
 }

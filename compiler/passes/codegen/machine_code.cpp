@@ -90,9 +90,9 @@ void MachineCode::prepare(llvm::Module &module) const {
 }
 
 void MachineCode::optimise(llvm::Module &module) {
-  // Kernels are emitted with the unrolling that they want. For the rest, measured on SmolLM2 on the reference: without the
-  // vectoriser a prompt takes 3.6 times as long; unrolling, interleaving and SLP make code 3 times as large, compile in 5
-  // times the time, and run no faster.
+  // Kernels are emitted with the unrolling that they want. For the rest, measured on SmolLM2 on the reference: without
+  // the vectoriser a prompt takes 3.6 times as long; unrolling, interleaving and SLP make code 3 times as large,
+  // compile in 5 times the time, and run no faster.
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = target.effort == CodeEffort::full;
   tuning.LoopUnrolling = false;

@@ -79,8 +79,8 @@ private:
 ///     func @f.check(%call, %fault: !llvm.ptr) -> i64
 ///
 /// The result is 0, or the number of the first message that applies, counted from 1; `fault` then holds the two numbers
-/// that belong into it (i64). Entries whose requirements always hold get no function. Refuses a requirement of something
-/// that depends on more than the call and its inputs.
+/// that belong into it (i64). Entries whose requirements always hold get no function. Refuses a requirement of
+/// something that depends on more than the call and its inputs.
 struct OutlineChecks : PassWrapper<OutlineChecks, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OutlineChecks)
   StringRef getArgument() const override { return "outline-checks"; }
@@ -104,9 +104,8 @@ private:
     ImplicitLocOpBuilder builder(function.getLoc(), function.getContext());
     builder.setInsertionPointAfter(function);
     Type pointer = LLVM::LLVMPointerType::get(function.getContext());
-    auto checker = builder.create<func::FuncOp>(
-        (function.getName() + kCheckSuffix).str(),
-        builder.getFunctionType({pointer, pointer}, builder.getI64Type()));
+    auto checker = builder.create<func::FuncOp>((function.getName() + kCheckSuffix).str(),
+                                                builder.getFunctionType({pointer, pointer}, builder.getI64Type()));
     Block *body = checker.addEntryBlock();
     builder.setInsertionPointToStart(body);
     Repeater repeater(function, builder, body->getArgument(0));
