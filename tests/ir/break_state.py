@@ -12,11 +12,11 @@ mutant survived or was refused with other words.
 """
 import argparse
 import dataclasses
-import pathlib
 import re
-import shlex
 import subprocess
 import sys
+
+import programs
 
 WRITE = re.compile(r"^\s*(?P<result>%\S+) = kv\.(?P<op>append|set|write) (?P<slot>%[\w.#-]+)\[(?P<layer>%[\w.#-]+)\]"
                    r".* : !kv\.slot<@(?P<symbol>[\w.$-]+)>")
@@ -25,7 +25,6 @@ LOOP = re.compile(r"= kv\.loop (?P<layer>%\S+) = (?P<first>\d+) to (?P<end>\d+) 
 CONSTANT = re.compile(r"^\s*(?P<name>%\S+) = arith\.constant (?P<value>\d+) : index")
 NAME = r"[\w.$-]+"
 ROWS_OF = r"(rows \[start, start \+ count\) of )?"  # a register has none
-SPLIT = "// -----\n"
 
 
 @dataclasses.dataclass
@@ -183,33 +182,15 @@ def mutants(program):
         yield from mutants_of_loop(program, i)
 
 
-def run(opt, passes, text):
-    return subprocess.run([opt, *passes, "-"], input=text, capture_output=True, text=True)
-
-
-def errors_of(opt, pieces):
-    """The error lines of each piece, all verified in one process."""
-    outcome = run(opt, ["--split-input-file", "--verify-state"], SPLIT.join(pieces))
-    begins, line = [], 1
-    for piece in pieces:
-        begins.append(line)
-        line += piece.count("\n") + 1
-    found = {begin: [] for begin in begins}
-    for message in outcome.stderr.splitlines():
-        match = re.search(r"within split at <stdin>:(\d+) offset .*?: error: (.*)", message)
-        if match:
-            found[min(begins, key=lambda begin: abs(begin - int(match[1])))].append(match[2])
-    return [found[begin] for begin in begins]
-
-
 def check(opt, form, passes, text):
     """Runs every mutant of one program in one form; returns how many there were, and the complaints."""
-    printed = run(opt, passes + ["--verify-state"], text)
+    printed = subprocess.run([opt, *passes, "--verify-state", "-"], input=text, capture_output=True, text=True)
     if printed.returncode:
         return 0, [f"{form}: the program itself is refused\n{printed.stderr}"]
     made = list(mutants(Program(printed.stdout)))
     complaints = []
-    for mutant, errors in zip(made, errors_of(opt, [mutant.text for mutant in made])):
+    found, _ = programs.errors_of(opt, ["--verify-state"], [mutant.text for mutant in made])
+    for mutant, errors in zip(made, found):
         if any(re.search(mutant.expected, error) for error in errors):
             continue
         said = "\n    ".join(errors) or "nothing: it survived"
@@ -222,18 +203,12 @@ def check(opt, form, passes, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--opt", required=True, help="kvasir-opt")
+    programs.add_arguments(parser)
     parser.add_argument("--form", action="append", metavar="NAME=PASSES", help="default: looped and unrolled")
-    parser.add_argument("--printed-by", action="append", default=[], metavar="COMMAND", help="it prints a program")
-    parser.add_argument("programs", nargs="*")
     arguments = parser.parse_args()
     forms = arguments.form or ["looped=", "unrolled=--unroll-layers --canonicalize"]
-    programs = [(path, pathlib.Path(path).read_text()) for path in arguments.programs]
-    for command in arguments.printed_by:
-        outcome = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True)
-        programs.append((command, outcome.stdout))
     total, failures = 0, []
-    for source, text in programs:
+    for source, text in programs.read(arguments):
         for form in forms:
             name, passes = form.split("=", 1)
             number, complaints = check(arguments.opt, f"{source}, {name}", passes.split(), text)

@@ -10,10 +10,10 @@ must hold after it. Programs are split by `// -----`. The last line is a count; 
 something.
 """
 import argparse
-import pathlib
-import shlex
 import subprocess
 import sys
+
+import programs
 
 PASSES = ["--canonicalize", "--cse", "--sccp", "--loop-invariant-code-motion", "--loop-invariant-subset-hoisting",
           "--control-flow-sink", "--symbol-dce", "--inline", "--remove-dead-values", "--topological-sort",
@@ -39,26 +39,20 @@ def compare(opt, first, passes, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--opt", required=True, help="kvasir-opt")
+    programs.add_arguments(parser)
     parser.add_argument("--first", default="--raise-writes", metavar="PASSES", help="what runs before the first trace")
-    parser.add_argument("--printed-by", action="append", default=[], metavar="COMMAND", help="it prints a program")
-    parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
-    programs = [(path, text) for path in arguments.files
-                for text in pathlib.Path(path).read_text().split("// -----\n")]
-    for command in arguments.printed_by:
-        outcome = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, text=True, check=True)
-        programs.append((command, outcome.stdout))
+    given = programs.read(arguments)
     total = failures = 0
-    for place, text in programs:
+    for place, text in given:
         # Layers come apart last: canonicalize would join their branches, whose ops then print in another order.
         for passes in [[name] for name in PASSES] + [PASSES, PASSES[-2::-1]]:
             total += 1
             if difference := compare(arguments.opt, arguments.first.split(), passes, text):
                 failures += 1
                 print(f"{place}, {' '.join(passes)}:\n{difference}", file=sys.stderr)
-    print(f"{len(programs)} programs, {total} runs of passes, {failures} that changed what happens to state")
-    return 1 if failures or not programs else 0
+    print(f"{len(given)} programs, {total} runs of passes, {failures} that changed what happens to state")
+    return 1 if failures or not given else 0
 
 
 if __name__ == "__main__":

@@ -14,39 +14,28 @@ import re
 import subprocess
 import sys
 
-SPLIT = "// -----\n"
+import programs
+
 BEGIN, END = "<!-- rules: tests/ir/check_rules.py --write -->\n", "<!-- end of rules -->\n"
 
 
-def read_programs(paths):
-    """(place, text) of each program; it is called after its first entry."""
-    programs = []
-    for path in paths:
-        for text in pathlib.Path(path).read_text().split(SPLIT):
-            entries = re.search(r"kv\.schema @[\w.$-]+ entries \[(?:@([\w.$-]+))?", text)
-            name = (entries and entries[1]) or "no entry"
-            programs.append((f"{pathlib.Path(path).name} @{name}", text))
-    return programs
+def place_of(path, text):
+    """A program is called after its first entry."""
+    entries = re.search(r"kv\.schema @[\w.$-]+ entries \[(?:@([\w.$-]+))?", text)
+    return f"{pathlib.Path(path).name} @{(entries and entries[1]) or 'no entry'}"
 
 
-def refused(opt, programs, options=""):
+def refused(opt, texts, options=""):
     """The programs that have an error: their numbers, and the families of the rules that they break."""
-    command = [opt, "--split-input-file", "--allow-unregistered-dialect", "--raise-writes",
-               f"--verify-state={options}", "-"]
-    text = SPLIT.join(text for _, text in programs)
-    outcome = subprocess.run(command, input=text, capture_output=True, text=True)
+    passes = ["--allow-unregistered-dialect", "--raise-writes", f"--verify-state={options}"]
+    errors, outcome = programs.errors_of(opt, passes, texts)
     if outcome.returncode not in (0, 1):
-        sys.exit(f"{' '.join(command)} ended with {outcome.returncode}\n{outcome.stderr[-2000:]}")
-    begins, line = [], 1
-    for _, text in programs:
-        begins.append(line)
-        line += text.count("\n") + 1
+        sys.exit(f"{' '.join(outcome.args)} ended with {outcome.returncode}\n{outcome.stderr[-2000:]}")
     found = {}
-    for message in outcome.stderr.splitlines():
-        # Where a split begins is told to within a line.
-        if match := re.search(r"within split at <stdin>:(\d+) offset .*?: error: (\w+)", message):
-            number = min(range(len(begins)), key=lambda i: abs(begins[i] - int(match[1])))
-            found.setdefault(number, set()).add(match[2])
+    for number, lines in enumerate(errors):
+        for line in lines:
+            if family := re.match(r"\w+", line):
+                found.setdefault(number, set()).add(family[0])
     return found
 
 
@@ -72,22 +61,21 @@ def check_readme(path, table, write):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--opt", required=True, help="kvasir-opt")
+    programs.add_arguments(parser)
     parser.add_argument("--readme", type=pathlib.Path, help="a file with the table of rules")
     parser.add_argument("--write", action="store_true", help="write the table")
-    parser.add_argument("files", nargs="+", help="programs that are refused")
     arguments = parser.parse_args()
     listed = subprocess.run([arguments.opt, "--verify-state=list", "-o", "/dev/null", "-"], input="", check=True,
                             stdout=subprocess.PIPE, text=True)
     rules = [line.split("\t") for line in listed.stdout.splitlines() if "\t" in line]
-    programs = read_programs(arguments.files)
-    before = refused(arguments.opt, programs)
+    places, texts = zip(*[(place_of(path, text), text) for path, text in programs.read(arguments)])
+    before = refused(arguments.opt, texts)
     tests, untested = [], []
     for name, *_ in rules:
         family = name.split("/")[0]
-        alone = [programs[number] for number, families in before.items() if families == {family}]
-        after = refused(arguments.opt, alone, f"disable={name}") if alone else {}
-        needing = [place for number, (place, _) in enumerate(alone) if number not in after]
+        alone = [number for number, families in before.items() if families == {family}]
+        after = refused(arguments.opt, [texts[number] for number in alone], f"disable={name}") if alone else {}
+        needing = [places[number] for i, number in enumerate(alone) if i not in after]
         tests.append(needing[0] if needing else "")
         if not needing:
             untested.append(name)
