@@ -27,10 +27,6 @@ struct AuditCommand {
   bool printsJson = false, printsAll = false;
 };
 
-bool hasPrompt(const PromptOptions &prompt) {
-  return prompt.textGiven->count() + prompt.fileGiven->count() + prompt.idsGiven->count() != 0;
-}
-
 void writePage(const std::string &path, const std::string &page) {
   std::ofstream file(path, std::ios::binary);
   file << page;
@@ -65,7 +61,7 @@ int audit(const AuditCommand &command) {
   AuditOptions options;
   if (!command.against.empty())
     options.against = &against.emplace(command.against, modelOptions);
-  if (hasPrompt(command.prompt))
+  if (isPromptGiven(command.prompt))
     options.ids = promptIds(model, command.prompt);
   options.chunk = command.chunk;
   options.checks = command.checks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
+#include "runtime/tools/inspect_text.h"
 #include "runtime/tools/output.h"
 
 #include "kvasir/kvasir.hpp"
@@ -22,9 +23,7 @@ struct PlanOptions {
 };
 
 std::string planRow(const std::string &name, uint64_t bytes, const std::string &note = "") {
-  std::string padded = "  " + name;
-  padded.resize(std::max<size_t>(padded.size() + 2, 24), ' ');
-  return padded + bytesText(static_cast<double>(bytes)) + note + "\n";
+  return textRow(name, bytesText(static_cast<double>(bytes)) + note, 22);
 }
 
 std::string describe(const MemoryPlan &plan, const Json &slots) {

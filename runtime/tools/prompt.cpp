@@ -12,6 +12,13 @@
 #include <memory>
 
 namespace kvasir::tools {
+namespace {
+
+size_t numWaysGiven(const PromptOptions &options) {
+  return options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count();
+}
+
+} // namespace
 
 void addPromptOptions(CLI::App &command, PromptOptions &options) {
   options.textGiven = command.add_option("-p,--prompt", options.text, "the text to go on from");
@@ -20,12 +27,10 @@ void addPromptOptions(CLI::App &command, PromptOptions &options) {
   command.add_flag("--special", options.parsesSpecial, "spellings of control tokens in the text mean the tokens");
 }
 
-bool isPromptGiven(const PromptOptions &options) {
-  return options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count() != 0;
-}
+bool isPromptGiven(const PromptOptions &options) { return numWaysGiven(options) != 0; }
 
 std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options) {
-  if (options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count() != 1)
+  if (numWaysGiven(options) != 1)
     throw Misused("give one of -p TEXT, -f FILE, --ids 1,2,3");
   std::vector<int32_t> ids;
   if (options.idsGiven->count()) {
