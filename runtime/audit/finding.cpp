@@ -8,8 +8,8 @@
 namespace kvasir::runtime::audit {
 namespace {
 
-/// {place}, {rows} and {were, have, do, hold …} by their number, {calls}, {detail}, {moved} rows, {amount}, {complete}
-/// slots. A word with a bar is for one row and for several.
+/// {place}, {rows}, {calls}, {detail}, {moved} rows, {amount}, {complete} slots. Words with a bar are for one and for
+/// several: rows, or layers of a register, in {braces}; calls in [brackets].
 struct KindFacts {
   const char *name;
   const char *sentence;
@@ -23,16 +23,19 @@ constexpr KindFacts kKinds[] = {
      "{place}: {rows} {was|were} written only in part in {calls}: {amount} of {detail} elements were not"},
     {"other-sequence", "{place}: {rows} {was|were} written in {calls} of a batch, and {is|are} not of this sequence's "
                        "call; alone, no call does that"},
-    {"undeclared-write", "{place}: {rows} {was|were} written in {calls}, beyond the rows that it declares"},
+    {"undeclared-write",
+     "{place}: {rows} {was|were} written in {calls}, beyond the rows that [it declares|they declare]"},
     {"committed-changed", "{place}: {rows}, committed before, {was|were} changed in {calls}"},
     {"changed-on-error", "{place}: {rows} {was|were} changed in {calls} that did not succeed"},
-    {"register-not-written", "{place} was not written in {calls}, which declare it"},
-    {"register-undeclared", "{place} was written in {calls}, which do not declare it"},
-    {"register-in-place", "{place}: its committed value was changed in {calls}"},
-    {"register-on-error", "{place}: its committed value was changed in {calls} that did not succeed"},
+    {"register-not-written", "{place} {was|were} not written in {calls}, which [declares|declare] it"},
+    {"register-undeclared", "{place} {was|were} written in {calls}, which [does|do] not declare it"},
+    {"register-in-place", "{place}: {its committed value was|their committed values were} changed in {calls}"},
+    {"register-on-error",
+     "{place}: {its committed value was|their committed values were} changed in {calls} that did not succeed"},
     {"output-not-written", "output {detail}: {amount} of its elements were not written in {calls}"},
-    {"nondeterministic", "{place}: {rows} {differs|differ} when {calls} {runs} again on the same state"},
-    {"reads-unwritten", "{place}: {rows} {depends|depend} on what the rows of {calls} held before it wrote them"},
+    {"nondeterministic", "{place}: {rows} {differs|differ} when {calls} [runs|run] again on the same state"},
+    {"reads-unwritten",
+     "{place}: {rows} {depends|depend} on what the rows of {calls} held before [it|they] wrote them"},
     {"wrong-slot", "{place}: {rows} {holds|hold} after {calls} what token by token is in slot {detail}"},
     {"wrong-layer", "{place}: {rows} {holds|hold} after {calls} what token by token is in layer {detail}"},
     {"wrong-row", "{place}: {rows} {holds|hold} after {calls} what token by token is in {moved}"},
@@ -68,10 +71,10 @@ void replaceWord(std::string &text, const std::string &word, const std::string &
     text.replace(at, word.size() + 2, value);
 }
 
-/// {one|several} by the number.
-void chooseNumbers(std::string &text, bool isOne) {
-  for (size_t at = text.find('{'); at != std::string::npos; at = text.find('{', at)) {
-    const size_t bar = text.find('|', at), end = text.find('}', at);
+/// One of {one|several}, or of those in other brackets.
+void chooseNumbers(std::string &text, char open, char close, bool isOne) {
+  for (size_t at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
+    const size_t bar = text.find('|', at), end = text.find(close, at);
     if (bar == std::string::npos || bar > end) {
       ++at;
       continue;
@@ -210,14 +213,15 @@ std::string FindingBook::place(const Finding &finding) const {
 std::string FindingBook::sentence(const Finding &finding) const {
   const Topic &topic = finding.topic;
   const bool isRegister = topic.slot != kNoSlot && slots[topic.slot].kind == SlotKind::reg;
+  const bool isOne = isRegister ? finding.endLayer - finding.firstLayer == 1 : finding.rows.size() == 1;
   std::string text = factsOf(topic.kind).sentence;
-  chooseNumbers(text, isRegister || finding.rows.size() == 1);
+  chooseNumbers(text, '{', '}', isOne);
+  chooseNumbers(text, '[', ']', finding.callTokens.size() == 1);
   replaceWord(text, "function", namesFunctions ? "function " + topic.function + ", " : "");
   replaceWord(text, "place", place(finding));
-  replaceWord(text, "rows",
-              isRegister ? "its value" : rangesText(topic.slot == kNoSlot ? "token" : "row", finding.rows));
+  const std::string values = isOne ? "its value" : "their values";
+  replaceWord(text, "rows", isRegister ? values : rangesText(topic.slot == kNoSlot ? "token" : "row", finding.rows));
   replaceWord(text, "calls", callsText(finding.callTokens));
-  replaceWord(text, "runs", finding.callTokens.size() == 1 ? "runs" : "run");
   replaceWord(text, "detail", topic.detail);
   replaceWord(text, "moved",
               std::string(finding.rows.size() == 1 ? "row " : "rows ") + rangesText(finding.rows, topic.shift));

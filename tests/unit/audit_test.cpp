@@ -158,7 +158,7 @@ TEST_CASE("what a call must not change is named") {
       rowOf(call, kValues, 0, 1, call.starts[0] + call.counts[0])[0] = 7;
   }));
   CHECK(sentencesOf(beyond, "rows") == Sentences{"slot v, layer 1: rows 8 and 15 were written in 2 calls of 8 and 5 "
-                                                 "tokens, beyond the rows that it declares"});
+                                                 "tokens, beyond the rows that they declare"});
 
   const auto committed = auditWith(spoils([](const kv_call &call) {
     if (isPrefill(call) && call.starts[0] == 10)
