@@ -30,7 +30,7 @@ bool takesTokens(const FunctionDescription &function);
 std::vector<std::vector<uint8_t>> inputsOf(const FunctionDescription &function, std::span<const int32_t> ids,
                                            uint64_t start);
 
-/// What calls a function on batches, and counts.
+/// What calls a function on batches.
 class Caller {
 public:
   Caller(Model &model, size_t function, const CancelFlag *cancel) : model(model), function(function), cancel(cancel) {}
@@ -41,8 +41,6 @@ public:
   OutputRow call(State &state, std::span<const int32_t> ids, Observer *observer = nullptr);
 
   const FunctionDescription &description() const { return model.description().functions[function]; }
-  double seconds() const { return spentSeconds; }
-  uint64_t calls() const { return numCalls; }
 
 private:
   std::vector<OutputRow> takeRows(const std::vector<std::vector<uint8_t>> &outputs, size_t numSequences) const;
@@ -50,8 +48,6 @@ private:
   Model &model;
   const size_t function;
   const CancelFlag *const cancel;
-  double spentSeconds = 0;
-  uint64_t numCalls = 0;
 };
 
 } // namespace kvasir::runtime::audit

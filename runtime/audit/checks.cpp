@@ -2,7 +2,6 @@
 #include "runtime/audit/checks.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace kvasir::runtime::audit {
 namespace {
@@ -141,9 +140,7 @@ std::string checkBatch(Context &context) {
 }
 
 std::string checkAgainst(Context &context) {
-  Model *other = context.options.against;
-  if (!other)
-    return "";
+  Model *other = context.options.against; // it is not asked for without
   AuditOptions options = context.options;
   options.against = nullptr;
   options.ids = {context.plan.ids.begin(), context.plan.ids.begin() + context.plan.promptTokens};

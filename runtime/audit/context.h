@@ -35,7 +35,6 @@ public:
 
   Caller &callerFor(size_t numTokens) { return numTokens == 1 ? step : prefill; }
   double plainSeconds(); ///< of the audited conversation's calls
-  double seconds() const { return prefill.seconds() + step.seconds(); }
 
   Topic topic(Kind kind, const std::string &check, size_t slot, size_t numTokens) const;
   /// What rows of states that may differ by rounding are allowed; nothing for a plugin that is invariant.

@@ -42,7 +42,7 @@ RowStatistics describeRows(const std::vector<float> &values, uint64_t count) {
 SlotPicture drawSlot(const std::vector<SlotDescription> &slots, size_t slot, const RowGrid &grid, const State *state) {
   const uint64_t layers = slots[slot].layers, rows = grid.rows();
   const uint64_t perColumn = std::max<uint64_t>(1, (rows + kMostColumns - 1) / kMostColumns);
-  SlotPicture picture{slot, 0, perColumn, {}, {}, {}};
+  SlotPicture picture{slot, perColumn, {}, {}, {}};
   const uint64_t firstHeld = state ? state->firstHeldRow(slot) : 0;
   for (uint64_t first = 0; first < rows; first += perColumn) {
     const uint64_t end = std::min(first + perColumn, rows);

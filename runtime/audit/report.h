@@ -25,7 +25,7 @@ struct RowStatistics {
 /// A slot of the drawn conversation: [columns, layers], `rowsPerColumn` rows side by side in one column.
 struct SlotPicture {
   size_t slot;
-  uint64_t firstRow, rowsPerColumn;
+  uint64_t rowsPerColumn;
   std::vector<RowGrid::Cell> cells;
   std::vector<uint32_t> calls; ///< [columns] that wrote the column's last row
   std::vector<RowStatistics> statistics;

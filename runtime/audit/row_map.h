@@ -7,8 +7,6 @@
 #include "runtime/audit/watch.h"
 #include "runtime/model/observer.h"
 
-#include <exception>
-
 namespace kvasir::runtime::audit {
 
 /// One execute that was watched.
@@ -54,15 +52,12 @@ public:
 
   /// What findings of the next calls belong to.
   void setCheck(std::string name) { check = std::move(name); }
-  /// The conversation whose rows are drawn; null: the first that has a call.
-  void draw(const State *state) { drawn = state; }
 
   const std::vector<CallRecord> &calls() const { return records; }
   const RowGrid &grid() const { return rowGrid; }
   RowGrid &grid() { return rowGrid; }
 
 private:
-  struct Watched;
   class Run;
 
   const std::vector<SlotDescription> &slots;
@@ -70,7 +65,7 @@ private:
   std::vector<Cells> cells;
   Buffers buffers;
   std::string check = "rows";
-  const State *drawn = nullptr;
+  const State *drawn = nullptr; ///< whose rows are drawn: the first that has a call
   std::vector<CallRecord> records;
   RowGrid rowGrid;
 };

@@ -30,10 +30,6 @@ void RowSet::add(uint64_t begin, uint64_t end) {
   ranges.insert(ranges.erase(first, last), {begin, end});
 }
 
-bool RowSet::contains(uint64_t row) const {
-  return std::ranges::any_of(ranges, [&](const Range &range) { return row >= range.begin && row < range.end; });
-}
-
 uint64_t RowSet::size() const {
   uint64_t count = 0;
   for (const Range &range : ranges)

@@ -21,9 +21,7 @@ public:
   /// Adds [begin, end). Cost: constant beyond the last range, else linear.
   void add(uint64_t begin, uint64_t end);
 
-  bool contains(uint64_t row) const;
   uint64_t size() const;
-  bool empty() const { return ranges.empty(); }
   const std::vector<Range> &all() const { return ranges; }
   bool operator==(const RowSet &) const = default;
 
