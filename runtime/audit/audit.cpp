@@ -103,15 +103,13 @@ Report LiveAudit::report() const {
   report.findings = book.finish();
   report.pictures = drawSlots(report.slots, map.grid(), nullptr);
   CheckRecord rows{"rows", ""};
-  uint64_t tokens = 0, numRows = 0;
+  uint64_t tokens = 0;
   for (const CallRecord &call : report.calls) {
     rows.seconds += call.seconds;
     rows.plainSeconds += call.plainSeconds;
     tokens += call.failed ? 0 : call.tokens;
-    numRows += call.numRows;
   }
-  rows.line = std::to_string(tokens) + " tokens in " + std::to_string(report.calls.size()) +
-              " calls: " + std::to_string(numRows) + " rows written once, nothing else";
+  rows.line = rowsLine(tokens, report.calls);
   report.checks.push_back(rows);
   report.verdict = verdictOf(report, tokens);
   countFindings(report);

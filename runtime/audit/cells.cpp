@@ -132,16 +132,19 @@ void Cells::takeRow(const uint8_t *block, uint64_t layer, uint64_t token, uint8_
   });
 }
 
-size_t Cells::countDifferences(const uint8_t *block, const uint8_t *other, uint64_t layer, uint64_t token) const {
+bool Cells::isUnlike(const uint8_t *block, uint64_t layer, uint64_t token, const uint8_t *raw) const {
+  bool unlike = false;
+  visitRow(const_cast<uint8_t *>(block), layer, token, [&](const auto &value, const PlaneCells &) {
+    unlike |= std::memcmp(raw, &value, sizeof value) != 0;
+    raw += sizeof value;
+  });
+  return unlike;
+}
+
+bool Cells::differs(const uint8_t *block, const uint8_t *other, uint64_t layer, uint64_t token) const {
   std::vector<uint8_t> raw(rawBytes);
   takeRow(other, layer, token, raw.data());
-  const uint8_t *next = raw.data();
-  size_t count = 0;
-  visitRow(const_cast<uint8_t *>(block), layer, token, [&](const auto &value, const PlaneCells &) {
-    count += std::memcmp(next, &value, sizeof value) != 0;
-    next += sizeof value;
-  });
-  return count;
+  return isUnlike(block, layer, token, raw.data());
 }
 
 } // namespace kvasir::runtime::audit

@@ -54,8 +54,11 @@ public:
   /// Bytes that takeRow writes.
   size_t rawBytesPerRow() const { return rawBytes; }
 
-  /// Elements in which the rows of two blocks differ.
-  size_t countDifferences(const uint8_t *block, const uint8_t *other, uint64_t layer, uint64_t token) const;
+  /// Does the row hold something else than takeRow took?
+  bool isUnlike(const uint8_t *block, uint64_t layer, uint64_t token, const uint8_t *raw) const;
+
+  /// Does the same row of another block?
+  bool differs(const uint8_t *block, const uint8_t *other, uint64_t layer, uint64_t token) const;
 
 private:
   template <typename Number, typename Visitor>

@@ -36,12 +36,9 @@ void callOthers(Context &context, State &state) {
     try {
       caller.call(state, std::span(context.plan.ids).first(tokens), &context.map);
     } catch (const Error &error) {
-      if (error.status() == KV_CANCELLED || error.status() == KV_OUT_OF_MEMORY)
-        throw;
       Topic failed = context.topic(Kind::failed, "rows", kNoSlot, tokens);
       failed.function = description.name;
-      failed.detail = error.what();
-      context.book.add(failed, 0, state.length(), tokens, state.length());
+      context.addFailure(error, failed, state.length(), tokens);
     }
   }
 }
@@ -81,13 +78,7 @@ std::string checkRows(Context &context) {
     context.prefill.call(*fresh, std::span(context.plan.ids).first(std::min<size_t>(3, context.plan.ids.size())));
     callOthers(context, *fresh);
   }
-  uint64_t rows = 0, calls = 0;
-  for (const CallRecord &call : context.map.calls()) {
-    rows += call.numRows;
-    ++calls;
-  }
-  std::string line = std::to_string(state.length()) + " tokens in " + std::to_string(calls) +
-                     " calls: " + std::to_string(rows) + " rows written once, nothing else";
+  std::string line = rowsLine(state.length(), context.map.calls());
   for (const std::string &name : context.plan.skipped)
     line += "; function " + name + " takes more than tokens and was not called";
   return line;

@@ -80,6 +80,7 @@ void compareRows(const State &state, const State &other, uint64_t endRow,
       continue;
     const uint64_t first = std::max(state.firstHeldRow(slot), other.firstHeldRow(*otherSlot));
     const uint64_t width = rowElements(state.slots()[slot]);
+    const Tolerance allowed = tolerance(slot);
     forPieces(state.slots()[slot], first, endRow, [&](uint64_t layer, uint64_t row, uint64_t count) {
       const auto values = rowsOf(state, slot, layer, row, count);
       const auto others = rowsOf(other, *otherSlot, layer, row, count);
@@ -87,7 +88,7 @@ void compareRows(const State &state, const State &other, uint64_t endRow,
         return;
       for (uint64_t i = 0; i < count; ++i) {
         const std::span own(&values[i * width], width);
-        if (const auto amount = differenceOf(own, std::span(&others[i * width], width), tolerance(slot)))
+        if (const auto amount = differenceOf(own, std::span(&others[i * width], width), allowed))
           found({slot, layer, row + i, *amount, {own.begin(), own.end()}});
       }
     });

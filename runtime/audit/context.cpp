@@ -25,6 +25,14 @@ CallOfRow callOf(const Cuts &cuts, uint64_t row) {
   return {start, 1};
 }
 
+/// What differs in a slot (or an output) of the compared conversations, in a call of so many tokens.
+Topic topicOf(const Context &context, const Comparison &comparison, size_t slot, uint64_t tokens) {
+  Topic topic = context.topic(comparison.kind, comparison.check, slot, tokens);
+  topic.sequence = comparison.sequence;
+  topic.numSequences = comparison.numSequences;
+  return topic;
+}
+
 /// Sets the kind of a row that holds what belongs elsewhere.
 void setOrigin(Topic &topic, const std::optional<RowIndex::Place> &origin, const RowDifference &at,
                const Context &context) {
@@ -57,10 +65,8 @@ void compareOutputs(Context &context, const Comparison &comparison) {
     const Tolerance tolerance{context.model.description().numerics.invariant ? 0 : 1.0 / 16};
     if (const auto amount = differenceOf(row, expected->second, tolerance)) {
       const auto [start, tokens] = callOf(comparison.cuts, held - 1);
-      Topic topic = context.topic(comparison.kind, comparison.check, kNoSlot, tokens);
+      Topic topic = topicOf(context, comparison, kNoSlot, tokens);
       topic.detail = context.callerFor(tokens).description().outputs.at(0).name;
-      topic.sequence = comparison.sequence;
-      topic.numSequences = comparison.numSequences;
       context.book.add(topic, 0, held - 1, tokens, start, *amount);
     }
   }
@@ -78,12 +84,8 @@ void compareRegisters(Context &context, const Comparison &comparison) {
       std::vector<float> value(registerElements(slots[slot])), other(value.size());
       readRegister(tested, slot, layer, value.data());
       readRegister(expected, slot, layer, other.data());
-      if (const auto amount = differenceOf(value, other, context.tolerance(slot))) {
-        Topic topic = context.topic(comparison.kind, comparison.check, slot, tokens);
-        topic.sequence = comparison.sequence;
-        topic.numSequences = comparison.numSequences;
-        context.book.add(topic, layer, 0, tokens, start, *amount);
-      }
+      if (const auto amount = differenceOf(value, other, context.tolerance(slot)))
+        context.book.add(topicOf(context, comparison, slot, tokens), layer, 0, tokens, start, *amount);
     }
 }
 
@@ -105,18 +107,21 @@ Conversation Context::converse(const std::string &check, std::span<const int32_t
       conversation.outputs[first + tokens] =
           callerFor(tokens).call(*conversation.state, ids.subspan(first, tokens), observer);
     } catch (const Error &error) {
-      if (error.status() == KV_CANCELLED || error.status() == KV_OUT_OF_MEMORY)
-        throw;
-      if (book.has(Kind::failed, "rows", kNoSlot)) // once is enough
-        return conversation;
-      Topic failed = topic(Kind::failed, check, kNoSlot, tokens);
-      failed.detail = error.what();
-      book.add(failed, 0, first, tokens, first);
+      addFailure(error, topic(Kind::failed, check, kNoSlot, tokens), first, tokens);
       return conversation;
     }
     first += tokens;
   }
   return conversation;
+}
+
+void Context::addFailure(const Error &error, Topic failed, uint64_t first, uint64_t tokens) {
+  if (error.status() == KV_CANCELLED || error.status() == KV_OUT_OF_MEMORY)
+    throw error;
+  if (failed.check != "rows" && book.has(Kind::failed, "rows", kNoSlot)) // once is enough
+    return;
+  failed.detail = error.what();
+  book.add(failed, 0, first, tokens, first);
 }
 
 Conversation &Context::audited() {
@@ -180,9 +185,7 @@ uint64_t compareConversations(Context &context, const Comparison &comparison) {
             grid.cell(at.slot, at.layer, at.row) != RowGrid::Cell::wrong)
           return;
         const auto [start, tokens] = callOf(comparison.cuts, at.row);
-        Topic topic = context.topic(comparison.kind, comparison.check, at.slot, tokens);
-        topic.sequence = comparison.sequence;
-        topic.numSequences = comparison.numSequences;
+        Topic topic = topicOf(context, comparison, at.slot, tokens);
         if (comparison.index)
           setOrigin(topic, comparison.index->find(at.values, {comparison.sequence, at.slot, at.layer, at.row}), at,
                     context);

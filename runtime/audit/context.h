@@ -27,6 +27,10 @@ public:
   Conversation converse(const std::string &check, std::span<const int32_t> ids, const Cuts &cuts,
                         Observer *observer = nullptr);
 
+  /// Adds a call of tokens from `first` on that failed as a finding. Throws what is no fault of the plugin: it was
+  /// cancelled, or found no memory.
+  void addFailure(const Error &error, Topic failed, uint64_t first, uint64_t tokens);
+
   /// The audited conversation of the plan, run once, by whoever asks first.
   Conversation &audited();
   /// The same tokens one by one, not audited.

@@ -75,6 +75,14 @@ std::string costText(const CheckRecord &check) {
 
 } // namespace
 
+std::string rowsLine(uint64_t tokens, const std::vector<CallRecord> &calls) {
+  uint64_t numRows = 0;
+  for (const CallRecord &call : calls)
+    numRows += call.numRows;
+  return std::to_string(tokens) + " tokens in " + std::to_string(calls.size()) + " calls: " + std::to_string(numRows) +
+         " rows written once, nothing else";
+}
+
 std::vector<SlotPicture> drawSlots(const std::vector<SlotDescription> &slots, const RowGrid &grid, const State *state) {
   std::vector<SlotPicture> pictures;
   for (size_t slot = 0; slot < slots.size(); ++slot)

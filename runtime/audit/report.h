@@ -45,6 +45,9 @@ struct Report {
   bool isClean() const { return findings.empty(); }
 };
 
+/// What the row map saw of calls that appended so many tokens.
+std::string rowsLine(uint64_t tokens, const std::vector<CallRecord> &calls);
+
 /// The picture of every cache; `state` gives the statistics and may be null. At most about 1000 columns each.
 std::vector<SlotPicture> drawSlots(const std::vector<SlotDescription> &slots, const RowGrid &grid, const State *state);
 

@@ -29,15 +29,6 @@ RowOutcome compareRow(const Cells &cells, uint8_t *block, uint64_t layer, uint64
   return outcome;
 }
 
-bool isUnlike(const Cells &cells, uint8_t *block, uint64_t layer, uint64_t token, const uint8_t *first) {
-  bool unlike = false;
-  cells.visitRow(block, layer, token, [&](const auto &value, const PlaneCells &) {
-    unlike |= std::memcmp(first, &value, sizeof value) != 0;
-    first += sizeof value;
-  });
-  return unlike;
-}
-
 } // namespace
 
 uint8_t *Buffers::take(size_t sizeBytes) {
@@ -115,7 +106,7 @@ void CacheWatch::compare() {
 bool CacheWatch::differsFromFirst() {
   bool unlike = false;
   forTracked([&](uint64_t layer, uint64_t, uint8_t *block, uint64_t token, const uint8_t *raw) {
-    unlike |= isUnlike(cells, block, layer, token, raw);
+    unlike |= cells.isUnlike(block, layer, token, raw);
   });
   return unlike;
 }
@@ -145,7 +136,7 @@ std::vector<RowPlace> CacheWatch::findChanged() const {
     for (uint64_t layer = 0; layer < cells.layers(); ++layer)
       for (uint64_t token = 0; token < KV_BLOCK_TOKENS; ++token)
         if (const uint64_t row = copy.block * KV_BLOCK_TOKENS + token;
-            !isTracked(row) && cells.countDifferences(view.blocks[copy.block], copy.bytes, layer, token))
+            !isTracked(row) && cells.differs(view.blocks[copy.block], copy.bytes, layer, token))
           changed.push_back({layer, row});
   }
   return changed;
@@ -190,14 +181,14 @@ void RegisterWatch::compare() {
 bool RegisterWatch::differsFromFirst() {
   bool unlike = false;
   for (uint64_t layer = 0; layer < cells.layers(); ++layer)
-    unlike |= isUnlike(cells, view.out, layer, 0, first + layer * cells.rawBytesPerRow());
+    unlike |= cells.isUnlike(view.out, layer, 0, first + layer * cells.rawBytesPerRow());
   return unlike;
 }
 
 std::vector<uint64_t> RegisterWatch::findChanged() const {
   std::vector<uint64_t> changed;
   for (uint64_t layer = 0; layer < cells.layers(); ++layer)
-    if (cells.countDifferences(view.in, before, layer, 0))
+    if (cells.differs(view.in, before, layer, 0))
       changed.push_back(layer);
   return changed;
 }
