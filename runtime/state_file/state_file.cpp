@@ -29,12 +29,9 @@ std::span<const uint8_t> bytesBefore(const Header &header, const uint64_t &field
   return {first, reinterpret_cast<const uint8_t *>(&field)};
 }
 
-uint64_t alignTo(uint64_t size, uint64_t border) { return (size + border - 1) / border * border; }
-
 std::string number(uint64_t value) { return std::to_string(value); }
 
-} // namespace
-
+/// "block 3 of slot k (rows 384 to 511)", "checkpoint 1 of register sum": block `index` of the slot's in the file.
 std::string blockText(const SlotDescription &slot, const SavedRows &rows, uint64_t index) {
   if (slot.kind == SlotKind::reg)
     return (index == 0 ? "the value" : "checkpoint " + number(index)) + " of register " + slot.name;
@@ -42,6 +39,8 @@ std::string blockText(const SlotDescription &slot, const SavedRows &rows, uint64
   return "block " + number(block) + " of slot " + slot.name + " (rows " + number(block * KV_BLOCK_TOKENS) + " to " +
          number((block + 1) * KV_BLOCK_TOKENS - 1) + ")";
 }
+
+} // namespace
 
 StateFile StateFile::open(const std::string &path) {
   FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); // a FIFO must not hang us

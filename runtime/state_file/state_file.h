@@ -69,10 +69,6 @@ private:
   std::vector<SavedRows> slotRows;
 };
 
-/// Blocks [first, first + count) of a cache as rows, or the value of a register, for messages: "block 3 of slot k (rows
-/// 384 to 511)".
-std::string blockText(const SlotDescription &slot, const SavedRows &rows, uint64_t index);
-
 } // namespace kvasir::runtime
 
 #endif

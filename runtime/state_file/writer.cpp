@@ -13,8 +13,6 @@ using namespace state_format;
 
 namespace {
 
-uint64_t alignTo(uint64_t size, uint64_t border) { return (size + border - 1) / border * border; }
-
 template <typename T> std::vector<uint8_t> bytesOf(const std::vector<T> &elements) {
   const auto *first = reinterpret_cast<const uint8_t *>(elements.data());
   return {first, first + elements.size() * sizeof(T)};
@@ -61,7 +59,7 @@ private:
   std::vector<std::vector<uint8_t>> metadataSections() const;
   Conversation conversation() const;
   void writeRows(size_t slot, uint64_t offset);
-  void writeHead();
+  void writeHead(const std::vector<std::vector<uint8_t>> &sections);
   void put(uint64_t offset, std::span<const uint8_t> bytes);
 
   const Model &model;
@@ -82,9 +80,10 @@ void StateWriter::write() {
   for (size_t slot = 0; slot < state.slots().size(); ++slot)
     numBlocks += blocksOf(state, slot).size();
   checksums.assign(numBlocks, 0); // the section's size is needed before the sums
+  auto sections = metadataSections();
   header.numSections = static_cast<uint32_t>(kNumMetadataSections + state.slots().size());
   uint64_t end = sizeof header + header.numSections * sizeof(Section);
-  for (const auto &bytes : metadataSections()) {
+  for (const auto &bytes : sections) {
     end = alignTo(end, kSectionBorder);
     table.push_back({SectionKind(table.size() + 1), 0, end, bytes.size(), 0});
     end += bytes.size();
@@ -100,7 +99,8 @@ void StateWriter::write() {
   checksums.clear();
   for (size_t slot = 0; slot < state.slots().size(); ++slot)
     writeRows(slot, table[kNumMetadataSections + slot].offset);
-  writeHead();
+  sections.back() = bytesOf(checksums);
+  writeHead(sections);
 }
 
 void StateWriter::writeRows(size_t slot, uint64_t offset) {
@@ -144,10 +144,9 @@ Conversation StateWriter::conversation() const {
   return facts;
 }
 
-void StateWriter::writeHead() {
+void StateWriter::writeHead(const std::vector<std::vector<uint8_t>> &sections) {
   std::vector<uint8_t> head(header.rowsOffset);
   std::memcpy(head.data() + sizeof header, table.data(), table.size() * sizeof(Section));
-  const auto sections = metadataSections();
   for (size_t i = 0; i < sections.size(); ++i)
     std::ranges::copy(sections[i], head.begin() + static_cast<std::ptrdiff_t>(table[i].offset));
   std::memcpy(header.magic, kMagic, sizeof kMagic);
