@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state/rows.h"
+#include "tests/unit/failure.h"
 #include "tests/unit/toy/toy_model.h"
 
 #include <cstring>
@@ -9,18 +10,9 @@
 
 using namespace kvasir;
 using namespace kvasir::runtime;
+using kvasir::test::failureOf;
 
 namespace {
-
-std::string messageOf(kv_status status, const std::function<void()> &body) {
-  try {
-    body();
-  } catch (const Error &error) {
-    CHECK(error.status() == status);
-    return error.what();
-  }
-  return "";
-}
 
 /// Rows of `cuts` random pieces that together are `total`.
 std::vector<size_t> randomPieces(size_t total, uint32_t seed) {
@@ -88,7 +80,7 @@ TEST_CASE("a batch is cut across its sequences, and all of it happens or none") 
     CHECK(std::vector(&logits[b * TOY_VOCABULARY], &logits[(b + 1) * TOY_VOCABULARY]) == toyLogits(texts[b]));
 
   ids.back() = TOY_FAILS;
-  CHECK(messageOf(KV_FAILED, [&] { predict(*model, request, ids, logits.data()); }) == "no more");
+  CHECK(failureOf(KV_FAILED, [&] { predict(*model, request, ids, logits.data()); }) == "no more");
   for (size_t b = 0; b < 4; ++b) {
     CHECK(states[b]->length() == texts[b].size());
     CHECK(counted(*states[b]) == static_cast<float>(texts[b].size()));
@@ -100,24 +92,24 @@ TEST_CASE("a batch is cut across its sequences, and all of it happens or none") 
 TEST_CASE("bad input is refused before anything runs") {
   const auto model = makeToyModel(1), other = makeToyModel(1);
   const auto state = model->makeState(100), stranger = other->makeState(0);
-  CHECK(messageOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {}); }) == "sequence 0 of the call has no new tokens");
-  CHECK(messageOf(KV_BAD_INPUT, [&] {
+  CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {}); }) == "sequence 0 of the call has no new tokens");
+  CHECK(failureOf(KV_BAD_INPUT, [&] {
           predictOne(*model, *state, {1, 64});
         }) == "token 64 at place 1 is outside the vocabulary of 64");
-  CHECK(messageOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {-1}); }) ==
+  CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {-1}); }) ==
         "token -1 at place 0 is outside the vocabulary of 64");
-  CHECK(messageOf(KV_BAD_INPUT, [&] { predictOne(*model, *stranger, {1}); }) ==
+  CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *stranger, {1}); }) ==
         "state 0 of the call belongs to another model");
-  CHECK(messageOf(KV_BAD_INPUT, [&] { model->makeState(1001); }) ==
+  CHECK(failureOf(KV_BAD_INPUT, [&] { model->makeState(1001); }) ==
         "a state of 1001 tokens is beyond the model's context of 1000");
   predictOne(*model, *state, toyIds(90, 1));
-  CHECK(messageOf(KV_CAPACITY, [&] { predictOne(*model, *state, toyIds(11, 1)); }) ==
+  CHECK(failureOf(KV_CAPACITY, [&] { predictOne(*model, *state, toyIds(11, 1)); }) ==
         "the state holds 90 of at most 100 tokens; 11 more don't fit");
   CHECK(state->length() == 90);
   CallRequest twice;
   twice.states = {state.get(), state.get()};
   twice.counts = {1, 1};
-  CHECK(messageOf(KV_BAD_INPUT, [&] {
+  CHECK(failureOf(KV_BAD_INPUT, [&] {
           predict(*model, twice, {1, 1}, nullptr);
         }) == "state 1 of the call is in it twice");
 }
@@ -130,7 +122,7 @@ TEST_CASE("a plugin that declares other rows than the call's is stopped before i
   request.function = model->findFunction("declares_less");
   request.states = {state.get()};
   request.counts = {3};
-  CHECK(messageOf(KV_FAILED, [&] {
+  CHECK(failureOf(KV_FAILED, [&] {
           callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}});
         }) == "function declares_less would write rows [0, 2) of slot k; this call's rows are [0, 3)");
 }
@@ -153,11 +145,11 @@ TEST_CASE("functions are called by name, with tensors by name; one that writes n
   CHECK(state->length() == 3);
 
   request.function = 0;
-  CHECK(messageOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {}); }) == "input 'ids' is missing");
-  CHECK(messageOf(KV_BAD_INPUT, [&] {
+  CHECK(failureOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {}); }) == "input 'ids' is missing");
+  CHECK(failureOf(KV_BAD_INPUT, [&] {
           callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}});
         }) == "input 'ids' is 3xi32; the call needs 1xi32");
-  CHECK(messageOf(KV_BAD_INPUT, [&] { model->findFunction("x"); }) ==
+  CHECK(failureOf(KV_BAD_INPUT, [&] { model->findFunction("x"); }) ==
         "no function is called 'x'; there are forward, declares_less, read");
 }
 
@@ -183,7 +175,7 @@ TEST_CASE("a cancelled call leaves its state as it was") {
       CHECK(status == KV_CANCELLED);
     });
     // The call never ends by itself: some time it has begun.
-    while (messageOf(KV_BUSY, [&] { StateLock lock(*state); }) != "another call is running on this state")
+    while (failureOf(KV_BUSY, [&] { StateLock lock(*state); }) != "another call is running on this state")
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     CHECK(state->length() == 2);
     cancel = true;

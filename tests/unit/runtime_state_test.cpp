@@ -2,6 +2,7 @@
 #include "runtime/state/element.h"
 #include "runtime/state/rows.h"
 #include "runtime/state/transaction.h"
+#include "tests/unit/failure.h"
 #include "tests/unit/toy/toy_model.h"
 
 #include <bit>
@@ -11,6 +12,7 @@
 
 using namespace kvasir;
 using namespace kvasir::runtime;
+using kvasir::test::failureOf;
 
 namespace {
 
@@ -19,16 +21,6 @@ std::vector<float> rowsOf(const State &state, const char *slot, uint64_t layer) 
   std::vector<float> rows(state.length() * rowElements(state.slots()[index]));
   readRows(state, index, layer, 0, state.length(), rows.data());
   return rows;
-}
-
-template <typename Body> std::string failureOf(kv_status status, Body body) {
-  try {
-    body();
-  } catch (const Error &error) {
-    CHECK(error.status() == status);
-    return error.what();
-  }
-  return "";
 }
 
 } // namespace

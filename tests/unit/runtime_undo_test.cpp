@@ -2,13 +2,14 @@
 // Branches and the way back: fork, truncate, checkpoints, windows; without a plugin, rows are written by the test.
 #include "runtime/state/rows.h"
 #include "runtime/state/transaction.h"
+#include "tests/unit/failure.h"
 
 #include <cstring>
 #include <doctest/doctest.h>
-#include <functional>
 
 using namespace kvasir;
 using namespace kvasir::runtime;
+using kvasir::test::failureOf;
 
 namespace {
 
@@ -79,16 +80,6 @@ float sumOf(const State &state) {
   float sum;
   readRegister(state, 1, 0, &sum);
   return sum;
-}
-
-std::string failureOf(kv_status status, const std::function<void()> &body) {
-  try {
-    body();
-  } catch (const Error &error) {
-    CHECK(error.status() == status);
-    return error.what();
-  }
-  return "";
 }
 
 } // namespace
