@@ -8,12 +8,7 @@
 namespace kvasir::test {
 
 inline std::shared_ptr<runtime::Model> makeSlidingToy() {
-  auto description = *descriptionFromJson(TOY_DESCRIPTION);
-  description.slots[1].windowTokens = 40;
-  static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
-  return std::make_shared<runtime::Model>(
-      runtime::Program{kvasir_plugin(&kHost), description, nullptr, nullptr, nullptr, {}},
-      runtime::ModelOptions{1, runtime::Pinning::off});
+  return runtime::makeToyModel(1, [](runtime::Program &program) { program.description.slots[1].windowTokens = 40; });
 }
 
 } // namespace kvasir::test

@@ -12,13 +12,12 @@ namespace {
 
 /// A toy model with larger blocks, so that they do not come several at a time, and a window over its values.
 std::shared_ptr<Model> makePlanned(uint64_t windowTokens, uint32_t threads) {
-  auto description = *descriptionFromJson(TOY_DESCRIPTION);
-  description.slots[0].layout.sizeBytes = 300000;
-  description.slots[1].layout.sizeBytes = 200000;
-  description.slots[1].windowTokens = windowTokens;
-  static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
-  return std::make_shared<Model>(Program{kvasir_plugin(&kHost), description, nullptr, nullptr, nullptr, {}},
-                                 ModelOptions{threads, Pinning::off});
+  return makeToyModel(threads, [&](Program &program) {
+    auto &slots = program.description.slots;
+    slots[0].layout.sizeBytes = 300000;
+    slots[1].layout.sizeBytes = 200000;
+    slots[1].windowTokens = windowTokens;
+  });
 }
 
 bool isNear(uint64_t planned, uint64_t used) { return planned * 100 >= used * 95 && planned * 100 <= used * 105; }

@@ -16,17 +16,14 @@
 
 namespace kvasir::test {
 
-/// The toy model, changed before it is made. Its plugin obeys any description with the same slots and layouts.
+/// The toy model with an identity, changed before it is made.
 inline std::shared_ptr<runtime::Model> makeToy(const std::function<void(runtime::Program &)> &change = {}) {
-  auto description = descriptionFromJson(TOY_DESCRIPTION);
-  REQUIRE(description);
-  static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
-  runtime::Program program{kvasir_plugin(&kHost), *description, nullptr, nullptr, nullptr, {}};
-  program.identity.fingerprint[0] = 1;
-  program.identity.tokenizer[0] = 2;
-  if (change)
-    change(program);
-  return std::make_shared<runtime::Model>(std::move(program), runtime::ModelOptions{1, runtime::Pinning::off});
+  return runtime::makeToyModel(1, [&](runtime::Program &program) {
+    program.identity.fingerprint[0] = 1;
+    program.identity.tokenizer[0] = 2;
+    if (change)
+      change(program);
+  });
 }
 
 /// A folder that is gone at the end of the test.

@@ -5,13 +5,15 @@
 #include <stdexcept>
 
 namespace kvasir::runtime {
-std::shared_ptr<Model> makeToyModel(uint32_t threads) {
+std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change) {
   const auto description = descriptionFromJson(TOY_DESCRIPTION);
   if (!description)
     throw std::runtime_error(description.message());
   static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
-  return std::make_shared<Model>(Program{kvasir_plugin(&kHost), *description, nullptr, nullptr, nullptr},
-                                 ModelOptions{threads, Pinning::off});
+  Program program{kvasir_plugin(&kHost), *description};
+  if (change)
+    change(program);
+  return std::make_shared<Model>(std::move(program), ModelOptions{threads, Pinning::off});
 }
 
 std::vector<float> toyLogits(const std::vector<int32_t> &ids) {

@@ -8,8 +8,9 @@
 
 namespace kvasir::runtime {
 
-/// A model of the toy plugin; `threads` members.
-std::shared_ptr<Model> makeToyModel(uint32_t threads);
+/// A model of the toy plugin, changed before it is made; `threads` members. The plugin obeys any description with the
+/// same slots and layouts.
+std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change = {});
 
 /// The row of logits that the toy plugin computes after all of `ids`.
 std::vector<float> toyLogits(const std::vector<int32_t> &ids);
