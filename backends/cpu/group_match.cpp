@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/group_match.h"
 
+#include "compiler/passes/group_ops.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -29,84 +29,6 @@ bool isPlainVector(Value weight) {
   auto type = cast<lm::WeightType>(weight.getType());
   return type.isVector() && type.getCodes().isF32();
 }
-
-/// Ops that will be one group. Refuses what would change the order of definitions and uses.
-class Grouping {
-public:
-  Grouping(StringRef kernel, ArrayRef<Operation *> members) : kernel(kernel) {
-    for (Operation *op : members)
-      if (op)
-        ops.insert(op);
-  }
-
-  /// Whether all ops stand in one block and can move down to the last of them.
-  bool isLegal() {
-    Block *block = (*ops.begin())->getBlock();
-    for (Operation *op : ops)
-      if (op->getBlock() != block)
-        return false;
-    SmallVector<Operation *> ordered(ops.begin(), ops.end());
-    llvm::sort(ordered, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
-    last = ordered.back();
-    for (Operation *op : ordered)
-      for (Operation *user : op->getUsers()) {
-        Operation *above = block->findAncestorOpInBlock(*user);
-        if (!ops.contains(user) && (!above || !last->isBeforeInBlock(above)))
-          return false;
-      }
-    ops.clear();
-    ops.insert(ordered.begin(), ordered.end());
-    return true;
-  }
-
-  void wrap() {
-    ImplicitLocOpBuilder builder(last->getLoc(), last);
-    SmallVector<Value> yielded;
-    for (Operation *op : ops)
-      for (Value result : op->getResults())
-        if (llvm::any_of(result.getUsers(), [&](Operation *user) { return !ops.contains(user); }))
-          yielded.push_back(result);
-    auto group = builder.create<kv::GroupOp>(ValueRange(yielded).getTypes(), builder.getStringAttr(kernel));
-    Block *body = group.getBody().empty() ? &group.getBody().emplaceBlock() : &group.getBody().front();
-    if (!body->empty())
-      body->back().erase();
-    for (Operation *op : ops)
-      op->moveBefore(body, body->end());
-    for (auto [value, result] : llvm::zip_equal(yielded, group.getResults()))
-      value.replaceUsesWithIf(result, [&](OpOperand &use) { return !group->isProperAncestor(use.getOwner()); });
-    builder.setInsertionPointToEnd(body);
-    builder.create<kv::YieldOp>(yielded);
-    sinkWeights(group);
-  }
-
-private:
-  /// Kernels find weights by their symbols.
-  static void sinkWeights(kv::GroupOp group) {
-    OpBuilder builder = OpBuilder::atBlockBegin(&group.getBody().front());
-    SetVector<Value> captured;
-    getUsedValuesDefinedAbove(group.getBody(), captured);
-    for (Value value : captured)
-      if (auto select = value.getDefiningOp<lm::SelectOp>()) {
-        replaceAllUsesInRegionWith(value, builder.clone(*select)->getResult(0), group.getBody());
-        if (select->use_empty())
-          select->erase();
-      }
-  }
-
-  StringRef kernel;
-  SetVector<Operation *> ops;
-  Operation *last = nullptr;
-};
-
-bool tryWrap(StringRef kernel, ArrayRef<Operation *> members) {
-  Grouping grouping(kernel, members);
-  if (!grouping.isLegal())
-    return false;
-  grouping.wrap();
-  return true;
-}
-
-bool isGrouped(Operation *op) { return op->getParentOfType<kv::GroupOp>() != nullptr; }
 
 /// The norm that feeds exactly these linears and nothing else.
 lm::RmsNormOp normOf(ArrayRef<lm::LinearOp> linears) {
@@ -156,7 +78,7 @@ void matchQkv(kv::AttendOp attend, Rounding wanted) {
   SmallVector<Operation *> members{norm};
   for (const HeadRows &heads : {*q, *k, *v})
     members.append({heads.linear, heads.expand, heads.rope, heads.append});
-  tryWrap(kQkv, members);
+  tryGroup(kQkv, members);
 }
 
 void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
@@ -166,7 +88,7 @@ void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
     return;
   lm::LinearOp linears[] = {gate, up};
   if (commonActivations(linears, wanted))
-    tryWrap(kGateUp, {normOf(linears), gate, up, swiglu});
+    tryGroup(kGateUp, {normOf(linears), gate, up, swiglu});
 }
 
 void matchLinear(lm::LinearOp linear, Rounding wanted) {
@@ -174,9 +96,9 @@ void matchLinear(lm::LinearOp linear, Rounding wanted) {
     return;
   if (linear->hasOneUse())
     if (auto sum = dyn_cast<arith::AddFOp>(*linear->user_begin()))
-      if (!isGrouped(sum) && sum.getLhs() != sum.getRhs() && tryWrap(kLinearAdd, {normOf(linear), linear, sum}))
+      if (!isGrouped(sum) && sum.getLhs() != sum.getRhs() && tryGroup(kLinearAdd, {normOf(linear), linear, sum}))
         return;
-  tryWrap(kLinear, {normOf(linear), linear});
+  tryGroup(kLinear, {normOf(linear), linear});
 }
 
 } // namespace
@@ -270,7 +192,7 @@ void matchGroups(func::FuncOp function, Rounding wanted) {
   for (kv::AttendOp attend : attends)
     if (!whyNot(attend)) {
       matchQkv(attend, wanted);
-      tryWrap(kAttend, {attend});
+      tryGroup(kAttend, {attend});
     }
   for (lm::SwigluOp gate : gates)
     matchGateUp(gate, wanted);

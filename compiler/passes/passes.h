@@ -31,6 +31,7 @@ std::unique_ptr<mlir::Pass> makeDecomposeLm();
 std::unique_ptr<mlir::Pass> makeLowerRows();
 std::unique_ptr<mlir::Pass> makeLowerSlots();
 std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);
+std::unique_ptr<mlir::Pass> makeMergeCasts();
 std::unique_ptr<mlir::Pass> makeNameExtents();
 std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
 std::unique_ptr<mlir::Pass> makeProbeOps();

@@ -46,6 +46,7 @@ void addCommonPasses(OpPassManager &pipeline) {
   pipeline.addNestedPass<func::FuncOp>(makeDecomposeLm());
   pipeline.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pipeline.addPass(createCanonicalizerPass());
+  pipeline.addNestedPass<func::FuncOp>(makeMergeCasts()); // after what adds casts
   addBufferization(pipeline);
   pipeline.addPass(makeLowerRows());
   pipeline.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
@@ -63,6 +64,7 @@ void kvasir::registerTensorPasses() {
   registerPass(makeDecomposeLm);
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
+  registerPass(makeMergeCasts);
   registerPass(makeNameExtents);
   registerPass(makeProbeOps);
   registerPass(makeSpecialise);
