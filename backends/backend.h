@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a backend is to the compiler. A backend is a shared library that the driver loads by name; it takes the ops that
-// it is good at and gets the rest for nothing.
+// What a backend is to the compiler. A backend is a shared library that the driver loads by name or path; it takes the
+// ops that it is good at and gets the rest for nothing.
 #ifndef KVASIR_BACKENDS_BACKEND_H
 #define KVASIR_BACKENDS_BACKEND_H
 
@@ -72,6 +72,7 @@ struct BackendOptions {
   std::vector<std::string> targets; ///< names of variants; empty: native
 };
 
+/// What is not pure is done already, as well as for any backend: see the text of each.
 class Backend {
 public:
   virtual ~Backend() = default;
@@ -79,35 +80,43 @@ public:
   virtual llvm::StringRef name() const = 0;
 
   /// Fixes the options for a whole model. Fails with a message on an unknown target or an impossible activation.
-  virtual llvm::Expected<std::vector<Variant>> configure(const BackendOptions &options) = 0;
+  /// By itself: one variant for any x86-64 with AVX2, and activations that nothing rounds.
+  virtual llvm::Expected<std::vector<Variant>> configure(const BackendOptions &options);
 
+  /// Says itself that ops are computed in f32 in the order of their decompositions, where that is so ("f32").
   virtual Numerics numerics() const = 0;
 
-  /// Null if the backend has a kernel for this op instance, else the reason, for `inspect` and the kit.
+  /// Null if the backend has a kernel for this op instance, else the reason, for `--explain` and the kit.
   virtual std::optional<std::string> declines(mlir::Operation *op) const = 0;
 
-  /// How the weight is packed, given the ops that use it.
-  virtual Layout weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *> users) const = 0;
+  /// How the weight is packed, given the ops that use it. By itself: rows one after the other, plane by plane, codes of
+  /// less than a byte in one each.
+  virtual Layout weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *> users) const;
 
-  /// How rows of the cache lie in a block of KV_BLOCK_TOKENS tokens, all layers.
-  virtual Layout slotLayout(kv::CacheOp cache) const = 0;
+  /// How rows of the cache lie in a block of KV_BLOCK_TOKENS tokens, all layers. By itself: [layer][head][token][lane]
+  /// of f32.
+  virtual Layout slotLayout(kv::CacheOp cache) const;
 
-  /// Wraps what one kernel will do in kv.group ops, each named after its kernel.
-  virtual void matchGroups(mlir::func::FuncOp function) const = 0;
+  /// Wraps what one kernel will do in kv.group ops, each named after its kernel (kvasir::tryGroup). By itself: each op of
+  /// lm, each kv.append and kv.attend that is not declined is a group of its own, named after backend and op:
+  /// "mychip.rms_norm".
+  virtual void matchGroups(mlir::func::FuncOp function) const;
 
-  /// Says how the group is called, or why it is declined after all: its body is then inlined.
-  virtual llvm::Expected<KernelSignature> signature(kv::GroupOp group) const = 0;
+  /// Says how the group is called, or why it is declined after all: its body is then inlined. By itself: no result in
+  /// place, no scratch.
+  virtual llvm::Expected<KernelSignature> signature(kv::GroupOp group) const;
 
-  /// Emits the kernel's body. Diagnostics say what went wrong.
-  virtual llvm::LogicalResult emit(const KernelRequest &request) const = 0;
+  /// Emits the kernel's body. Diagnostics say what went wrong. By itself: an error, since there is a group that nobody
+  /// emits.
+  virtual llvm::LogicalResult emit(const KernelRequest &request) const;
 };
 
 /// The symbol that a backend's library exports: makes the backend. Loaded only into a driver of the same build.
 using MakeBackendFn = std::unique_ptr<Backend>();
 #define KVASIR_BACKEND_SYMBOL "kvasir_make_backend"
 
-/// Beside it, a string of which build the library is; kvasir_add_backend adds it.
-#define KVASIR_BACKEND_BUILD_SYMBOL "kvasir_backend_build"
+/// The section of its file that says of which build it is, read before any code of it runs; kvasir_add_backend adds it.
+#define KVASIR_BACKEND_BUILD_SECTION "kvasir.backend"
 
 } // namespace kvasir
 

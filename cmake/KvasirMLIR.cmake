@@ -10,6 +10,7 @@ include(AddMLIR)
 
 add_library(kvasir_mlir INTERFACE)
 add_library(kvasir::mlir ALIAS kvasir_mlir)
+set_target_properties(kvasir_mlir PROPERTIES EXPORT_NAME mlir)
 target_include_directories(kvasir_mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(llvm_definitions NATIVE_COMMAND ${LLVM_DEFINITIONS})
 target_compile_options(kvasir_mlir INTERFACE ${llvm_definitions} -fno-rtti -fno-exceptions)

@@ -3,9 +3,12 @@ include_guard()
 
 add_library(kvasir_options INTERFACE)
 add_library(kvasir::options ALIAS kvasir_options)
-target_compile_options(kvasir_options INTERFACE -Wall -Wextra -Wno-unused-parameter -ffp-contract=off)
-target_include_directories(kvasir_options INTERFACE ${PROJECT_SOURCE_DIR})
-target_include_directories(kvasir_options SYSTEM INTERFACE ${PROJECT_BINARY_DIR})  # generated code is not ours to lint
+set_target_properties(kvasir_options PROPERTIES EXPORT_NAME options)
+target_compile_options(kvasir_options INTERFACE
+  $<BUILD_INTERFACE:-Wall> $<BUILD_INTERFACE:-Wextra> -Wno-unused-parameter -ffp-contract=off)
+target_include_directories(kvasir_options INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>)
+target_include_directories(kvasir_options SYSTEM INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>)  # generated code is not ours to lint
 if(KVASIR_SANITIZER)
   target_compile_options(kvasir_options INTERFACE -fsanitize=${KVASIR_SANITIZER} -fno-omit-frame-pointer)
   target_link_options(kvasir_options INTERFACE -fsanitize=${KVASIR_SANITIZER})

@@ -6,13 +6,18 @@
 
 namespace kvasir {
 
-/// Where the libraries of backends lie: ../lib/kvasir/backends beside the running program's folder.
-std::string backendFolder();
+/// The folders where libraries of backends are looked for, in this order: `first`, those of the environment's
+/// KVASIR_BACKEND_PATH (a colon between two), and kvasir/backends beside the compiler's own library.
+std::vector<std::string> backendFolders(llvm::ArrayRef<std::string> first);
 
-/// Loads a backend's library, by its name or by a path (anything with a slash), and makes the backend. Fails, in one
-/// line that names the backends there are, if there is none, and if the library is not of this build. The library stays
-/// loaded until the process ends: MLIR keeps addresses of what it registered.
-llvm::Expected<std::unique_ptr<Backend>> loadBackend(const std::string &nameOrPath);
+/// Loads a backend's library, by its name (libkvasir-NAME.so in the first of `folders` that has it) or by a path
+/// (anything with a slash or that ends in .so), and makes the backend. The library stays loaded until the process ends:
+/// MLIR keeps addresses of what it registered.
+///
+/// Errors, in one line: there is none (says where was looked and what there is instead) · the file is no backend · it is
+/// of another build (says both ids; found in the file, before any of its code runs) · the linker refuses it.
+llvm::Expected<std::unique_ptr<Backend>> loadBackend(const std::string &nameOrPath,
+                                                     llvm::ArrayRef<std::string> folders);
 
 } // namespace kvasir
 

@@ -3,6 +3,7 @@
 #include "compiler/driver/backend_library.h"
 #include "compiler/driver/coreml_package.h"
 #include "compiler/driver/describe.h"
+#include "compiler/driver/explain.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/pass_options.h"
 #include "compiler/driver/plugin_code.h"
@@ -55,6 +56,11 @@ public:
       return writeVocabulary();
     if (llvm::Error error = prove())
       return error;
+    if (options.explain) {
+      std::vector<OpFate> fates = explainProgram(*program, *backend);
+      std::string text = options.json ? fatesToJson(fates) : fatesToText(fates);
+      return writeText([&](llvm::raw_ostream &stream) { stream << text; });
+    }
     if (options.emit == EmitForm::kv || options.emit == EmitForm::lm)
       return writeText([&](llvm::raw_ostream &stream) {
         program->print(stream, OpPrintingFlags().elideLargeElementsAttrs(1 << 20));
@@ -98,7 +104,7 @@ private:
     if (!module)
       return module.takeError();
     program = std::move(*module);
-    if (options.emit == EmitForm::kv) {
+    if (options.emit == EmitForm::kv && !options.explain) {
       PassManager passes(&context);
       passes.addPass(kv::createVerifyState());
       return mlir::failed(passes.run(*program)) ? failed("verify-state") : llvm::Error::success();
@@ -117,7 +123,7 @@ private:
     llvm::Expected<Activations> activations = activationsFromName(options.activations);
     if (!activations)
       return activations.takeError();
-    llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend);
+    llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend, backendFolders(options.backendPath));
     if (!loaded)
       return loaded.takeError();
     backend = std::move(*loaded);

@@ -17,6 +17,7 @@ struct CompileOptions {
   std::string input;                ///< .gguf or .mlir; to report on: .mlpackage
   std::string output;               ///< empty or "-": standard output, for text only
   std::string backend = "cpu";      ///< name, or path of a library
+  std::vector<std::string> backendPath; ///< folders where a name is looked for first
   std::string activations = "auto"; ///< auto, int8, bf16, exact
   std::vector<std::string> targets; ///< variants; empty: native
   EmitForm emit = EmitForm::plugin;
@@ -24,7 +25,8 @@ struct CompileOptions {
   bool vocabularyOnly = false;
   bool probe = false; ///< each op is a function of its own, too
   bool report = false; ///< on a Core ML package's states, instead of compiling
-  bool json = false;   ///< the report
+  bool explain = false; ///< what becomes of each op, instead of compiling
+  bool json = false;   ///< the report, or the explanation
   bool printIrAfterChange = false;
   bool verifyEachPass = false;
   bool timing = false;

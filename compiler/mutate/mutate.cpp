@@ -120,7 +120,7 @@ llvm::Error Mutation::load() {
 llvm::Error Mutation::prepare() {
   if (!folder)
     return llvm::createStringError("there is no folder for temporary files");
-  llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend);
+  llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend, backendFolders({}));
   if (!loaded)
     return loaded.takeError();
   backend = std::move(*loaded);

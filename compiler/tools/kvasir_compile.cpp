@@ -17,6 +17,9 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
       ->type_name("OUT");
   app.add_option("--backend", options.backend, "Its name, or the path of its library (default: cpu)")
       ->type_name("NAME");
+  app.add_option("--backend-path", options.backendPath, "Folders to look for it first; then KVASIR_BACKEND_PATH's")
+      ->delimiter(':')
+      ->type_name("DIR[:DIR...]");
   app.add_option("--activations", options.activations, "Rounding before weights (default: auto)")
       ->check(CLI::IsMember({"auto", "int8", "bf16", "exact"}));
   app.add_option("--target", options.targets, "Variants in one file: native, or some of avx2,avx512-vnni,avx512-bf16")
@@ -30,7 +33,8 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
   app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
   app.add_flag("--probe", options.probe, "Compile each op as a function of its own, too: probe.blk.attn_q, ...");
   app.add_flag("--report", options.report, "Say how a Core ML package (.mlpackage) keeps its states, and what is lost");
-  app.add_flag("--json", options.json, "The report as JSON")->needs("--report");
+  app.add_flag("--explain", options.explain, "Say of each op which kernel takes it, or why none does")->excludes("--report");
+  app.add_flag("--json", options.json, "The report or the explanation as JSON");
   app.add_flag("--print-ir-after-change", options.printIrAfterChange,
                "Print the program after each pass that changes it");
   app.add_flag("--verify-each-pass", options.verifyEachPass, "Prove the state again after each pass");
@@ -44,8 +48,11 @@ int main(int argc, char **argv) {
   addOptions(app, options);
   try {
     app.parse(argc, argv);
-    if (options.output.empty() && options.emit == kvasir::EmitForm::plugin && !options.report)
+    const bool writesText = options.report || options.explain || options.emit != kvasir::EmitForm::plugin;
+    if (options.output.empty() && !writesText)
       throw CLI::RequiredError("-o");
+    if (options.json && !options.report && !options.explain)
+      throw CLI::RequiresError("--json", "--report or --explain");
   } catch (const CLI::CallForHelp &help) {
     return app.exit(help);
   } catch (const CLI::ParseError &error) {
