@@ -16,7 +16,7 @@
 // SUMMARY: proved that every token's rows reach k and v in each of 3 layers{{.*}}; code {{[0-9]+}} KB
 // KV: kv.append
 // WEIGHTS: kvasir-compile: {{.*}}compile.mlir: only names its weights; --random-weights makes some up
-// BACKEND: kvasir-compile: no backend 'nobody'; there are: {{.*}}reference
+// BACKEND: kvasir-compile: no backend 'nobody'; there is {{.*}}reference in {{.*}}; --backend-path adds a folder
 // MISSING: kvasir-compile: {{.*}}: No such file or directory
 // USAGE: kvasir-compile: -o is required
 
