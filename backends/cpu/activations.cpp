@@ -95,9 +95,8 @@ struct RowWriter {
 
   /// Multipliers of a row whose largest column is `largest`: how many a column of one takes. Stores the row's unit.
   Value multipliersPerOne(Value largest) {
-    code.store(
-        code.mulF(largest, scalar(1.0f / (127.0f * kMostMultiplier))),
-        code.at(code.at(destination, code.mul(code.mul(groups, rows), format.bytesPerGroup())), code.mul(row, 4)));
+    code.store(code.mulF(largest, scalar(1.0f / (127.0f * kMostMultiplier))),
+               unitAddress(code, format, destination, groups, rows, row));
     return code.select(isPositive(largest), code.divF(scalar(kMostMultiplier), largest), scalar(0.0f));
   }
 
@@ -177,6 +176,11 @@ Value inverseNorm(Code &code, Value source, Value groups, Value epsilon) {
   return code.divF(one, code.sqrtF(code.addF(mean, epsilon)));
 }
 } // namespace
+
+Value unitAddress(Code &code, const ActivationFormat &format, Value activations, Value groups, Value rows, Value row) {
+  Value units = code.at(activations, code.mul(code.mul(groups, rows), format.bytesPerGroup()));
+  return code.at(units, code.mul(row, 4));
+}
 
 void emitActivationRow(Code &code, ModuleOp module, const Isa &isa, const ActivationFormat &format, int64_t columns,
                        const ActivationRow &row, Value norm, double epsilon) {

@@ -58,6 +58,9 @@ struct ActivationRow {
   Value source, row, rows, destination;
 };
 
+/// Where the unit of row `row` of `rows` lies, for int8; `groups` is K / 32.
+Value unitAddress(Code &code, const ActivationFormat &format, Value activations, Value groups, Value rows, Value row);
+
 /// Emits a call of the shared function that rounds a row; with `norm` (K f32 weights) it is scaled to unit root mean
 /// square first. `columns` is K.
 void emitActivationRow(Code &code, mlir::ModuleOp module, const Isa &isa, const ActivationFormat &format,

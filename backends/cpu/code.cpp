@@ -102,8 +102,7 @@ Value Code::toFloat(Value integers) {
 }
 
 Value Code::toInt(Value floats) {
-  Value rounded = b.create<LLVM::RintOp>(floats);
-  return b.create<arith::FPToSIOp>(withElement(floats.getType(), i32), rounded);
+  return intrinsic("llvm.lrint", withElement(floats.getType(), i32), floats);
 }
 
 Value Code::extF(Value floats, Type element) {

@@ -11,13 +11,22 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 
+/// What lies at `lane` of a tile, whole.
+Value loadTile(Code &code, Type type, Tile tile, Value lane) {
+  Value y = code.load(type, code.at(tile.address, code.mul(lane, 4)));
+  if (!tile.unit)
+    return y;
+  auto vector = dyn_cast<VectorType>(type);
+  return code.mulF(y, vector ? code.splat(vector.getNumElements(), tile.unit) : tile.unit);
+}
+
 /// Runs `body` on the two halves of a panel's 32 columns: the lanes (with bias), their first column.
-void forHalves(const Kernel &kernel, const Linear &linear, Value column, Value tile,
+void forHalves(const Kernel &kernel, const Linear &linear, Value column, Tile tile,
                const std::function<void(Value, Value)> &body) {
   Code &code = kernel.code;
   Type lanes = code.vec(kLanes, code.f32);
   for (int64_t half = 0; half < 2; ++half) {
-    Value at = code.add(column, half * kLanes), y = code.load(lanes, code.at(tile, half * kLanes * 4));
+    Value at = code.add(column, half * kLanes), y = loadTile(code, lanes, tile, code.num(half * kLanes));
     if (linear.bias)
       y = code.addF(y, code.load(lanes, code.at(linear.bias, code.mul(at, 4))));
     body(y, at);
@@ -30,10 +39,10 @@ Value elementOf(Code &code, const Destination &to, Value row, Value column) {
 
 /// The last panel of a matrix whose N is no multiple of 32, column by column.
 void emitTail(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row, Value column,
-              Value tile) {
+              Tile tile) {
   Code &code = kernel.code;
   code.loop(column, code.num(linear.rows), 1, [&](Value at) {
-    Value y = code.load(code.f32, code.at(tile, code.mul(code.sub(at, column), 4)));
+    Value y = loadTile(code, code.f32, tile, code.sub(at, column));
     if (linear.bias)
       y = code.addF(y, code.load(code.f32, code.at(linear.bias, code.mul(at, 4))));
     if (addend)
@@ -78,12 +87,12 @@ std::pair<Value, Value> cacheRow(const Kernel &kernel, const CacheRows &cache, V
 
 } // namespace
 
-void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Value tile) {
+void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Tile tile) {
   emitStoreSum(kernel, linear, to, {}, row, column, tile);
 }
 
 void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
-                  Value column, Value tile) {
+                  Value column, Tile tile) {
   Code &code = kernel.code;
   auto whole = [&] {
     forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
@@ -98,11 +107,11 @@ void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination 
             [&] { emitTail(kernel, linear, to, addend, row, column, tile); });
 }
 
-void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Value gate, Value up) {
+void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up) {
   Code &code = kernel.code;
   Type lanes = code.vec(kLanes, code.f32);
   for (int64_t half = 0; half < 2; ++half) {
-    Value g = code.load(lanes, code.at(gate, half * kLanes * 4)), u = code.load(lanes, code.at(up, half * kLanes * 4));
+    Value lane = code.num(half * kLanes), g = loadTile(code, lanes, gate, lane), u = loadTile(code, lanes, up, lane);
     Value power = code.minF(code.mulF(g, code.splat(kLanes, -1.44269504f)), code.splat(kLanes, 126.0f));
     Value silu = code.divF(g, code.addF(code.splat(kLanes, 1.0f), emitExp2(code, power)));
     code.store(code.mulF(silu, u), elementOf(code, to, row, code.add(column, half * kLanes)));
@@ -110,7 +119,7 @@ void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Valu
 }
 
 void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Value tile) {
+                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Tile tile) {
   forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
     if (rotation)
       y = rotate(kernel, *rotation, width, row, at, y);
@@ -119,7 +128,7 @@ void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destinat
 }
 
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, Value tile) {
+                const std::optional<Rotation> &rotation, Value row, Value column, Tile tile) {
   Code &code = kernel.code;
   forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
     if (rotation)

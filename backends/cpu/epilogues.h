@@ -28,20 +28,20 @@ struct CacheRows {
 };
 
 /// result = y + bias
-void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Value tile);
+void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Tile tile);
 
 /// result = addend + (y + bias). The addend may be the destination.
 void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
-                  Value column, Value tile);
+                  Value column, Tile tile);
 
 /// result = silu(gate) * up
-void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Value gate, Value up);
+void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up);
 
 /// Rotated rows of heads of `width` lanes; a null `to.base` when rows go to the cache.
 void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Value tile);
+                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Tile tile);
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, Value tile);
+                const std::optional<Rotation> &rotation, Value row, Value column, Tile tile);
 
 /// 2^x of each lane, x <= 127; below -126 it is the smallest normal number.
 Value emitExp2(Code &code, Value x);

@@ -129,14 +129,14 @@ private:
       bool isLeft = ops.sum->getOperand(0) == op.getResult();
       addend = code.addressOf(argumentOf(ops.sum->getOperand(isLeft ? 1 : 0)));
     }
-    return {{{of}, [=, this](Value row, Value column, ValueRange tiles) {
+    return {{{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                emitStoreSum(kernel, of, to, addend, row, column, tiles[0]);
              }}};
   }
 
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
-    return {{{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ValueRange tiles) {
+    return {{{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
              }}};
   }
@@ -156,13 +156,13 @@ private:
       int64_t width = lastExtent(heads.rows());
       if (!heads.append) {
         Destination to{code.addressOf(resultAt(0)), of.rows};
-        sets.push_back({{of}, [=, this](Value row, Value column, ValueRange tiles) {
+        sets.push_back({{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                           emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles[0]);
                         }});
         continue;
       }
       CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());
-      sets.push_back({{of}, [=, this](Value row, Value column, ValueRange tiles) {
+      sets.push_back({{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                         emitAppend(kernel, of, cache, rotation, row, column, tiles[0]);
                       }});
     }

@@ -86,6 +86,13 @@ struct Linears {
 
   static int64_t numPanels(const PanelSet &set) { return (set.linears.front().rows + kPanelRows - 1) / kPanelRows; }
 
+  /// What row `row` of the activations' `rows` leaves to be multiplied by.
+  Value unitOf(Value activations, Value rows, Value row) const {
+    if (!format.isInt())
+      return {};
+    return code.load(code.f32, unitAddress(code, format, activations, groups(), rows, row));
+  }
+
   PanelCall panelCall(const Linear &linear, Value panel) const {
     int64_t panelBytes = input.columns / kBlockColumns * linear.format.blockBytes();
     PanelCall call;
@@ -97,14 +104,15 @@ struct Linears {
   void emitOneRow() const {
     Value own = memberScratch();
     roundRow(code.num(0), own);
+    Value unit = unitOf(own, code.num(1), code.num(0));
     panels([&](const PanelSet &set, Value panel) {
-      Values tiles;
+      SmallVector<Tile> tiles;
       for (auto [index, linear] : llvm::enumerate(set.linears)) {
         PanelCall call = panelCall(linear, panel);
         call.activations = own;
         call.firstRow = code.num(0);
         call.rows = call.count = code.num(1);
-        tiles.push_back(call.result = tile(own, index));
+        tiles.push_back({call.result = tile(own, index), unit});
         call.unpacked = unpacked(own);
         emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
       }
@@ -129,10 +137,11 @@ struct Linears {
           emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
         }
         code.loop(code.num(0), count, 1, [&](Value row) {
-          Values tiles;
+          Value rowOfCall = code.add(firstRow, row), unit = unitOf(activations, input.rows, rowOfCall);
+          SmallVector<Tile> tiles;
           for (size_t index = 0; index < set.linears.size(); ++index)
-            tiles.push_back(code.at(tile(own, index), code.mul(row, kPanelRows * 4)));
-          set.epilogue(code.add(firstRow, row), code.mul(panel, kPanelRows), tiles);
+            tiles.push_back({code.at(tile(own, index), code.mul(row, kPanelRows * 4)), unit});
+          set.epilogue(rowOfCall, code.mul(panel, kPanelRows), tiles);
         });
       });
     });

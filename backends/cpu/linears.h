@@ -37,11 +37,17 @@ struct Linear {
   Value bias;   ///< N f32, or null
 };
 
+/// 32 columns of a row of a linear's result.
+struct Tile {
+  Value address; ///< of 32 f32
+  Value unit;    ///< f32 that they are still to be multiplied by, or null
+};
+
 /// Linears of equal N whose panels are computed together, and what becomes of them.
 struct PanelSet {
   SmallVector<Linear> linears;
-  /// Takes 32 columns from `column` on of row `row`; `tiles` has the addresses of 32 f32 for each linear.
-  std::function<void(Value row, Value column, ValueRange tiles)> epilogue;
+  /// Takes the columns from `column` on of row `row`, a tile for each linear.
+  std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
 };
 
 /// Bytes of scratch that emitLinears needs.

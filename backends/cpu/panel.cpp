@@ -30,7 +30,6 @@ enum Argument {
   kMultipliers,
   kZeros,
   kSums,
-  kUnits,
   kRows,
   kCount,
   kResult,
@@ -50,8 +49,8 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
     PanelBody panel{body,          isa,           weight,         format.isPaired(isa),
                     args[kBlocks], args[kGroups], args[kColumns], args[kMultipliers],
-                    args[kZeros],  args[kSums],   args[kUnits],   args[kRows],
-                    args[kCount],  args[kResult], args[kUnpacked]};
+                    args[kZeros],  args[kSums],   args[kRows],    args[kCount],
+                    args[kResult], args[kUnpacked]};
     if (isOneRow)
       panel.rows = body.num(1);
     if (format.isInt())
@@ -73,7 +72,6 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
                       format.isInt() ? array(multipliersAt, 4) : columns,
                       hasZeros ? array(format.zerosAt(zero), 4) : columns,
                       weight.min ? array(format.sumsAt(), 4) : columns,
-                      format.isInt() ? array(format.bytesPerGroup(), 4) : columns,
                       call.rows,
                       call.count,
                       call.result,

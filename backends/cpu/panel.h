@@ -15,13 +15,14 @@ struct PanelCall {
   Value weight; ///< the panel's first block
   Value groups; ///< K / 32
   Value activations, firstRow, rows, count;
-  Value result;   ///< [count][32] f32
+  Value result;   ///< [count][32] f32; of int8 activations still to be multiplied by the rows' units
   Value unpacked; ///< kUnpackedBytes of scratch; unused for one row
 };
 
 /// Emits calls of the shared functions that compute a panel. Every output is one sequence over the groups of K, the
 /// same for one row and for many: y = fma(dot, scale, y), then fma(min, sum, y). Of int8 the min comes first, for it is
-/// known before the dot is; dots are multiplied by the group's multiplier and the result by the row's unit.
+/// known before the dot is, and dots are multiplied by the group's multiplier; what takes the result multiplies it by the
+/// row's unit.
 void emitPanelOfOneRow(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,
                        const ActivationFormat &activations, const PanelCall &call);
 void emitPanelOfRows(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,

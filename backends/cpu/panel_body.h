@@ -13,7 +13,7 @@ struct PanelBody {
   const Isa &isa;
   const WeightFormat &weight;
   bool isPaired; ///< columns are pairs of bf16
-  Value blocks, groups, columns, multipliers, zeros, sums, units, rows, count, result, unpacked;
+  Value blocks, groups, columns, multipliers, zeros, sums, rows, count, result, unpacked;
 
   int64_t vectors() const { return kPanelRows / isa.lanes; }
   Type floats() const { return code.vec(isa.lanes, code.f32); }

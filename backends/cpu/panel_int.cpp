@@ -154,9 +154,9 @@ struct IntPanel : PanelBody {
   void emitOneRow() const;
   void emitRows() const;
   void unpack(Value block) const;
-  void emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
+  void emitGroup(Value group, bool isFirst) const;
+  void emitTile(Value block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first, int64_t numVectors,
                 ArrayRef<Values> codes) const;
-  void emitUnits() const;
 
   /// Whether registers hold all codes of a block; else they are unpacked once to the first-level cache.
   bool keepsCodes() const { return isa.lanes == 16; }
@@ -192,14 +192,14 @@ void IntPanel::emitOneRow() const {
           next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
         return next;
       });
-  Value unit = code.loadSplat(isa.lanes, code.f32, units);
   for (int64_t v = 0; v < vectors(); ++v)
-    code.store(code.mulF(y[v], unit), code.at(result, v * isa.lanes * 4));
+    code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
-/// `codes` [step][vector of the tile], or empty where they were unpacked to memory.
-void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first, int64_t numVectors,
-                        ArrayRef<Values> codes) const {
+/// `codes` [step][vector of the tile], or empty where they were unpacked to memory. Results begin at zero in the first
+/// group.
+void IntPanel::emitTile(Value block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
+                        int64_t numVectors, ArrayRef<Values> codes) const {
   SmallVector<SmallVector<Sums>> sum(numRows, SmallVector<Sums>(numVectors, noSums()));
   Value columnsOfRow = columnsAt(group, row);
   int64_t index = 0;
@@ -229,7 +229,8 @@ void IntPanel::emitTile(Value block, Value group, Value row, int64_t numRows, in
       Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
       // Factors that a tile has no registers left for are read again for each row.
       Factors factors = keepsCodes() ? factorsOf(block, first + v) : unpackedFactors(first + v);
-      code.store(finish(code.load(floats(), address), sum[r][v], factors, of), address);
+      Value y = isFirst ? code.zero(floats()) : code.load(floats(), address);
+      code.store(finish(y, sum[r][v], factors, of), address);
     }
   }
 }
@@ -248,38 +249,30 @@ void IntPanel::unpack(Value block) const {
   }
 }
 
-/// Multiplies rows by their units.
-void IntPanel::emitUnits() const {
-  code.loop(code.num(0), count, 1, [&](Value row) {
-    Value unit = code.loadSplat(isa.lanes, code.f32, code.at(units, code.mul(row, 4)));
-    for (int64_t v = 0; v < vectors(); ++v) {
-      Value address = code.at(code.at(result, code.mul(row, kPanelRows * 4)), v * isa.lanes * 4);
-      code.store(code.mulF(code.load(floats(), address), unit), address);
-    }
-  });
+void IntPanel::emitGroup(Value group, bool isFirst) const {
+  Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+  prefetchAhead(block, kPrefetchBlocks);
+  SmallVector<Values> codes(keepsCodes() ? numSteps() : 0);
+  if (!keepsCodes())
+    unpack(block);
+  for (int64_t v = 0; keepsCodes() && v < vectors(); ++v)
+    for (int64_t j = 0, index = 0; j < loads(); ++j)
+      for (Value word : codesOf(block, j, v))
+        codes[index++].push_back(word);
+  Value whole = code.mul(code.div(count, tileRows()), tileRows());
+  for (int64_t first = 0; first < vectors(); first += tileVectors()) {
+    auto tiles = [&](Value begin, Value end, int64_t numRows) {
+      code.loop(begin, end, numRows,
+                [&](Value row) { emitTile(block, group, isFirst, row, numRows, first, tileVectors(), codes); });
+    };
+    tiles(code.num(0), whole, tileRows());
+    tiles(whole, count, 1);
+  }
 }
 
 void IntPanel::emitRows() const {
-  code.loop(code.num(0), code.mul(count, vectors()), 1,
-            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
-  code.loop(code.num(0), groups, 1, [&](Value group) {
-    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-    prefetchAhead(block, kPrefetchBlocks);
-    SmallVector<Values> codes(keepsCodes() ? numSteps() : 0);
-    if (!keepsCodes())
-      unpack(block);
-    for (int64_t v = 0; keepsCodes() && v < vectors(); ++v)
-      for (int64_t j = 0, index = 0; j < loads(); ++j)
-        for (Value word : codesOf(block, j, v))
-          codes[index++].push_back(word);
-    Value whole = code.mul(code.div(count, tileRows()), tileRows());
-    for (int64_t first = 0; first < vectors(); first += tileVectors()) {
-      code.loop(code.num(0), whole, tileRows(),
-                [&](Value row) { emitTile(block, group, row, tileRows(), first, tileVectors(), codes); });
-      code.loop(whole, count, 1, [&](Value row) { emitTile(block, group, row, 1, first, tileVectors(), codes); });
-    }
-  });
-  emitUnits();
+  emitGroup(code.num(0), /*isFirst=*/true);
+  code.loop(code.num(1), groups, 1, [&](Value group) { emitGroup(group, /*isFirst=*/false); });
 }
 
 } // namespace

@@ -96,7 +96,7 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
     PanelSet set{{first}, {}};
     if (kind == Kind::gated)
       set.linears.push_back(second);
-    set.epilogue = [&, kind](Value row, Value column, ValueRange tiles) {
+    set.epilogue = [&, kind](Value row, Value column, llvm::ArrayRef<Tile> tiles) {
       switch (kind) {
       case Kind::store:
         return emitStore(kernel, first, to, row, column, tiles[0]);

@@ -41,8 +41,13 @@ void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight,
         code.loop(code.num(0), args[3], 1, [&](Value row) {
           Value to = code.at(args[2], code.mul(code.add(code.mul(row, panels), panel), 128));
           Value from = code.at(args[4], code.mul(row, 128));
-          for (int64_t i = 0; i < 128; i += 64)
-            code.store(code.load(code.vec(16, code.f32), code.at(from, i)), code.at(to, i));
+          for (int64_t i = 0; i < 128; i += 64) {
+            Value y = code.load(code.vec(16, code.f32), code.at(from, i));
+            if (format.isInt())
+              y = code.mulF(y, code.loadSplat(16, code.f32,
+                                              unitAddress(code, format, activations, groups, args[3], row)));
+            code.store(y, code.at(to, i));
+          }
         });
       });
     });
