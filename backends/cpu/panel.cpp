@@ -17,6 +17,11 @@ Value PanelBody::factors(Value block, ElementType element, int64_t atBytes, int6
   return code.bitcast(code.shl(bits, 16), floats());
 }
 
+void PanelBody::prefetchStream(Value block, int64_t distance) const {
+  if (isa.lanes == 16)
+    prefetchAhead(block, distance);
+}
+
 void PanelBody::prefetchAhead(Value block, int64_t distance) const {
   for (int64_t line = 0; line < weight.blockBytes(); line += 64)
     code.prefetch(code.at(block, distance * weight.blockBytes() + line));

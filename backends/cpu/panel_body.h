@@ -23,6 +23,9 @@ struct PanelBody {
   Value factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const;
   /// Fetches the block `distance` blocks ahead.
   void prefetchAhead(Value block, int64_t distance) const;
+  /// The same for one row, which streams through the weights: the AVX2 code leaves that to the machine, whose own
+  /// prefetching fetches by others hold up.
+  void prefetchStream(Value block, int64_t distance) const;
 };
 
 /// Emit the bodies.

@@ -135,7 +135,7 @@ void FloatPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-        prefetchAhead(block, kPrefetchBlocks);
+        prefetchStream(block, kPrefetchBlocks);
         Value columnsOfRow = columnsAt(group, code.num(0));
         Values next(carried);
         for (int64_t part = 0; part < parts(); ++part) {

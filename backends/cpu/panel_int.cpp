@@ -7,7 +7,7 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs 10 % (SPEED.md).
+/// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs AVX-512 10 %.
 constexpr int64_t kPrefetchBlocks = 8;
 
 /// One step of a dot: four unsigned codes a lane against one quad (4 bytes) of activations. Codes wider than the
@@ -172,7 +172,7 @@ void IntPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-        prefetchAhead(block, kPrefetchBlocks);
+        prefetchStream(block, kPrefetchBlocks);
         Value columnsOfRow = columnsAt(group, code.num(0));
         SmallVector<Sums> sum(vectors(), noSums());
         for (int64_t j = 0; j < loads(); ++j) {
