@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Does loading and unloading a model leave anything behind?
+//
+// usage: cycles COUNT MODEL.kvasir... [--if-there MODEL.kvasir...]
+//
+// Each model is loaded, run on three tokens and unloaded, COUNT times, and gives the same bits each time. Afterwards the
+// process has the descriptors, threads, mappings and heap that it had after the first few. Under AddressSanitizer the end
+// of the program also looks for memory that nothing points to.
+#include "kvasir/kvasir.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <malloc.h>
+#include <string>
+
+namespace {
+
+constexpr int kWarmUp = 20; ///< allocators and the C library keep some of what they got
+constexpr uint64_t kSlackBytes = 4096, kSlackMappings = 16; ///< a leak of 5 bytes a cycle is 5000
+
+struct Footprint {
+  uint64_t descriptors, threads, mappings, heapBytes;
+};
+
+uint64_t entriesOf(const char *folder) {
+  const std::filesystem::directory_iterator begin(folder);
+  return static_cast<uint64_t>(std::distance(begin, std::filesystem::directory_iterator()));
+}
+
+Footprint footprint() {
+  std::ifstream maps("/proc/self/maps");
+  uint64_t mappings = 0;
+  for (std::string line; std::getline(maps, line);)
+    ++mappings;
+  return {entriesOf("/proc/self/fd"), entriesOf("/proc/self/task"), mappings, mallinfo2().uordblks};
+}
+
+std::vector<float> runOnce(const std::string &path) {
+  const kvasir::Model model(path, {2});
+  kvasir::State state = model.makeState();
+  kvasir::Logits logits = model.predict(state, {1, 2, 3});
+  kvasir::State branch = state.fork();
+  logits = model.predict(branch, {4});
+  return {logits.all().begin(), logits.all().end()};
+}
+
+int checkModel(const std::string &path, int count) {
+  const std::vector<float> expected = runOnce(path);
+  Footprint before{};
+  for (int cycle = 0; cycle < count + kWarmUp; ++cycle) {
+    if (cycle == kWarmUp)
+      before = footprint();
+    const std::vector<float> found = runOnce(path);
+    if (std::memcmp(found.data(), expected.data(), expected.size() * sizeof(float)) != 0) {
+      std::printf("%s: cycle %d gives other logits\n", path.c_str(), cycle);
+      return 1;
+    }
+  }
+  const Footprint after = footprint();
+  const bool isClean = after.descriptors == before.descriptors && after.threads == before.threads &&
+                       after.mappings <= before.mappings + kSlackMappings &&
+                       after.heapBytes <= before.heapBytes + kSlackBytes;
+  std::printf("%s: %d cycles: descriptors %llu to %llu, threads %llu to %llu, mappings %llu to %llu, heap %llu to %llu "
+              "bytes\n",
+              path.c_str(), count, (unsigned long long)before.descriptors, (unsigned long long)after.descriptors,
+              (unsigned long long)before.threads, (unsigned long long)after.threads,
+              (unsigned long long)before.mappings, (unsigned long long)after.mappings,
+              (unsigned long long)before.heapBytes, (unsigned long long)after.heapBytes);
+  return isClean ? 0 : 1;
+}
+
+} // namespace
+
+int main(int argc, char **argv) try {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: cycles COUNT MODEL.kvasir... [--if-there MODEL.kvasir...]\n");
+    return 2;
+  }
+  int failed = 0;
+  bool isOptional = false;
+  for (int i = 2; i < argc; ++i)
+    if (std::strcmp(argv[i], "--if-there") == 0)
+      isOptional = true;
+    else if (isOptional && !std::filesystem::exists(argv[i]))
+      std::printf("%s: not there\n", argv[i]);
+    else
+      failed += checkModel(argv[i], std::atoi(argv[1]));
+  return failed ? 1 : 0;
+} catch (const kvasir::Error &error) {
+  std::fprintf(stderr, "cycles: %s\n", error.what());
+  return 1;
+}
