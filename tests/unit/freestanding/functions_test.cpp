@@ -13,6 +13,12 @@ double plugin_exp(double x);
 float plugin_expf(float x);
 float plugin_exp2f(float x);
 float plugin_tanhf(float x);
+double plugin_log(double x);
+float plugin_logf(float x);
+float plugin_log1pf(float x);
+float plugin_log2f(float x);
+float plugin_powf(float x, float y);
+float plugin_erff(float x);
 double plugin_sin(double x);
 double plugin_cos(double x);
 void *plugin_memcpy(void *dst, const void *src, size_t sizeBytes);
@@ -54,6 +60,45 @@ TEST_CASE("tanh") {
     CHECK(ulps(plugin_tanhf(x), float(std::tanh(double(x)))) <= 1);
   CHECK(plugin_tanhf(1000) == 1);
   CHECK(plugin_tanhf(-1000) == -1);
+}
+
+TEST_CASE("log, of numbers of every size") {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (double x = 5e-324; x < 1e308; x = x * 1.37 + 1e-322)
+    CHECK(ulps(plugin_log(x), std::log(x)) <= 2);
+  for (double x = 0.5; x < 2; x += 0.00037)
+    CHECK(ulps(plugin_log(x), std::log(x)) <= 3);
+  for (float x = 1e-38f; x < 1e38f; x *= 1.0173f) {
+    CHECK(plugin_logf(x) == float(std::log(double(x))));
+    CHECK(ulps(plugin_log2f(x), float(std::log2(double(x)))) <= 1);
+    CHECK(ulps(plugin_log1pf(x), float(std::log1p(double(x)))) <= 1);
+  }
+  CHECK(plugin_log(0) == -kInfinity);
+  CHECK(plugin_log(kInfinity) == kInfinity);
+  CHECK(std::isnan(plugin_log(-1)));
+  CHECK(plugin_log(1) == 0);
+}
+
+TEST_CASE("powers") {
+  for (float x = 1e-6f; x < 1e6f; x *= 1.3f)
+    for (float y = -5; y < 5; y += 0.37f)
+      CHECK(ulps(plugin_powf(x, y), float(std::pow(double(x), double(y)))) <= 1);
+  for (float x : {-3.0f, -1.0f, -0.0f, 0.0f, 0.5f, 2.0f, -INFINITY, INFINITY})
+    for (float y : {-INFINITY, -3.0f, -2.0f, -0.5f, 0.0f, 0.5f, 2.0f, 3.0f, INFINITY}) {
+      const float expected = std::pow(x, y), found = plugin_powf(x, y);
+      CAPTURE(x);
+      CAPTURE(y);
+      CHECK((std::isnan(expected) ? std::isnan(found) : found == expected && std::signbit(found) == std::signbit(expected)));
+    }
+}
+
+TEST_CASE("erf") {
+  for (float x = -6; x < 6; x += 0.00131f)
+    CHECK(ulps(plugin_erff(x), float(std::erf(double(x)))) <= 1);
+  for (float x = 1e-30f; x < 1; x *= 1.7f)
+    CHECK(ulps(plugin_erff(x), float(std::erf(double(x)))) <= 1);
+  CHECK(plugin_erff(INFINITY) == 1);
+  CHECK(plugin_erff(-INFINITY) == -1);
 }
 
 TEST_CASE("sin and cos of every position that a context has") {

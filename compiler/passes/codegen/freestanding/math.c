@@ -110,3 +110,80 @@ HIDDEN double cos(double x) {
 HIDDEN float sinf(float x) { return (float)sin(x); }
 
 HIDDEN float cosf(float x) { return (float)cos(x); }
+
+static uint64_t doubleToBits(double value) {
+  uint64_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/* ln x in double, below 2 units in the last place. x = m 2^n with m in [sqrt 1/2, sqrt 2): ln m = 2 artanh f, f = (m - 1) /
+ * (m + 1), |f| < 0.1716: the first term left out of the series is below 2^-60 of it. */
+HIDDEN double log(double x) {
+  if (!(x > 0))
+    return x == 0 ? -__builtin_inf() : __builtin_nan("");
+  if (x == __builtin_inf())
+    return x;
+  const int isTiny = x < 0x1p-1022;
+  uint64_t bits = doubleToBits(isTiny ? x * 0x1p54 : x);
+  int n = (int)(bits >> 52) - 1023 - (isTiny ? 54 : 0);
+  double m = bitsToDouble((bits & 0xfffffffffffffull) | 1023ull << 52);
+  if (m > 0x1.6a09e667f3bcdp+0) {
+    m *= 0.5;
+    ++n;
+  }
+  const double f = (m - 1) / (m + 1), s = f * f;
+  double sum = 0;
+  for (int k = 23; k >= 3; k -= 2)
+    sum = (sum + 1.0 / k) * s;
+  const double kLow = 0x1.a39ef35793c76p-33, kHigh = 0x1.62e42feep-1;
+  return n * kHigh + (2 * f + (2 * f * sum + n * kLow));
+}
+
+HIDDEN float logf(float x) { return (float)log(x); }
+
+HIDDEN float log2f(float x) { return (float)(log(x) * 0x1.71547652b82fep+0); }
+
+/* ln(1 + x): where 1 + x is rounded, what it lost is put back in first order. */
+HIDDEN float log1pf(float x) {
+  const double sum = 1.0 + (double)x;
+  if (sum == 1.0 || sum == __builtin_inf())
+    return x;
+  return (float)(log(sum) + ((double)x - (sum - 1.0)) / sum);
+}
+
+/* Is a whole number odd? Those beyond 2^53 are even. */
+static int isOdd(double whole) {
+  return whole > -0x1p53 && whole < 0x1p53 && (int64_t)whole & 1;
+}
+
+/* x^y = e^(y ln |x|) in double: right to single but where the result is within 2^-40 of half way between two. */
+HIDDEN float powf(float x, float y) {
+  if (y == 0 || x == 1)
+    return 1;
+  if (!(x == x) || !(y == y))
+    return x + y;
+  const int isWhole = y <= -0x1p24f || y >= 0x1p24f || (float)(int32_t)y == y;
+  if (x < 0 && x != -__builtin_inff() && !isWhole)
+    return __builtin_nanf("");
+  const double size = x < 0 ? -(double)x : (double)x;
+  const double power = size == 1 ? 1 : exp((double)y * log(size));
+  return (float)(__builtin_signbitf(x) && isWhole && isOdd(y) ? -power : power);
+}
+
+/* erf x = 2 / sqrt pi e^(-x^2) sum over n of 2^n x^(2n + 1) / (1 3 … (2n + 1)): terms of one sign. Beyond 4 it rounds to
+ * 1. */
+HIDDEN float erff(float x) {
+  if (!(x == x))
+    return x;
+  const double size = x < 0 ? -(double)x : (double)x;
+  if (size > 4)
+    return x < 0 ? -1 : 1;
+  double term = size, sum = size;
+  for (int n = 1; n < 100; ++n) {
+    term = term * (2 * size * size) / (2 * n + 1);
+    sum += term;
+  }
+  const double value = 0x1.20dd750429b6dp+0 * exp(-size * size) * sum;
+  return (float)(x < 0 ? -value : value);
+}
