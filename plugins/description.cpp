@@ -47,12 +47,31 @@ template <typename T, typename Convert> Json listToJson(const std::vector<T> &el
   return list;
 }
 
+Json toJson(const ExtentDescription &extent) {
+  Json json = {{"symbol", std::string(1, extent.symbol)}};
+  if (!extent.isFree()) {
+    json["constant"] = extent.constant;
+    for (const auto &[symbol, factor] : extent.terms)
+      json["terms"][std::string(1, symbol)] = factor;
+    return json;
+  }
+  json["from"] = extent.from;
+  json["to"] = extent.to;
+  if (!extent.values.empty())
+    json["values"] = extent.values;
+  return json;
+}
+
 Json toJson(const FunctionDescription &function) {
   auto tensor = [](const TensorDescription &tensor) { return toJson(tensor); };
-  return {{"name", function.name},
-          {"max_tokens", function.maxTokens},
-          {"inputs", listToJson(function.inputs, tensor)},
-          {"outputs", listToJson(function.outputs, tensor)}};
+  auto extent = [](const ExtentDescription &extent) { return toJson(extent); };
+  Json json = {{"name", function.name},
+               {"max_tokens", function.maxTokens},
+               {"inputs", listToJson(function.inputs, tensor)},
+               {"outputs", listToJson(function.outputs, tensor)}};
+  if (!function.extents.empty())
+    json["extents"] = listToJson(function.extents, extent);
+  return json;
 }
 
 Json toJson(const ModelDescription &model) {

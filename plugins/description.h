@@ -47,7 +47,7 @@ struct SlotDescription {
 };
 
 /// A number, or a symbol of the call: B sequences, T new tokens, W wanted tokens, S rows of the one sequence after
-/// the call (no such call has several).
+/// the call (no such call has several), or one of the function's own extents, a to z.
 struct Dimension {
   char symbol = 0; ///< 0: `number`
   uint64_t number = 0;
@@ -67,10 +67,26 @@ struct TensorDescription {
   bool operator==(const TensorDescription &) const = default;
 };
 
+/// One of a function's own extents. A free one is what the inputs of a call have there, in all of them the same; another
+/// is `constant` + the sum of factor * free extent over `terms`.
+struct ExtentDescription {
+  char symbol = 'a';
+  uint64_t from = 1, to = 1;       ///< free: the least and the most
+  std::vector<uint64_t> values;    ///< free: one of these only, if there are any
+  int64_t constant = 0;            ///< of a sum
+  std::map<char, int64_t> terms;   ///< of a sum: free extent -> factor
+  bool isFree() const { return terms.empty(); }
+
+  bool operator==(const ExtentDescription &) const = default;
+};
+
 struct FunctionDescription {
   std::string name;
-  uint64_t maxTokens = 1; ///< T of one call; a longer prompt is several calls in one transaction
+  /// T of one call; a longer prompt is several calls in one transaction. 0: it takes no tokens, no state becomes longer
+  /// by a call, and a call has one state at most.
+  uint64_t maxTokens = 1;
   std::vector<TensorDescription> inputs, outputs;
+  std::vector<ExtentDescription> extents = {}; ///< of what inputs and outputs name by a to z
 
   bool operator==(const FunctionDescription &) const = default;
 };

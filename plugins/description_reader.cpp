@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <set>
 
 namespace kvasir {
@@ -16,6 +17,9 @@ constexpr size_t kMaxElements = 1024;
 constexpr size_t kMaxRank = 8;
 constexpr uint64_t kMaxExtent = uint64_t(1) << 32;
 constexpr uint64_t kMaxSmallExtent = uint64_t(1) << 24;
+constexpr size_t kMaxOwnExtents = 26;
+
+bool isOwnExtent(char symbol) { return symbol >= 'a' && symbol <= 'z'; }
 
 template <typename Convert>
 auto readList(const JsonReader &reader, size_t limit, Convert convert) -> std::vector<decltype(convert(reader))> {
@@ -51,8 +55,8 @@ Dimension readDimension(const JsonReader &reader) {
   if (!reader.json().is_string())
     return {0, reader.number(0, kMaxExtent)};
   const std::string symbol = reader.text(kMaxName);
-  if (symbol.size() != 1 || !std::strchr("BTWS", symbol[0]))
-    reader.fail("is the symbol '" + symbol + "', expected B, T, W or S");
+  if (symbol.size() != 1 || (!std::strchr("BTWS", symbol[0]) && !isOwnExtent(symbol[0])))
+    reader.fail("is the symbol '" + symbol + "', expected B, T, W, S or a to z");
   return {symbol.empty() ? '\0' : symbol[0], 0};
 }
 
@@ -63,11 +67,52 @@ TensorDescription readTensor(const JsonReader &reader) {
           reader.member("role").oneOf<TensorRole>(kTensorRoles)};
 }
 
+char readOwnExtent(const JsonReader &reader) {
+  const std::string symbol = reader.text(kMaxName);
+  if (symbol.size() == 1 && isOwnExtent(symbol[0]))
+    return symbol[0];
+  reader.fail("is the symbol '" + symbol + "', expected one of a to z");
+  return 'a';
+}
+
+void readSum(const JsonReader &reader, ExtentDescription &extent) {
+  reader.onlyMembers({"symbol", "constant", "terms"});
+  extent.constant = reader.member("constant").integer(-int64_t(kMaxExtent), int64_t(kMaxExtent));
+  const JsonReader terms = reader.member("terms");
+  if (!terms.json().is_object() || terms.json().empty() || terms.json().size() > kMaxOwnExtents)
+    return terms.fail("is no object of factors");
+  for (const auto &[symbol, ignored] : terms.json().items())
+    if (symbol.size() == 1 && isOwnExtent(symbol[0]))
+      extent.terms[symbol[0]] =
+          terms.member(symbol.c_str()).integer(-int64_t(kMaxSmallExtent), int64_t(kMaxSmallExtent));
+    else
+      terms.fail("is of '" + symbol.substr(0, kMaxName) + "', expected one of a to z");
+}
+
+ExtentDescription readExtent(const JsonReader &reader) {
+  ExtentDescription extent;
+  extent.symbol = readOwnExtent(reader.member("symbol"));
+  if (reader.has("terms")) {
+    readSum(reader, extent);
+    return extent;
+  }
+  reader.onlyMembers({"symbol", "from", "to", "values"});
+  extent.from = reader.member("from").number(1, kMaxExtent);
+  extent.to = reader.member("to").number(extent.from, kMaxExtent);
+  if (reader.has("values"))
+    extent.values = readList(reader.member("values"), kMaxElements,
+                             [&](const JsonReader &value) { return value.number(extent.from, extent.to); });
+  return extent;
+}
+
 FunctionDescription readFunction(const JsonReader &reader) {
-  reader.onlyMembers({"name", "max_tokens", "inputs", "outputs"});
-  return {readName(reader.member("name")), reader.member("max_tokens").number(1, kMaxExtent),
-          readList(reader.member("inputs"), kMaxElements, readTensor),
-          readList(reader.member("outputs"), kMaxElements, readTensor)};
+  reader.onlyMembers({"name", "max_tokens", "inputs", "outputs", "extents"});
+  FunctionDescription function{readName(reader.member("name")), reader.member("max_tokens").number(0, kMaxExtent),
+                               readList(reader.member("inputs"), kMaxElements, readTensor),
+                               readList(reader.member("outputs"), kMaxElements, readTensor)};
+  if (reader.has("extents"))
+    function.extents = readList(reader.member("extents"), kMaxOwnExtents, readExtent);
+  return function;
 }
 
 /// Fails unless every plane has the axis up to `needed` (scales too: their lowest digit has stride 0).
@@ -147,6 +192,52 @@ template <typename T> void requireUniqueNames(const JsonReader &reader, const ch
       reader.fail(std::string("has two ") + what + "s of the name '" + element.name + "'");
 }
 
+/// Each symbol is one extent; sums are over free ones, which an input has; nothing else is named.
+void requireKnownExtents(const JsonReader &reader, const FunctionDescription &function) {
+  std::map<char, bool> isFree;
+  std::set<char> given;
+  const auto fail = [&](char symbol, const std::string &what) {
+    reader.fail("function '" + function.name + "' has an extent '" + symbol + "' " + what);
+  };
+  for (const ExtentDescription &extent : function.extents)
+    if (!isFree.emplace(extent.symbol, extent.isFree()).second)
+      fail(extent.symbol, "twice");
+  for (const ExtentDescription &extent : function.extents)
+    for (const auto &[symbol, ignored] : extent.terms)
+      if (const auto term = isFree.find(symbol); term == isFree.end() || !term->second)
+        fail(extent.symbol, std::string("made of '") + symbol + "', which is no free one");
+  const auto check = [&](const TensorDescription &tensor, bool isInput) {
+    for (const Dimension &dimension : tensor.shape) {
+      if (!isOwnExtent(dimension.symbol))
+        continue;
+      const auto known = isFree.find(dimension.symbol);
+      if (known == isFree.end())
+        fail(dimension.symbol, "in '" + tensor.name + "' that it does not list");
+      else if (isInput && !known->second)
+        fail(dimension.symbol, "in input '" + tensor.name + "' that is a sum");
+      if (isInput)
+        given.insert(dimension.symbol);
+    }
+  };
+  for (const TensorDescription &input : function.inputs)
+    check(input, true);
+  for (const TensorDescription &output : function.outputs)
+    check(output, false);
+  for (const auto &[symbol, free] : isFree)
+    if (free && !given.contains(symbol))
+      fail(symbol, "that no input has");
+}
+
+/// What only tokens give a number.
+void requireNoTokens(const JsonReader &reader, const FunctionDescription &function) {
+  for (const auto *tensors : {&function.inputs, &function.outputs})
+    for (const TensorDescription &tensor : *tensors)
+      for (const Dimension &dimension : tensor.shape)
+        if (dimension.symbol && !isOwnExtent(dimension.symbol))
+          reader.fail("function '" + function.name + "' takes no tokens, and '" + tensor.name +
+                      "' has an extent " + dimension.symbol);
+}
+
 void requireConsistency(const JsonReader &reader, const Description &description) {
   requireUniqueNames(reader, "variant", description.variants);
   requireUniqueNames(reader, "slot", description.slots);
@@ -154,6 +245,9 @@ void requireConsistency(const JsonReader &reader, const Description &description
   for (const FunctionDescription &function : description.functions) {
     requireUniqueNames(reader, "input", function.inputs);
     requireUniqueNames(reader, "output", function.outputs);
+    requireKnownExtents(reader, function);
+    if (function.maxTokens == 0)
+      requireNoTokens(reader, function);
   }
   auto isCache = [&](const std::string &name) {
     return std::any_of(description.slots.begin(), description.slots.end(),

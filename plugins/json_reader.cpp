@@ -88,6 +88,16 @@ uint64_t JsonReader::number(uint64_t min, uint64_t max) const {
   return min;
 }
 
+int64_t JsonReader::integer(int64_t min, int64_t max) const {
+  const bool whole = value.is_number_integer() && (!value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX);
+  const int64_t found = whole ? value.get<int64_t>() : 0;
+  if (whole && found >= min && found <= max)
+    return found;
+  fail((whole ? "is " + std::to_string(found) : std::string("is no integer")) + ", expected " + std::to_string(min) +
+       " to " + std::to_string(max));
+  return min;
+}
+
 bool JsonReader::boolean() const {
   if (value.is_boolean())
     return value.get<bool>();

@@ -44,6 +44,7 @@ public:
   JsonReader element(size_t index) const;
 
   uint64_t number(uint64_t min, uint64_t max) const;
+  int64_t integer(int64_t min, int64_t max) const;
   bool boolean() const;
 
   /// A string of at most `maxBytes` without control characters: it will be printed.

@@ -73,6 +73,8 @@ std::optional<ElementType> elementOf(Type type) {
     return ElementType::f16;
   if (type.isBF16())
     return ElementType::bf16;
+  if (type.isInteger(8))
+    return ElementType::i8;
   if (type.isInteger(32))
     return ElementType::i32;
   if (type.isInteger(64))
@@ -125,6 +127,31 @@ llvm::Error describeTensors(TypeRange types, ArrayAttr attributes, const char *p
   return llvm::Error::success();
 }
 
+/// The function's own extents, from their attribute (kOwnExtentsAttr).
+std::vector<ExtentDescription> describeExtents(func::FuncOp function) {
+  std::vector<ExtentDescription> extents;
+  auto own = function->getAttrOfType<DictionaryAttr>(kOwnExtentsAttr);
+  for (NamedAttribute entry : own ? own.getValue() : ArrayRef<NamedAttribute>()) {
+    auto facts = dyn_cast<DictionaryAttr>(entry.getValue());
+    ExtentDescription extent;
+    extent.symbol = entry.getName().strref().front();
+    if (auto terms = facts ? facts.getAs<DictionaryAttr>("terms") : DictionaryAttr()) {
+      extent.constant = int64_t(numberOf(facts, "constant"));
+      for (NamedAttribute term : terms)
+        extent.terms[term.getName().strref().front()] = cast<IntegerAttr>(term.getValue()).getInt();
+    } else if (auto values = facts ? facts.getAs<DenseI64ArrayAttr>("values") : DenseI64ArrayAttr()) {
+      extent.values.assign(values.asArrayRef().begin(), values.asArrayRef().end());
+      extent.from = *std::min_element(extent.values.begin(), extent.values.end());
+      extent.to = *std::max_element(extent.values.begin(), extent.values.end());
+    } else {
+      extent.from = numberOf(facts, "from");
+      extent.to = numberOf(facts, "to");
+    }
+    extents.push_back(std::move(extent));
+  }
+  return extents;
+}
+
 /// As many as its batch states, if it does.
 uint64_t maxTokensOf(func::FuncOp function) {
   Value batch = kv::batchOf(function.getArguments());
@@ -138,6 +165,7 @@ llvm::Error describeFunctions(ModuleOp module, Description &description) {
     FunctionDescription described;
     described.name = function.getName().str();
     described.maxTokens = maxTokensOf(function);
+    described.extents = describeExtents(function);
     if (llvm::Error error =
             describeTensors(function.getArgumentTypes(), function.getAllArgAttrs(), "input", described.inputs))
       return error;

@@ -5,11 +5,25 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
+std::optional<ElementType> registerElement(Type type) {
+  if (type.isF32())
+    return ElementType::f32;
+  if (type.isF16())
+    return ElementType::f16;
+  if (type.isBF16())
+    return ElementType::bf16;
+  if (type.isInteger(8))
+    return ElementType::i8;
+  if (type.isInteger(32))
+    return ElementType::i32;
+  return std::nullopt;
+}
+
 /// A register's elements as they are, layer after layer in row-major order; no backend asks for anything else.
 Layout registerLayout(kv::RegisterOp slot) {
   auto content = cast<RankedTensorType>(slot.getContent());
   Type type = content.getElementType();
-  ElementType element = type.isF16() ? ElementType::f16 : type.isBF16() ? ElementType::bf16 : ElementType::f32;
+  ElementType element = *registerElement(type);
   uint64_t lanes = content.getNumElements(), bits = elementBits(element), layers = slot.getLayers();
   return {lanes * layers * bits / 8,
           {{PlaneRole::value, element, 0, {{Axis::lane, lanes, bits}, {Axis::layer, layers, lanes * bits}}}}};
@@ -17,7 +31,7 @@ Layout registerLayout(kv::RegisterOp slot) {
 
 /// Writes on each kv.cache of the schema how the backend stores its rows, and on each kv.register how its elements lie:
 /// `lm.layout`. Layouts that are there stay. Weights get theirs when they are packed. Refuses registers of anything but
-/// f32, f16 and bf16.
+/// f32, f16, bf16, i8 and i32.
 struct AssignLayouts : PassWrapper<AssignLayouts, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(AssignLayouts)
   explicit AssignLayouts(const Backend &backend) : backend(backend) {}
@@ -31,8 +45,8 @@ struct AssignLayouts : PassWrapper<AssignLayouts, OperationPass<ModuleOp>> {
     });
     getOperation().walk([&](kv::RegisterOp slot) {
       Type element = cast<RankedTensorType>(slot.getContent()).getElementType();
-      if (!element.isF32() && !element.isF16() && !element.isBF16()) {
-        slot.emitOpError("holds ") << slot.getContent() << ", expected elements of f32, f16 or bf16";
+      if (!registerElement(element)) {
+        slot.emitOpError("holds ") << slot.getContent() << ", expected elements of f32, f16, bf16, i8 or i32";
         signalPassFailure();
       } else if (!slot->hasAttr(kLayoutAttr)) {
         slot->setAttr(kLayoutAttr, lm::LayoutAttr::get(&getContext(), registerLayout(slot)));

@@ -45,6 +45,10 @@ Value CallFrame::sequences() {
                                             load(builder.getI64Type(), call, offsetof(kv_call, num_sequences)));
 }
 
+Value CallFrame::ownExtent(int64_t number) {
+  return this->number(field(offsetof(kv_call, extents)), constantIndex(builder, loc, number), 64);
+}
+
 Value CallFrame::tokens() {
   return builder.create<arith::IndexCastOp>(loc, builder.getIndexType(),
                                             load(builder.getI64Type(), call, offsetof(kv_call, num_tokens)));

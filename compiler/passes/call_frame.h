@@ -18,6 +18,7 @@ public:
   mlir::Value sequences();   ///< B
   mlir::Value tokens();      ///< T
   mlir::Value wantedCount(); ///< W
+  mlir::Value ownExtent(int64_t number); ///< of the function, 0 for a to 25 for z
 
   /// Of sequence `b`: rows held before the call, tokens it adds, number of its first token in the batch.
   mlir::Value start(mlir::Value b);

@@ -77,6 +77,12 @@ void kvasir::emitRequire(ImplicitLocOpBuilder &builder, Value found, Value expec
   builder.create<kv::RequireOp>(found, expected, builder.getStringAttr(message));
 }
 
+void kvasir::emitLateRefusal(ImplicitLocOpBuilder &builder, Value isWrong, const Twine &message) {
+  Value wrong = builder.create<arith::IndexCastUIOp>(builder.getIndexType(), isWrong);
+  auto require = builder.create<kv::RequireOp>(wrong, emitIndex(builder, 0), builder.getStringAttr(message));
+  require->setAttr(kLateAttr, builder.getUnitAttr());
+}
+
 void kvasir::emitRequireRows(ImplicitLocOpBuilder &builder, Value tensor, Value expected, const Twine &message) {
   emitRequire(builder, builder.createOrFold<tensor::DimOp>(tensor, 0), expected, message);
 }

@@ -14,6 +14,13 @@ namespace kvasir {
 void emitRequire(mlir::ImplicitLocOpBuilder &builder, mlir::Value found, mlir::Value expected,
                  const llvm::Twine &message);
 
+/// On a kv.require of what only the run finds out, from state or from what was computed: a call that fails it goes on to
+/// its end, within memory, and fails then; nothing that it wrote becomes visible.
+constexpr llvm::StringLiteral kLateAttr = "kv.late";
+
+/// A call in which `isWrong` (i1) holds fails when it has run.
+void emitLateRefusal(mlir::ImplicitLocOpBuilder &builder, mlir::Value isWrong, const llvm::Twine &message);
+
 /// The same of the number of rows of `tensor`.
 void emitRequireRows(mlir::ImplicitLocOpBuilder &builder, mlir::Value tensor, mlir::Value expected,
                      const llvm::Twine &message);

@@ -230,15 +230,17 @@ private:
     return success();
   }
 
-  /// Goes through the elements of `memref` [B, content] and of the register alike.
+  /// Goes through the elements of `memref` [B, content] and of the register alike; they are of one type.
   template <typename Op>
   static LogicalResult lowerRegister(ImplicitLocOpBuilder &builder, CallFrame &frame, Op op, Value memref,
                                      bool isStore) {
-    FailureOr<const Plane *> plane = planeOf(op, op.getLayout());
-    if (failed(plane))
-      return failure();
+    const Layout &layout = op.getLayout();
+    const Plane *plane = findPlane(layout, PlaneRole::value);
+    unsigned bits = cast<MemRefType>(memref.getType()).getElementTypeBitWidth();
+    if (!plane || layout.planes.size() != 1 || elementBits(plane->element) != bits)
+      return op->emitOpError("can't reach a register whose layout is not one plane of ") << memref.getType();
     emitLoop(builder, builder.create<memref::DimOp>(memref, 0), [&](Value b) {
-      PlaneAccess access(**plane, isStore ? frame.registerOut(op.getSlot(), b) : frame.registerIn(op.getSlot(), b));
+      PlaneAccess access(*plane, isStore ? frame.registerOut(op.getSlot(), b) : frame.registerIn(op.getSlot(), b));
       emitElements(builder, access, op.getLayer(), memref, {b}, emitIndex(builder, 0), isStore);
     });
     return success();
@@ -257,19 +259,14 @@ private:
         emitElements(builder, access, layer, memref, deeper, builder.create<arith::AddIOp>(before, i), isStore);
       });
     }
-    Type element = type.getElementType();
-    AxisIndices at = indicesOf({{Axis::layer, layer}, {Axis::lane, lane}});
+    Value address = access.emitAddressOf(builder, indicesOf({{Axis::layer, layer}, {Axis::lane, lane}}));
     if (isStore) {
       Value value = builder.create<memref::LoadOp>(memref, indices);
-      bool isNarrow = !element.isF32();
-      access.emitStore(builder, at,
-                       isNarrow ? builder.create<arith::ExtFOp>(builder.getF32Type(), value).getResult() : value);
+      builder.create<LLVM::StoreOp>(value, address, /*alignment=*/1);
       return;
     }
-    Value value = access.emitLoad(builder, at);
-    bool isNarrow = !element.isF32();
-    builder.create<memref::StoreOp>(isNarrow ? builder.create<arith::TruncFOp>(element, value).getResult() : value,
-                                    memref, indices);
+    Value value = builder.create<LLVM::LoadOp>(type.getElementType(), address, /*alignment=*/1);
+    builder.create<memref::StoreOp>(value, memref, indices);
   }
 
   static LogicalResult lowerStore(ImplicitLocOpBuilder &builder, CallFrame &frame, kv::StoreRowsOp op) {

@@ -21,8 +21,12 @@ std::string kvasir::extentsOf(ShapedType type, DictionaryAttr attributes, char o
   return letters;
 }
 
+bool kvasir::isOwnExtent(char letter) { return letter >= 'a' && letter <= 'z'; }
+
 Value kvasir::emitExtent(OpBuilder &builder, Location loc, Value call, char letter) {
   CallFrame frame(builder, loc, call);
+  if (isOwnExtent(letter))
+    return frame.ownExtent(letter - 'a');
   switch (letter) {
   case 'W':
     return frame.wantedCount();
@@ -45,8 +49,8 @@ namespace {
 ///  => func @prefill(%mask: tensor<1x1x?x?xf32> {kv.extents = "TS"}, …) -> (tensor<?x96xf32> {kv.extents = "T"})
 ///
 /// An input's extents are T but where kv.bind says otherwise; an output's first is what rowCountOf finds, others are T.
-/// Letters that are there stay. Refuses letters that are no letters, or not one for each dynamic extent; S without
-/// {kv.sequences = 1}; a bound extent that is the start.
+/// Letters that are there stay. Refuses letters that are no letters, or not one for each dynamic extent; a to z that the
+/// function's kv.own_extents do not have; S without {kv.sequences = 1}; a bound extent that is the start.
 struct NameExtents : PassWrapper<NameExtents, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(NameExtents)
   StringRef getArgument() const override { return "name-extents"; }
@@ -114,10 +118,14 @@ private:
   }
 
   static LogicalResult check(func::FuncOp function, RankedTensorType type, StringAttr letters, bool isOne) {
-    if (!letters || int64_t(letters.size()) != type.getNumDynamicDims() ||
-        letters.getValue().find_first_not_of(kExtentLetters) != StringRef::npos)
-      return function.emitOpError(kExtentsAttr) << " is " << letters << ", expected one of " << kExtentLetters
-                                                << " for each dynamic extent of " << type;
+    auto own = function->getAttrOfType<DictionaryAttr>(kOwnExtentsAttr);
+    auto isKnown = [&](char letter) {
+      return kExtentLetters.contains(letter) || (isOwnExtent(letter) && own && own.contains(StringRef(&letter, 1)));
+    };
+    if (!letters || int64_t(letters.size()) != type.getNumDynamicDims() || !llvm::all_of(letters.getValue(), isKnown))
+      return function.emitOpError(kExtentsAttr)
+             << " is " << letters << ", expected one of " << kExtentLetters << ", or of the function's "
+             << kOwnExtentsAttr << ", for each dynamic extent of " << type;
     if (letters.getValue().contains('S') && !isOne)
       return function.emitOpError("has an extent of the rows of one sequence; its batch must state {kv.sequences = 1}");
     return success();

@@ -25,12 +25,14 @@ public:
   /// Stores an f32, rounded to nearest even. Only for planes of f32, f16, bf16.
   void emitStore(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices, mlir::Value value) const;
 
+  /// Of an element that begins at a whole byte.
+  mlir::Value emitAddressOf(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
+
   /// Whether emitLoad can read the plane: integers, or floats that begin at whole bytes.
   static bool canLoad(const Plane &plane);
 
 private:
   mlir::Value emitOffset(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices, unsigned unitBits) const;
-  mlir::Value emitAddressOf(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
   mlir::Value emitBits(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
 
   const Plane *plane;

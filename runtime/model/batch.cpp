@@ -27,6 +27,9 @@ uint64_t countWanted(Wanted wanted, const std::vector<uint64_t> &counts) {
 
 std::vector<Chunk> cutBatch(const std::vector<uint64_t> &counts, Wanted wanted, uint64_t maxTokens) {
   std::vector<Chunk> chunks(1);
+  if (maxTokens == 0)
+    for (size_t sequence = 0; sequence < counts.size(); ++sequence)
+      chunks.back().runs.push_back({sequence, 0, 0});
   for (size_t sequence = 0; sequence < counts.size(); ++sequence)
     for (uint64_t first = 0; first < counts[sequence];) {
       if (chunks.back().numTokens == maxTokens) {

@@ -9,8 +9,20 @@
 namespace kvasir::runtime {
 namespace {
 
+/// Of a function that takes no tokens: one sequence, which gets none.
+void requireNoTokens(const FunctionDescription &function, const CallRequest &request) {
+  if (request.states.size() > 1)
+    throw Error(KV_BAD_INPUT, "function " + function.name + " takes one state, the call has " +
+                                  std::to_string(request.states.size()));
+  if (request.counts != std::vector<uint64_t>{0})
+    throw Error(KV_BAD_INPUT, "function " + function.name + " takes no tokens; give no counts, or 0");
+}
+
 void requireStates(const Model &model, const CallRequest &request) {
   const auto &states = request.states;
+  const FunctionDescription &function = model.description().functions[request.function];
+  if (function.maxTokens == 0)
+    requireNoTokens(function, request);
   if (states.empty() && (model.slots()->size() != 0 || request.counts.empty()))
     throw Error(KV_BAD_INPUT, "the call has no sequences");
   if (!states.empty() && states.size() != request.counts.size())
@@ -22,6 +34,8 @@ void requireStates(const Model &model, const CallRequest &request) {
     if (std::find(states.begin(), states.begin() + i, states[i]) != states.begin() + i)
       throw Error(KV_BAD_INPUT, "state " + std::to_string(i) + " of the call is in it twice");
   }
+  if (function.maxTokens == 0)
+    return;
   const auto empty = std::ranges::find(request.counts, uint64_t{0});
   if (empty != request.counts.end())
     throw Error(KV_BAD_INPUT,
@@ -54,7 +68,8 @@ void requireIds(const std::vector<int32_t> &ids, uint64_t vocabulary) {
 Sizes CallRequest::sizes() const {
   const uint64_t tokens = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
   const uint64_t held = states.size() == 1 ? states[0]->length() : 0;
-  return {counts.size(), tokens, countWanted(wanted, counts), counts.size() == 1 ? held + tokens : 0};
+  return {counts.size(), tokens, tokens ? countWanted(wanted, counts) : 0, counts.size() == 1 ? held + tokens : 0,
+          extents};
 }
 
 void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,
@@ -82,8 +97,9 @@ void runCall(Model &model, const CallRequest &request, const std::vector<const u
     transaction.commit();
 }
 
-std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, const std::vector<NamedInput> &inputs) {
+std::vector<NamedOutput> callFunction(Model &model, CallRequest request, const std::vector<NamedInput> &inputs) {
   const FunctionDescription &function = model.description().functions[request.function];
+  request.extents = ownExtents(function, inputs);
   const auto ordered = orderInputs(function, request.sizes(), inputs);
   for (size_t i = 0; i < ordered.size(); ++i)
     if (holdsIds(function.inputs[i])) {
@@ -103,6 +119,8 @@ std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, 
 }
 
 uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs) {
+  if (function.maxTokens == 0)
+    return 0;
   for (const TensorDescription &wanted : function.inputs)
     for (const NamedInput &input : inputs)
       for (size_t dim = 0; input.name == wanted.name && dim < std::min(wanted.shape.size(), input.dims.size()); ++dim)

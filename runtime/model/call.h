@@ -13,10 +13,11 @@ namespace kvasir::runtime {
 struct CallRequest {
   size_t function = 0;
   std::vector<State *> states;  ///< [B], different ones; empty for a model without slots
-  std::vector<uint64_t> counts; ///< [B] new tokens of each, >= 1
+  std::vector<uint64_t> counts; ///< [B] new tokens of each, >= 1; of a function that takes no tokens, one 0
   Wanted wanted = Wanted::last;
   const CancelFlag *cancel = nullptr;
   Observer *observer = nullptr; ///< null: nobody watches, at no cost
+  OwnExtents extents{};         ///< of the function, from its inputs
 
   Sizes sizes() const;
 };
@@ -27,10 +28,10 @@ struct CallRequest {
 void runCall(Model &model, const CallRequest &request, const std::vector<const uint8_t *> &inputs,
              const std::vector<uint8_t *> &outputs);
 
-/// The same with tensors by name.
-std::vector<NamedOutput> callFunction(Model &model, const CallRequest &request, const std::vector<NamedInput> &inputs);
+/// The same with tensors by name, which say what the function's own extents are.
+std::vector<NamedOutput> callFunction(Model &model, CallRequest request, const std::vector<NamedInput> &inputs);
 
-/// New tokens in the first dim that counts them, or 1 if no input has one.
+/// New tokens in the first dim that counts them, or 1 if no input has one; 0 for a function that takes none.
 uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs);
 
 /// Runs the model's function from ids to logits. `ids` are the sequences' one after the other; `logits` has one row of

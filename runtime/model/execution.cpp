@@ -70,6 +70,7 @@ void Execution::linkArrays() {
   call.weights = model.weights();
   call.message = message.data();
   call.message_bytes = message.size();
+  call.extents = request.extents.data();
   plan.size = sizeof plan;
   plan.writes = writes.data();
 }

@@ -5,16 +5,21 @@
 
 #include "plugins/description.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace kvasir::runtime {
 
+/// What a function's own extents, a to z, are in a call; 0 for letters that it has not.
+using OwnExtents = std::array<uint64_t, 26>;
+
 /// The numbers behind the symbols of a call.
 struct Sizes {
   uint64_t sequences, tokens, wanted;
   uint64_t stored; ///< rows of the one sequence after the call; 0 where there are several
+  OwnExtents extents{};
 };
 
 /// What a caller passes under a name.
@@ -32,6 +37,10 @@ struct NamedOutput {
   std::vector<uint64_t> dims;
   std::vector<uint8_t> bytes;
 };
+
+/// What the inputs make of the function's own extents. Throws bad input that names the input whose extent is not what
+/// the function allows, or what another input says.
+OwnExtents ownExtents(const FunctionDescription &function, const std::vector<NamedInput> &inputs);
 
 /// The dims with numbers for symbols. Throws bad input if one counts rows of the one sequence and there are several.
 std::vector<uint64_t> resolveDims(const TensorDescription &tensor, const Sizes &sizes);

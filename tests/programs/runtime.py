@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.int32): 8, np.dtype(np.int64): 9}
+ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.int8): 3, np.dtype(np.int32): 8,
+            np.dtype(np.int64): 9}
 TYPES = {number: dtype for dtype, number in ELEMENTS.items()}
 WANTED = {"last": 0, "all": 1, "none": 2}
 
@@ -18,6 +19,11 @@ class CallOptions(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint32), ("wanted", ctypes.c_uint32), ("cancel", ctypes.c_void_p)]
 
 
+class ModelOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_uint32), ("threads", ctypes.c_uint32), ("pinning", ctypes.c_uint32),
+                ("unverified", ctypes.c_uint32)]
+
+
 class Refused(Exception):
     def __init__(self, status, message):
         super().__init__(message)
@@ -25,14 +31,15 @@ class Refused(Exception):
 
 
 class Model:
-    def __init__(self, library, path):
+    def __init__(self, library, path, takes_unverified=False):
+        options = ModelOptions(ctypes.sizeof(ModelOptions), 0, 0, takes_unverified)
         self.library = ctypes.CDLL(library)
         self.library.kvasir_result_tensor.restype = Tensor
         for name in ("kvasir_result_count", "kvasir_state_length"):
             getattr(self.library, name).restype = ctypes.c_uint64
         self.library.kvasir_model_description.restype = ctypes.c_char_p
         self.handle = ctypes.c_void_p()
-        self.run("kvasir_model_open", path.encode(), None, ctypes.byref(self.handle))
+        self.run("kvasir_model_open", path.encode(), ctypes.byref(options), ctypes.byref(self.handle))
         self.description = json.loads(self.library.kvasir_model_description(self.handle))
 
     def run(self, name, *arguments):

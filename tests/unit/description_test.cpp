@@ -71,6 +71,38 @@ TEST_CASE("descriptions survive JSON") {
   CHECK(text.find('\n') == std::string::npos);
 }
 
+TEST_CASE("a function may take no tokens and have extents of its own") {
+  Description description = exampleDescription();
+  description.functions.push_back({"grow",
+                                   0,
+                                   {{"x", ElementType::f16, {{'a', 0}, {0, 4}}}, {"m", ElementType::f16, {{'c', 0}}}},
+                                   {{"y", ElementType::f16, {{'b', 0}, {'a', 0}}}},
+                                   {{'a', 1, 64, {}, 0, {}}, {'b', 1, 1, {}, 8, {{'a', 1}, {'c', -2}}}, {'c', 2, 16, {2, 16}, 0, {}}}});
+  const std::string text = descriptionToJson(description);
+  Result<Description> again = descriptionFromJson(text);
+  REQUIRE_MESSAGE(again, again.message());
+  CHECK(*again == description);
+  CHECK(text.find(R"("extents":[{"symbol":"a","from":1,"to":64},)"
+                  R"({"symbol":"b","constant":8,"terms":{"a":1,"c":-2}},)"
+                  R"({"symbol":"c","from":2,"to":16,"values":[2,16]}])") != std::string::npos);
+  CHECK(refusal(replaced(text, "\"terms\":{\"a\":1,", "\"terms\":{\"d\":1,")) ==
+        "description: function 'grow' has an extent 'b' made of 'd', which is no free one");
+  CHECK(refusal(replaced(text, "\"symbol\":\"c\"", "\"symbol\":\"a\"")) ==
+        "description: function 'grow' has an extent 'a' twice");
+  CHECK(refusal(replaced(text, "\"shape\":[\"c\"]", "\"shape\":[\"b\"]")) ==
+        "description: function 'grow' has an extent 'b' in input 'm' that is a sum");
+  CHECK(refusal(replaced(text, "\"shape\":[\"c\"]", "\"shape\":[2]")) ==
+        "description: function 'grow' has an extent 'c' that no input has");
+  CHECK(refusal(replaced(text, "\"shape\":[\"c\"]", "\"shape\":[\"e\"]")) ==
+        "description: function 'grow' has an extent 'e' in 'm' that it does not list");
+  CHECK(refusal(replaced(text, "\"shape\":[\"c\"]", "\"shape\":[\"c\",\"T\"]")) ==
+        "description: function 'grow' takes no tokens, and 'm' has an extent T");
+  CHECK(refusal(replaced(text, "\"from\":2", "\"from\":0")).find(".extents[2].from: is 0, expected 1 to ") !=
+        std::string::npos);
+  CHECK(refusal(replaced(text, "\"values\":[2,16]", "\"values\":[2,17]")).find("is 17, expected 2 to 16") !=
+        std::string::npos);
+}
+
 TEST_CASE("a plugin may have no slots and no functions") {
   Description vocabularyOnly;
   vocabularyOnly.model.name = "vocabulary";
@@ -101,7 +133,7 @@ TEST_CASE("bad descriptions are refused in one line that says where") {
   CHECK(refusal(replaced(text, "\"heads\":3", "\"heads\":4")) ==
         "description.slots[0].layout: its plane of values has 3 heads, the slot needs 4");
   CHECK(refusal(replaced(text, "\"T\"", "\"Q\"")) ==
-        "description.functions[0].inputs[0].shape[0]: is the symbol 'Q', expected B, T, W or S");
+        "description.functions[0].inputs[0].shape[0]: is the symbol 'Q', expected B, T, W, S or a to z");
   CHECK(refusal(replaced(text, "\"role\":\"ids\"", "\"role\":\"id\""))
             .find("functions[0].inputs[0].role: is 'id', expected one of other, ids") != std::string::npos);
   CHECK(refusal(replaced(text, "\"name\":\"v\"", "\"name\":\"k\"")) == "description: has two slots of the name 'k'");

@@ -36,7 +36,11 @@ void StateTrace::reportUnproven(WriteOp write, StringAttr symbol, int64_t layer)
 /// A call that gives no result may well leave what it wrote to others.
 bool StateTrace::isUnread(const LayerTrace &layer) {
   bool hasResults = llvm::any_of(entry.getResultTypes(), [](Type type) { return !isa<SlotType>(type); });
-  return hasResults && layer.numWrites && !layer.reader;
+  // What a call without tokens writes is registers, as a whole: it may have no use for what they were.
+  bool takesNoTokens = llvm::any_of(entry.getArguments(), [](BlockArgument argument) {
+    return isa<BatchType>(argument.getType()) && knownOf(argument, "kv.tokens") == 0;
+  });
+  return hasResults && !takesNoTokens && layer.numWrites && !layer.reader;
 }
 
 bool StateTrace::isOpen(const LayerTrace &layer) { return !layer.numWrites || layer.unproven || isUnread(layer); }

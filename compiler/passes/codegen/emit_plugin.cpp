@@ -2,6 +2,7 @@
 #include "compiler/passes/codegen/constant_writer.h"
 #include "compiler/passes/codegen/freestanding/program.h"
 #include "compiler/passes/codegen/passes.h"
+#include "compiler/passes/extents.h"
 
 #include "kvasir/manifest.h"
 #include "plugins/description.h"
@@ -18,10 +19,10 @@ struct ProgramTypes {
     Type pointer = LLVM::LLVMPointerType::get(context);
     Type i32 = IntegerType::get(context, 32), i64 = IntegerType::get(context, 64);
     auto make = [&](ArrayRef<Type> fields) { return LLVM::LLVMStructType::getLiteral(context, fields); };
-    code = make({pointer, pointer, pointer, pointer});
+    code = make({pointer, pointer, pointer, pointer, pointer});
     text = make({pointer});
     tensor = make({pointer, pointer, i32, i32, i64});
-    function = make({pointer, pointer, pointer, i32, i32, pointer});
+    function = make({pointer, pointer, pointer, i32, i32, pointer, i64});
     variant = make({make({i32, i32, pointer, pointer}), pointer, pointer});
     program = make({i32, i32, i32, i32, pointer, pointer, pointer});
   }
@@ -83,7 +84,7 @@ private:
         return failure();
       rows.push_back({constants.writeText(prefix + ".name", function.name), *inputs, *outputs,
                       int64_t(function.inputs.size()), int64_t(function.outputs.size()),
-                      constants.writeBytes(prefix + ".writes", written)});
+                      constants.writeBytes(prefix + ".writes", written), int64_t(function.maxTokens)});
     }
     return constants.writeStructs("kvasir_functions", types.function, rows);
   }
@@ -129,6 +130,8 @@ private:
     case 'S':
       return KVASIR_STORED;
     default:
+      if (isOwnExtent(dimension.symbol))
+        return KVASIR_OWN - (dimension.symbol - 'a');
       return std::nullopt;
     }
   }
@@ -156,15 +159,16 @@ private:
       auto scratch = code ? code->getAttrOfType<FlatSymbolRefAttr>(kScratchAttr) : nullptr;
       auto check = code ? code->getAttrOfType<FlatSymbolRefAttr>(kCheckAttr) : nullptr;
       rows.push_back({run, scratch ? scratch.getValue().str() : "", check ? check.getValue().str() : "",
-                      check ? writeMessages(code) : ""});
+                      check ? writeMessages(code, kChecksAttr) : "",
+                      code && code->hasAttr(kRefusalsAttr) ? writeMessages(code, kRefusalsAttr) : ""});
     }
     return constants.writeStructs("kvasir." + form.str() + "." + variant, types.code, rows);
   }
 
-  std::string writeMessages(LLVM::LLVMFuncOp code) {
-    std::string prefix = "kvasir." + code.getName().str() + ".checks";
+  std::string writeMessages(LLVM::LLVMFuncOp code, StringRef attribute) {
+    std::string prefix = attribute.str() + "." + code.getName().str();
     std::vector<std::vector<ConstantField>> rows;
-    for (Attribute message : code->getAttrOfType<ArrayAttr>(kChecksAttr))
+    for (Attribute message : code->getAttrOfType<ArrayAttr>(attribute))
       rows.push_back({constants.writeText(prefix + "." + std::to_string(rows.size()), cast<StringAttr>(message))});
     return constants.writeStructs(prefix, types.text, rows);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/dialects/kv/dialect.h"
 #include "compiler/passes/codegen/passes.h"
+#include "compiler/passes/contract.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -79,8 +80,8 @@ private:
 ///     func @f.check(%call, %fault: !llvm.ptr) -> i64
 ///
 /// The result is 0, or the number of the first message that applies, counted from 1; `fault` then holds the two numbers
-/// that belong into it (i64). Entries whose requirements always hold get no function. Refuses a requirement of
-/// something that depends on more than the call and its inputs.
+/// that belong into it (i64). Entries whose requirements always hold get no function. Late requirements stay. Refuses
+/// another of something that depends on more than the call and its inputs.
 struct OutlineChecks : PassWrapper<OutlineChecks, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OutlineChecks)
   StringRef getArgument() const override { return "outline-checks"; }
@@ -111,6 +112,8 @@ private:
     Repeater repeater(function, builder, body->getArgument(0));
     SmallVector<Check> checks;
     WalkResult walked = function.walk([&](kv::RequireOp op) {
+      if (op->hasAttr(kLateAttr))
+        return WalkResult::advance();
       Value found = repeater.repeat(op.getFound()), expected = repeater.repeat(op.getExpected());
       if (!found || !expected)
         return op.emitOpError("asks for something that the function computes, expected a number of the call or its "

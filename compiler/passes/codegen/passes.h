@@ -38,6 +38,7 @@ constexpr llvm::StringLiteral kFormAttr = "kvasir.form";
 constexpr llvm::StringLiteral kScratchAttr = "kvasir.scratch";
 constexpr llvm::StringLiteral kCheckAttr = "kvasir.check";
 constexpr llvm::StringLiteral kChecksAttr = "kvasir.checks";
+constexpr llvm::StringLiteral kRefusalsAttr = "kvasir.refusals";
 constexpr llvm::StringLiteral kWritesAttr = "kvasir.writes";
 constexpr llvm::StringLiteral kLimitsAttr = "kvasir.limits";
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/dialects/kv/dialect.h"
 #include "compiler/passes/call_frame.h"
+#include "compiler/passes/contract.h"
+#include "compiler/passes/codegen/freestanding/program.h"
 #include "compiler/passes/codegen/passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -62,11 +65,17 @@ public:
     builder.setInsertionPointToStart(&body);
     status = builder.create<memref::AllocaOp>(function.getLoc(), MemRefType::get({}, builder.getI32Type()));
     Operation *store = builder.create<memref::StoreOp>(function.getLoc(), constant(0), status);
-    if (failed(writeBlock(body, store)))
+    Value refusal;
+    if (failed(writeBlock(body, lowerRefusals(store, refusal))))
       return failure();
     Operation *end = body.getTerminator();
     builder.setInsertionPoint(end);
     Value result = builder.create<memref::LoadOp>(end->getLoc(), status);
+    if (refusal) {
+      Value isWell = builder.create<arith::CmpIOp>(end->getLoc(), arith::CmpIPredicate::eq, result, constant(0));
+      Value refused = builder.create<memref::LoadOp>(end->getLoc(), refusal);
+      result = builder.create<arith::SelectOp>(end->getLoc(), isWell, refused, result);
+    }
     builder.create<func::ReturnOp>(end->getLoc(), result);
     end->erase();
     function.setFunctionType(builder.getFunctionType(function.getArgumentTypes(), builder.getI32Type()));
@@ -76,6 +85,35 @@ public:
 private:
   Value constant(int32_t value) {
     return builder.create<arith::ConstantOp>(function.getLoc(), builder.getI32IntegerAttr(value));
+  }
+
+  /// Makes of each late kv.require a number in a variable of member 0's own, the first that applies; `refusal` is null
+  /// where there are none. Gives the op that the body begins after.
+  Operation *lowerRefusals(Operation *after, Value &refusal) {
+    SmallVector<kv::RequireOp> refusals;
+    function.walk([&](kv::RequireOp op) { refusals.push_back(op); });
+    if (refusals.empty())
+      return after;
+    refusal = builder.create<memref::AllocaOp>(function.getLoc(), MemRefType::get({}, builder.getI32Type()));
+    after = builder.create<memref::StoreOp>(function.getLoc(), constant(0), refusal);
+    SetVector<Attribute> messages;
+    for (kv::RequireOp op : refusals) {
+      messages.insert(op.getMessageAttr());
+      const auto number = llvm::find(messages, op.getMessageAttr()) - messages.begin();
+      builder.setInsertionPoint(op);
+      Value isWrong = builder.create<arith::CmpIOp>(op.getLoc(), arith::CmpIPredicate::ne, op.getFound(),
+                                                    op.getExpected());
+      auto wrong = builder.create<scf::IfOp>(op.getLoc(), isWrong, /*withElseRegion=*/false);
+      builder.setInsertionPointToStart(wrong.thenBlock());
+      Value before = builder.create<memref::LoadOp>(op.getLoc(), refusal);
+      Value isFirst = builder.create<arith::CmpIOp>(op.getLoc(), arith::CmpIPredicate::eq, before, constant(0));
+      Value mine = constant(int32_t(KVASIR_REFUSED + 1 + number));
+      builder.create<memref::StoreOp>(op.getLoc(), builder.create<arith::SelectOp>(op.getLoc(), isFirst, mine, before),
+                                      refusal);
+      op.erase();
+    }
+    function->setAttr(kRefusalsAttr, builder.getArrayAttr(messages.getArrayRef()));
+    return after;
   }
 
   LogicalResult writeBlock(Block &block, Operation *after) {
@@ -219,6 +257,8 @@ private:
 ///     call @k(...)                       if (status == 0) { call @k(...); status |= barrier }
 ///     linalg.generic ...            =>   if (status == 0) { if (member == 0) { linalg.generic ... }; status |= barrier
 ///     }
+///
+/// A late kv.require becomes a number that member 0 keeps and returns; `kvasir.refusals` on the function are the messages.
 ///
 /// Refuses: a result that member 0 computes by writing and all need.
 struct ShareAmongTeam : PassWrapper<ShareAmongTeam, OperationPass<ModuleOp>> {

@@ -12,6 +12,7 @@
  * Nothing is allocated, thrown or printed across the border.
  *
  * Shape letters: B sequences, T new tokens of the call, W wanted tokens, L layers, G key/value heads, D head width.
+ * A function that takes no tokens (max_tokens 0) is called with B = 1, counts[0] = 0 and T = W = 0.
  */
 #ifndef KVASIR_PLUGIN_H
 #define KVASIR_PLUGIN_H
@@ -84,7 +85,7 @@ typedef struct kv_call {
   uint64_t num_tokens;            /* T, the sum of counts */
   uint64_t num_wanted;            /* W */
   const uint64_t *starts;         /* [B] */
-  const uint64_t *counts;         /* [B], each >= 1 */
+  const uint64_t *counts;         /* [B], each >= 1; of a function that takes no tokens, 0 */
   const uint64_t *firsts;         /* [B] number of the sequence's first token in the batch */
   const uint32_t *token_sequence; /* [T] the sequence of each token */
   const int64_t *positions;       /* [T] starts[b] + t - firsts[b] */
@@ -98,6 +99,8 @@ typedef struct kv_call {
   const kv_team *team;
   char *message;                  /* where a failing plugin writes one line, 0-terminated */
   uint64_t message_bytes;
+  const uint64_t *extents;        /* [26] what the function's own extents, a to z, are in this call; 0 for letters that
+                                   * it has not. May be null if it has none */
 } kv_call;
 
 /* What prepare answers. */

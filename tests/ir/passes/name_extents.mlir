@@ -21,8 +21,24 @@ func.func @prefill(%ids: tensor<1x?xi32> {kv.name = "ids"}, %mask: tensor<1x1x?x
 
 // -----
 
-// expected-error @+1 {{kv.extents is "TX", expected one of TWBS for each dynamic extent of 'tensor<?x?xf32>'}}
+// expected-error @+1 {{kv.extents is "TX", expected one of TWBS, or of the function's kv.own_extents, for each dynamic extent of 'tensor<?x?xf32>'}}
 func.func @unknown(%x: tensor<?x?xf32> {kv.extents = "TX"}, %batch: !kv.batch) { return }
+
+// -----
+
+// CHECK-LABEL: func.func @own
+// CHECK-SAME: -> (tensor<?xf32> {kv.extents = "b"})
+func.func @own(%x: tensor<?xf32> {kv.extents = "a"}, %batch: !kv.batch {kv.sequences = 1 : i64, kv.tokens = 0 : i64})
+    -> (tensor<?xf32> {kv.extents = "b"})
+    attributes {kv.own_extents = {a = {from = 1 : i64, to = 8 : i64}, b = {constant = 0 : i64, terms = {a = 1 : i64}}}} {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+// expected-error @+1 {{kv.extents is "b", expected one of TWBS, or of the function's kv.own_extents}}
+func.func @other(%x: tensor<?xf32> {kv.extents = "b"}, %batch: !kv.batch)
+    attributes {kv.own_extents = {a = {from = 1 : i64, to = 8 : i64}}} { return }
 
 // -----
 

@@ -26,8 +26,9 @@ uint64_t noScratch(const kv_call *, uint64_t) { return 0; }
 const int64_t kIdsExtents[] = {KVASIR_TOKENS}, kLogitsExtents[] = {KVASIR_WANTED, 8};
 const kvasir_tensor kInput = {"ids", kIdsExtents, 1, 4, 8}, kOutput = {"logits", kLogitsExtents, 2, 4, 0};
 const uint8_t kWrites[] = {1, 0, 1}, kIsRegister[] = {0, 0, 1};
-const kvasir_function kFunction = {"forward", &kInput, &kOutput, 1, 1, kWrites};
-const kvasir_code kGeneral = {run, scratch, nullptr, nullptr}, kSingle = {runSingle, noScratch, nullptr, nullptr};
+const kvasir_function kFunction = {"forward", &kInput, &kOutput, 1, 1, kWrites, 512};
+const kvasir_code kGeneral = {run, scratch, nullptr, nullptr, nullptr},
+                  kSingle = {runSingle, noScratch, nullptr, nullptr, nullptr};
 const kvasir_variant kVariant = {{sizeof(kv_plugin), KV_ABI, kvasir_prepare, kvasir_execute}, &kGeneral, &kSingle};
 } // namespace
 

@@ -28,10 +28,31 @@ static const kvasir_code *codeOf(const kv_plugin *plugin, const kv_call *call) {
 /* A number that all members compute alike; prepare is asked before the team exists if it has one member. */
 static uint64_t membersOf(const kv_call *call) { return call->team ? call->team->members : 1; }
 
+static int hasOwnExtents(const kvasir_function *function) {
+  for (uint32_t i = 0; i < function->num_inputs; ++i)
+    for (uint32_t dim = 0; dim < function->inputs[i].rank; ++dim)
+      if (function->inputs[i].extents[dim] <= KVASIR_OWN)
+        return 1;
+  return 0;
+}
+
+/* Of a function that takes no tokens. */
+static kv_status checkNoTokens(const kv_call *call, kvasir_line line) {
+  if (call->num_tokens || call->num_wanted || call->num_sequences != 1 || call->counts[0])
+    return kvasir_fail(line, KV_BAD_INPUT, "a call of %u tokens in %u sequences, expected none in one", 0,
+                       call->num_tokens, call->num_sequences);
+  return KV_OK;
+}
+
 static kv_status checkShape(const kv_call *call, kvasir_line line) {
   if (call->function >= kvasir_the_program.num_functions)
     return kvasir_fail(line, KV_BAD_INPUT, "function %u is not one of the plugin's %u", 0, call->function,
                        kvasir_the_program.num_functions);
+  if ((!KV_HAS(call, kv_call, extents) || !call->extents) &&
+      hasOwnExtents(&kvasir_the_program.functions[call->function]))
+    return kvasir_fail(line, KV_BAD_INPUT, "function %u is called without its own extents", 0, call->function, 0);
+  if (!kvasir_the_program.functions[call->function].max_tokens)
+    return checkNoTokens(call, line);
   if (!call->num_tokens || !call->num_sequences)
     return kvasir_fail(line, KV_BAD_INPUT, "a call of %u tokens in %u sequences", 0, call->num_tokens,
                        call->num_sequences);
@@ -78,6 +99,7 @@ static uint64_t sizeOf(const kvasir_tensor *tensor, const kv_call *call) {
                  : extent == KVASIR_WANTED    ? call->num_wanted
                  : extent == KVASIR_SEQUENCES ? call->num_sequences
                  : extent == KVASIR_STORED    ? call->starts[0] + call->counts[0]
+                 : extent <= KVASIR_OWN       ? call->extents[KVASIR_OWN - extent]
                                               : (uint64_t)extent;
   }
   return sizeBytes;
@@ -159,5 +181,7 @@ kv_status kvasir_execute(const kv_plugin *plugin, const kv_call *call, uint32_t 
   __builtin_ia32_ldmxcsr(MXCSR_PROMISED);
   status = codeOf(plugin, call)->run(call, member, membersOf(call));
   __builtin_ia32_ldmxcsr(callersMode);
+  if (status > KVASIR_REFUSED)
+    return kvasir_fail(line, KV_BAD_INPUT, codeOf(plugin, call)->refusals[status - KVASIR_REFUSED - 1], 0, 0, 0);
   return status;
 }

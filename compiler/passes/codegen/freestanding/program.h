@@ -13,12 +13,21 @@ extern "C" {
 #endif
 
 /* Extents of a tensor that only the call knows. */
-enum { KVASIR_TOKENS = -1, KVASIR_WANTED = -2, KVASIR_SEQUENCES = -3, KVASIR_STORED = -4 };
+enum {
+  KVASIR_TOKENS = -1,
+  KVASIR_WANTED = -2,
+  KVASIR_SEQUENCES = -3,
+  KVASIR_STORED = -4,
+  KVASIR_OWN = -5 /* the function's own a; b is one less, and so on */
+};
 
 /* The two numbers of a message about a call. */
 typedef struct kvasir_fault {
   int64_t found, expected;
 } kvasir_fault;
+
+/* What `run` returns beyond this is the number of a message in `refusals`, from 1. */
+enum { KVASIR_REFUSED = 255 };
 
 /* One compiled form of a function. */
 typedef struct kvasir_code {
@@ -26,6 +35,7 @@ typedef struct kvasir_code {
   uint64_t (*scratch_bytes)(const kv_call *call, uint64_t members);
   uint64_t (*check)(const kv_call *call, kvasir_fault *fault); /* the message that applies, from 1; 0: none does */
   const char *const *messages;                                 /* formats of kvasir_fail; null where check is */
+  const char *const *refusals;                                 /* what `run` finds only when it runs */
 } kvasir_code;
 
 /* An input or output as the caller must give it. */
@@ -45,6 +55,7 @@ typedef struct kvasir_function {
   uint32_t num_inputs;
   uint32_t num_outputs;
   const uint8_t *writes; /* [slots] 1 where the function writes the slot */
+  uint64_t max_tokens;   /* 0: it takes none */
 } kvasir_function;
 
 /* A variant's table; its first member is what the host sees, so that prepare and execute find the rest. */
