@@ -164,6 +164,7 @@ private:
     llvm::Expected<Description> description = describeProgram(*program, *backend, variants, options.activations);
     if (!description)
       return description.takeError();
+    description->verified = source->isVerified();
     llvm::Expected<const WeightSource *> weightSource = source->weights();
     if (!weightSource)
       return weightSource.takeError();
@@ -282,11 +283,24 @@ private:
     return errorOf("cannot write '" + name + "': " + error.message());
   }
 
+  /// Of a program without tokens: its registers are whole tensors, about whose rows nothing is proved.
+  void summariseOpaque(const Description &description, llvm::raw_ostream &stream) {
+    stream << options.output << ": " << description.functions.size() << " functions";
+    if (!description.slots.empty())
+      stream << (description.verified ? ", each sets " : ", which LOSE STATE (compiled unverified), of ");
+    llvm::interleave(description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
+  }
+
   void summarise(const Description &description, size_t imageSize) {
+    llvm::raw_string_ostream stream(summary);
+    if (!description.functions.empty() && description.functions.front().maxTokens == 0) {
+      summariseOpaque(description, stream);
+      stream << "; code " << (imageSize + 1023) / 1024 << " KB";
+      return;
+    }
     uint64_t numLayers = 0;
     for (const SlotDescription &slot : description.slots)
       numLayers = std::max(numLayers, slot.layers);
-    llvm::raw_string_ostream stream(summary);
     stream << options.output << ": proved that every token's rows reach ";
     llvm::interleave(
         description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");

@@ -3,6 +3,7 @@
 
 #include "compiler/frontends/coreml/package.h"
 #include "compiler/frontends/coreml/report.h"
+#include "compiler/models/mil/import.h"
 
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
@@ -17,18 +18,80 @@ namespace {
 llvm::Error errorOf(const std::string &path, const std::string &message) {
   return llvm::createStringError("%s: %s", path.c_str(), message.c_str());
 }
+
+/// The first few of the lines, and how many more there are.
+std::string fewOf(const std::vector<std::string> &lines, const std::string &whereAllAre) {
+  constexpr size_t kMostLines = 4;
+  std::string text;
+  for (size_t i = 0; i < std::min(lines.size(), kMostLines); ++i)
+    text += "\n  " + lines[i];
+  if (lines.size() > kMostLines)
+    text += "\n  and " + std::to_string(lines.size() - kMostLines) + " more; " + whereAllAre;
+  return text;
+}
+
+std::vector<std::string> errorsOf(const coreml::Program &program) {
+  std::vector<std::string> errors;
+  for (const coreml::Finding &finding : coreml::findBugs(program))
+    if (finding.severity == coreml::Severity::error)
+      errors.push_back(finding.text);
+  return errors;
+}
+
+std::string joined(const std::vector<std::string> &lines) {
+  std::string text;
+  for (const std::string &line : lines)
+    text += "\n  " + line;
+  return text;
+}
+
+class CoremlProgram final : public SourceProgram {
+public:
+  CoremlProgram(std::string path, coreml::Package opened, bool isVerified)
+      : path(std::move(path)), package(std::move(opened)), verified(isVerified) {}
+
+  llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) override {
+    const llvm::StringRef name = llvm::StringRef(path).rtrim('/').rsplit('/').second;
+    auto module = mil::importProgram(package.program(), name.empty() ? llvm::StringRef(path) : name,
+                                     toHex(package.digest()), context);
+    if (!module)
+      return errorOf(path, module.message());
+    return std::move(*module);
+  }
+
+  llvm::Expected<const WeightSource *> weights() override { return &noWeights; }
+  llvm::Expected<std::vector<Section>> sections() override { return std::vector<Section>{}; }
+  bool isVerified() const override { return verified; }
+
+private:
+  /// Constants are in the program.
+  struct NoWeights final : WeightSource {
+    Result<SourceTensor> find(std::string_view name) const override {
+      return Failure{"there is no tensor '" + std::string(name) + "'"};
+    }
+    bool contains(std::string_view) const override { return false; }
+    std::vector<std::string_view> names() const override { return {}; }
+  };
+
+  std::string path;
+  coreml::Package package;
+  bool verified;
+  NoWeights noWeights;
+};
 } // namespace
 
-llvm::Error kvasir::refuseCoremlPackage(const std::string &path) {
-  Result<coreml::Package> package = coreml::Package::open(path);
+llvm::Expected<std::unique_ptr<SourceProgram>> kvasir::openCoremlPackage(const CompileOptions &options) {
+  Result<coreml::Package> package = coreml::Package::open(options.input);
   if (!package)
-    return errorOf(path, package.message());
-  std::string lines;
-  for (const coreml::Finding &finding : coreml::findBugs(package->program()))
-    if (finding.severity == coreml::Severity::error)
-      lines += "\n  " + finding.text;
-  return errorOf(path, lines.empty() ? "Core ML packages are read and reported on (--report), and not compiled"
-                                     : "its functions lose state" + lines);
+    return errorOf(options.input, package.message());
+  const std::vector<std::string> errors = errorsOf(package->program());
+  if (!errors.empty() && !options.unverified)
+    return errorOf(options.input, "its functions lose state" +
+                                      fewOf(errors, "--report lists them, --unverified compiles them all the same"));
+  const std::vector<std::string> unknown = mil::unknownOps(package->program());
+  if (!unknown.empty())
+    return errorOf(options.input, "has " + std::to_string(unknown.size()) + " ops that are not known" + joined(unknown));
+  return std::make_unique<CoremlProgram>(options.input, std::move(*package), errors.empty());
 }
 
 llvm::Error kvasir::reportCoremlPackage(const CompileOptions &options) {

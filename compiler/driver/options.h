@@ -14,7 +14,7 @@ namespace kvasir {
 enum class EmitForm { plugin, kv, lm, llvm, assembly };
 
 struct CompileOptions {
-  std::string input;                ///< .gguf or .mlir; to report on: .mlpackage
+  std::string input;                ///< .gguf, .mlir or .mlpackage
   std::string output;               ///< empty or "-": standard output, for text only
   std::string backend = "cpu";      ///< name, or path of a library
   std::vector<std::string> backendPath; ///< folders where a name is looked for first
@@ -24,9 +24,10 @@ struct CompileOptions {
   std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up
   bool vocabularyOnly = false;
   bool probe = false; ///< each op is a function of its own, too
-  bool report = false; ///< on a Core ML package's states, instead of compiling
-  bool explain = false; ///< what becomes of each op, instead of compiling
-  bool json = false;   ///< the report, or the explanation
+  bool unverified = false; ///< a Core ML package is compiled though its functions lose state; the plugin says so
+  bool report = false;     ///< on a Core ML package's states, instead of compiling
+  bool explain = false;    ///< what becomes of each op, instead of compiling
+  bool json = false;       ///< the report, or the explanation
   bool printIrAfterChange = false;
   bool verifyEachPass = false;
   bool timing = false;

@@ -90,7 +90,7 @@ llvm::Expected<std::unique_ptr<SourceProgram>> SourceProgram::open(const Compile
     return std::make_unique<TextProgram>(path, options.randomWeights);
   }
   if (isCoremlPackage(path))
-    return refuseCoremlPackage(path);
+    return openCoremlPackage(options);
   Result<gguf::File> file = gguf::File::open(path);
   if (!file)
     return failureOf(path, file.message());

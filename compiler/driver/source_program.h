@@ -17,7 +17,7 @@ namespace kvasir {
 /// What an input file holds: a program, the weights that it names, and a tokenizer. One subclass a kind of file.
 class SourceProgram {
 public:
-  /// Opens a file by the end of its name: .gguf or .mlir. Errors name the file.
+  /// Opens a file by the end of its name: .gguf, .mlir or .mlpackage. Errors name the file.
   static llvm::Expected<std::unique_ptr<SourceProgram>> open(const CompileOptions &options);
 
   virtual ~SourceProgram() = default;
@@ -30,6 +30,9 @@ public:
 
   /// The sections beside the weights' table: the tokenizer, where there is one.
   virtual llvm::Expected<std::vector<Section>> sections() = 0;
+
+  /// Whether what the program alone shows of its states is right; the plugin says so. Others are compiled on demand only.
+  virtual bool isVerified() const { return true; }
 };
 
 } // namespace kvasir

@@ -43,6 +43,17 @@ ModelOptions modelOptionsFrom(const kvasir_model_options *given) {
   return {options.threads, static_cast<Pinning>(options.pinning)};
 }
 
+/// What the compiler has found to lose state runs only where the host asks for it. Plugins by hand are proved by nobody,
+/// and are the host's decision anyway.
+void requireVerified(const LoadedPlugin &plugin, const kvasir_model_options *given) {
+  const auto options = readOptions(given);
+  if (options.unverified > KVASIR_UNVERIFIED_TAKE)
+    throw Error(KV_BAD_INPUT, "unverified is " + std::to_string(options.unverified) + ", which is none of refuse, take");
+  if (!plugin.description().verified && plugin.file().isSealed() && options.unverified != KVASIR_UNVERIFIED_TAKE)
+    throw Error(KV_UNSUPPORTED, "the plugin was compiled though its functions lose state; kvasir-compile --report says "
+                                "where; --unverified, or KVASIR_UNVERIFIED_TAKE in an application, runs it all the same");
+}
+
 } // namespace
 
 const char *kvasir_version(void) { return KVASIR_VERSION; }
@@ -60,6 +71,7 @@ kv_status kvasir_model_open(const char *path, const kvasir_model_options *option
     requireGiven(model, "model");
     const ModelOptions modelOptions = modelOptionsFrom(options);
     const auto plugin = load(path);
+    requireVerified(*plugin, options);
     auto made = std::make_unique<kvasir_model>();
     made->model = std::make_shared<Model>(programOf(plugin), modelOptions);
     made->text = std::make_shared<ModelText>(plugin->file(), plugin);

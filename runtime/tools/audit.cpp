@@ -55,7 +55,7 @@ int audit(const AuditCommand &command) {
   if (std::filesystem::path(command.model).extension() == ".mlpackage" || command.model.ends_with(".mlpackage/"))
     reportPackage(command);
   const Interrupt interrupt;
-  const ModelOptions modelOptions{command.threads, Pinning::automatic};
+  const ModelOptions modelOptions{command.threads, Pinning::automatic, Unverified::take};
   const Model model(command.model, modelOptions);
   std::optional<Model> against;
   AuditOptions options;

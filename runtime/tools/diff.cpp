@@ -39,7 +39,7 @@ std::vector<runtime::diff::FunctionGraph> graphsOf(const std::string &path) {
 
 int diff(const DiffCommand &command) {
   const Interrupt interrupt;
-  const ModelOptions options{command.threads, Pinning::automatic};
+  const ModelOptions options{command.threads, Pinning::automatic, Unverified::take};
   const Model a(command.a, options), b(command.b, options);
   runtime::diff::DiffOptions diffOptions;
   if (isPromptGiven(command.prompt))

@@ -164,10 +164,10 @@ std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &op
   return calls;
 }
 
-int runCalls(const std::string &path, const std::string &stateFile, uint32_t threads,
+int runCalls(const std::string &path, const std::string &stateFile, const ModelOptions &options,
              const std::vector<FunctionCall> &calls) {
   const Interrupt interrupt;
-  const Model model(path, {threads, Pinning::automatic});
+  const Model model(path, options);
   const Result<Description> description = descriptionFromJson(model.description());
   if (!description)
     throw Failed("'" + path + "': " + description.message());

@@ -3,6 +3,8 @@
 #ifndef KVASIR_RUNTIME_TOOLS_FUNCTION_CALLS_H
 #define KVASIR_RUNTIME_TOOLS_FUNCTION_CALLS_H
 
+#include "kvasir/kvasir.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -39,7 +41,7 @@ std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &op
 /// saved to `stateFile`, if one is named, when all calls have succeeded. Names are checked before the first call.
 /// Outputs that no file was named for are printed in short if the call names no output at all. Throws Failed, and what
 /// calls throw.
-int runCalls(const std::string &model, const std::string &stateFile, uint32_t threads,
+int runCalls(const std::string &model, const std::string &stateFile, const ModelOptions &options,
              const std::vector<FunctionCall> &calls);
 
 } // namespace kvasir::tools

@@ -54,6 +54,14 @@ std::string registerText(const SlotDescription &slot) {
          bytesText(static_cast<double>(slot.layout.sizeBytes)) + " a sequence";
 }
 
+std::string stateText(const Description &description) {
+  if (!description.verified)
+    return "NOT proved by verify-state";
+  const bool isOpaque = !description.functions.empty() && description.functions.front().maxTokens == 0;
+  return isOpaque ? "whole registers, which each function sets once; no token has rows of its own"
+                  : "proved: every token's rows reach every layer, in every function";
+}
+
 std::string headText(const PluginFile &file) {
   const kv_manifest &manifest = file.manifest();
   const Description &description = file.description();
@@ -71,8 +79,7 @@ std::string headText(const PluginFile &file) {
   else
     text += textRow("file", "not sealed: written by hand, without sections or weights");
   text += textRow("backend", description.backend);
-  text += textRow("state", description.verified ? "proved: every token's rows reach every layer, in every function"
-                                                : "NOT proved by verify-state");
+  text += textRow("state", stateText(description));
   text +=
       textRow("numerics", description.numerics.id + ", activations " + description.numerics.activations +
                               (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
@@ -94,11 +101,34 @@ std::string variantsText(const Description &description) {
   return text.empty() ? "" : "variants\n" + text;
 }
 
+/// "a 1 to 64, b 8 or 16, c = a + 8, "
+std::string extentsText(const FunctionDescription &function) {
+  std::string text;
+  for (const ExtentDescription &extent : function.extents) {
+    text += extent.symbol;
+    for (size_t i = 0; i < extent.values.size(); ++i)
+      text += (i ? " or " : " ") + std::to_string(extent.values[i]);
+    if (extent.isFree() && extent.values.empty())
+      text += " " + std::to_string(extent.from) + " to " + std::to_string(extent.to);
+    const char *sign = " = ";
+    for (const auto &[symbol, factor] : extent.terms) {
+      text += sign + (factor == 1 ? "" : std::to_string(factor) + " ") + symbol;
+      sign = " + ";
+    }
+    if (!extent.isFree() && extent.constant)
+      text += sign + std::to_string(extent.constant);
+    text += ", ";
+  }
+  return text;
+}
+
 std::string functionsText(const Description &description) {
   std::string text;
   for (const FunctionDescription &function : description.functions)
-    text += textRow(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", at most " +
-                                       std::to_string(function.maxTokens) + " tokens at once");
+    text += textRow(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", " +
+                                       (function.maxTokens ? "at most " + std::to_string(function.maxTokens) +
+                                                                 " tokens at once"
+                                                           : extentsText(function) + "takes no tokens"));
   for (const WaiverDescription &waiver : description.waivers)
     text += textRow(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
   return "functions\n" + (text.empty() ? "  none: a vocabulary only\n" : text);

@@ -27,6 +27,7 @@ struct RunOptions {
   std::vector<std::string> switches;
   PromptOptions prompt;
   uint64_t maxTokens = 128;
+  bool takesUnverified = false;
   SamplerOptions sampler;
   uint32_t threads = 0;
   std::string printed = "text";
@@ -163,10 +164,14 @@ void printStatistics(const RunOptions &options, uint32_t threads, const Statisti
                1e3 * seconds(statistics.firstToken - statistics.begin), threads, fileReadGBs(options.model, threads));
 }
 
+ModelOptions modelOptionsOf(const RunOptions &options) {
+  return {options.threads, Pinning::automatic, options.takesUnverified ? Unverified::take : Unverified::refuse};
+}
+
 /// Loads, generates, prints; returns the number of threads that did it.
 uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, Statistics &statistics) {
   const auto switches = parseSwitches(options.switches, options.maxTokens);
-  const ModelOptions modelOptions{options.threads, Pinning::automatic};
+  const ModelOptions modelOptions = modelOptionsOf(options);
   const Model model(options.model, modelOptions);
   Succession succession(model, switches, modelOptions);
   SavedConversation saved(model, options.stateFile);
@@ -223,7 +228,7 @@ int callFunctions(const RunOptions &options, const std::vector<FunctionCall> &ca
     throw Misused("--call takes its inputs from --input, not from a prompt");
   if (!options.switches.empty())
     throw Misused("--call stays with one plugin; --switch is for text");
-  return runCalls(options.model, options.stateFile, options.threads, calls);
+  return runCalls(options.model, options.stateFile, modelOptionsOf(options), calls);
 }
 
 } // namespace
@@ -252,6 +257,7 @@ void addRun(CLI::App &program, int &exitCode) {
   command->add_flag("--ignore-end", options->ignoresEnd, "go on after an end token");
   command->add_flag("--audit", options->isAudited,
                     "run each call twice and see which rows of the state it writes; stop at the first that is wrong");
+  command->add_flag("--unverified", options->takesUnverified, "run a plugin though its functions are known to lose state");
   command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
   auto calls = std::make_shared<CallOptions>();
   addCallOptions(*command, *calls);

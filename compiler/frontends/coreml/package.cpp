@@ -69,6 +69,20 @@ Result<const WeightsFile *> ConstantStore::weightsFile(const std::string &name) 
   return &files.emplace(name, std::move(*file)).first->second;
 }
 
+std::vector<Digest> ConstantStore::digests() const {
+  std::vector<Digest> list;
+  for (const auto &[name, file] : files)
+    list.push_back(sha256(file.contents()));
+  return list;
+}
+
+Digest Package::digest() const {
+  std::vector<uint8_t> digests(programDigest.begin(), programDigest.end());
+  for (const Digest &digest : store.digests())
+    digests.insert(digests.end(), digest.begin(), digest.end());
+  return sha256(digests);
+}
+
 Result<Package> Package::open(const std::string &path) {
   std::error_code error;
   const fs::path root = fs::canonical(path, error);
@@ -98,6 +112,7 @@ Result<Package> Package::open(const std::string &path) {
   if (!program)
     return Failure{program.message()};
   package.content = std::move(*program);
+  package.programDigest = sha256(model->bytes());
   return package;
 }
 

@@ -5,6 +5,7 @@
 
 #include "compiler/frontends/coreml/program.h"
 #include "compiler/frontends/coreml/weights_file.h"
+#include "plugins/digest.h"
 
 #include <deque>
 
@@ -22,6 +23,9 @@ public:
   /// Errors: a name of another form, one that leads out of the package, what WeightsFile::open says.
   Result<const WeightsFile *> weightsFile(const std::string &name);
 
+  /// SHA-256 of each weight file that was opened, by its name.
+  std::vector<Digest> digests() const;
+
 private:
   std::string root, folder;
   std::deque<std::vector<uint8_t>> kept;
@@ -37,11 +41,15 @@ public:
 
   const Program &program() const { return content; }
 
+  /// SHA-256 over the program's bytes and those of its weight files. Reads all of them.
+  Digest digest() const;
+
 private:
   explicit Package(ConstantStore store) : store(std::move(store)) {}
 
   ConstantStore store;
   Program content;
+  Digest programDigest{};
 };
 
 /// The file `relative` in the folder `root`, links followed. Errors: a path that leads out of it, or to nothing.

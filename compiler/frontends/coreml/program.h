@@ -90,12 +90,20 @@ struct Block {
   std::vector<ValueId> outputs;
 };
 
+/// What the description allows a dim of an input to be.
+struct DimRange {
+  int64_t from = 1;
+  int64_t to = kAnySize;       ///< kAnySize: no limit
+  std::vector<int64_t> values; ///< one of these only, if there are any
+};
+
 struct Function {
   std::string name;
   std::vector<Value> values;   ///< by ValueId
   std::vector<ValueId> inputs; ///< states among them
   Block body;
   std::map<std::string, TensorType> declaredStates; ///< what the description says of them; the program may not agree
+  std::map<std::string, std::vector<DimRange>> declaredDims; ///< of inputs whose shape the description leaves open
 
   const std::string &nameOf(ValueId value) const { return values[value].name; }
   /// The constant that the operand is; null if a call computes it.

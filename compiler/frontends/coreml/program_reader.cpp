@@ -5,6 +5,7 @@
 #include "compiler/frontends/coreml/constant_reader.h"
 #include "compiler/frontends/coreml/mil.pb.h"
 
+#include <algorithm>
 #include <set>
 
 namespace kvasir::coreml {
@@ -152,8 +153,44 @@ Result<std::map<std::string, TensorType>> readDeclaredStates(const Features &sta
   return declared;
 }
 
-Result<Function> readFunction(const wire::Model &model, const std::string &name, const Features &states,
-                              ConstantStore &store) {
+std::vector<DimRange> readRanges(const wire::ArrayFeatureType::ShapeRange &shape) {
+  std::vector<DimRange> ranges;
+  for (const wire::ArrayFeatureType::SizeRange &range : shape.size_ranges())
+    ranges.push_back({int64_t(std::clamp<uint64_t>(range.lower_bound(), 1, INT32_MAX)),
+                      range.upper_bound() < 0 ? kAnySize : range.upper_bound(),
+                      {}});
+  return ranges;
+}
+
+/// Dim by dim, what it is in one of the shapes.
+std::vector<DimRange> readShapes(const wire::ArrayFeatureType::EnumeratedShapes &enumerated) {
+  std::vector<DimRange> ranges;
+  for (const wire::ArrayFeatureType::Shape &shape : enumerated.shapes()) {
+    ranges.resize(std::max<size_t>(ranges.size(), size_t(shape.shape_size())));
+    for (int i = 0; i < shape.shape_size(); ++i) {
+      std::vector<int64_t> &values = ranges[size_t(i)].values;
+      if (shape.shape(i) > 0 && std::find(values.begin(), values.end(), shape.shape(i)) == values.end())
+        values.push_back(shape.shape(i));
+    }
+  }
+  return ranges;
+}
+
+/// What the description says of the dims of a function's inputs, where a call may choose.
+std::map<std::string, std::vector<DimRange>> readDeclaredDims(const Features &inputs) {
+  std::map<std::string, std::vector<DimRange>> declared;
+  for (const wire::FeatureDescription &input : inputs) {
+    const wire::ArrayFeatureType &array = input.type().array();
+    if (array.has_shape_range())
+      declared[input.name()] = readRanges(array.shape_range());
+    else if (array.has_enumerated_shapes())
+      declared[input.name()] = readShapes(array.enumerated_shapes());
+  }
+  return declared;
+}
+
+Result<Function> readFunction(const wire::Model &model, const std::string &name, const Features &inputs,
+                              const Features &states, ConstantStore &store) {
   const auto found = model.program().functions().find(name);
   if (found == model.program().functions().end())
     return Failure{"the description names function " + inQuotes(name) + ", which the program does not have"};
@@ -162,6 +199,7 @@ Result<Function> readFunction(const wire::Model &model, const std::string &name,
   if (!function || !declared)
     return Failure{function ? declared.message() : function.message()};
   function->declaredStates = std::move(*declared);
+  function->declaredDims = readDeclaredDims(inputs);
   return function;
 }
 
@@ -177,8 +215,8 @@ Result<Program> readProgram(std::span<const uint8_t> bytes, ConstantStore &store
 
   const wire::ModelDescription &description = model.description();
   Program program;
-  const auto add = [&](const std::string &name, const Features &states) -> Status {
-    Result<Function> function = readFunction(model, name, states, store);
+  const auto add = [&](const std::string &name, const Features &inputs, const Features &states) -> Status {
+    Result<Function> function = readFunction(model, name, inputs, states, store);
     if (!function)
       return Failure{function.message()};
     program.functions.push_back(std::move(*function));
@@ -188,11 +226,11 @@ Result<Program> readProgram(std::span<const uint8_t> bytes, ConstantStore &store
   for (const wire::FunctionDescription &function : description.functions()) {
     if (!described.insert(function.name()).second)
       return Failure{"the description names function " + inQuotes(function.name()) + " twice"};
-    if (Status status = add(function.name(), function.state()); !status)
+    if (Status status = add(function.name(), function.input(), function.state()); !status)
       return Failure{status.message()};
   }
   if (described.empty())
-    if (Status status = add("main", description.state()); !status)
+    if (Status status = add("main", description.input(), description.state()); !status)
       return Failure{status.message()};
   program.defaultFunction =
       description.default_function().empty() ? program.functions.front().name : description.default_function();

@@ -22,6 +22,9 @@ public:
   /// Errors: an offset with no blob at it, another type, another size, bytes outside the file.
   Result<std::span<const uint8_t>> find(uint64_t offset, Element element, uint64_t numElements) const;
 
+  /// The whole file.
+  std::span<const uint8_t> contents() const { return bytes; }
+
 private:
   std::vector<MappedFile> mapping; ///< one or none
   std::span<const uint8_t> bytes;

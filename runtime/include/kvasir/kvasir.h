@@ -46,14 +46,19 @@ KVASIR_API const char *kvasir_status_name(kv_status status);
  * kept to one only while a call runs. */
 enum { KVASIR_PIN_AUTOMATIC = 0, KVASIR_PIN_ON = 1, KVASIR_PIN_OFF = 2 };
 
+/* What is done with a plugin that was compiled though its functions lose state (kvasir-compile --unverified). */
+enum { KVASIR_UNVERIFIED_REFUSE = 0, KVASIR_UNVERIFIED_TAKE = 1 };
+
 typedef struct kvasir_model_options {
   uint32_t size;
-  uint32_t threads; /* members of the team, the caller's thread among them; 0: one for each core */
-  uint32_t pinning; /* KVASIR_PIN_… */
+  uint32_t threads;    /* members of the team, the caller's thread among them; 0: one for each core */
+  uint32_t pinning;    /* KVASIR_PIN_… */
+  uint32_t unverified; /* KVASIR_UNVERIFIED_… */
 } kvasir_model_options;
 
 /* Checks the file, then loads it. `options` may be null. Weights are mapped, not read.
- * Errors: KV_BAD_FILE and KV_UNSUPPORTED, with the reason, before any code of the file runs.
+ * Errors: KV_BAD_FILE and KV_UNSUPPORTED, with the reason, before any code of the file runs; an unverified plugin is
+ * unsupported unless it is asked for.
  * Cost: about a millisecond, whatever the size. */
 KVASIR_API kv_status kvasir_model_open(const char *path, const kvasir_model_options *options, kvasir_model **model,
                                        char *message, size_t message_bytes);
@@ -268,8 +273,10 @@ typedef struct kvasir_tensor {
 } kvasir_tensor;
 
 /* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be
- * null for one state or none: then T is what the inputs say. Rules and errors as for predict; also KV_BAD_INPUT for a
- * function or input that is missing, unknown, or of another type or shape.  */
+ * null for one state or none: then T is what the inputs say. A function that takes no tokens (max_tokens 0 in the
+ * description) has one state, or none if the model has no slots, and `counts` is null; extents that are the function's
+ * own (a to z) are what the inputs have. Rules and errors as for predict; also KV_BAD_INPUT for a function or input that
+ * is missing, unknown, or of another type or shape. */
 KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvasir_state *const *states,
                                  const uint64_t *counts, uint64_t num_states, const kvasir_tensor *inputs,
                                  uint64_t num_inputs, const kvasir_call_options *options, kvasir_result **result,

@@ -28,9 +28,13 @@ enum class Wanted : uint32_t { last = KVASIR_WANTED_LAST, all = KVASIR_WANTED_AL
 enum class Special : uint8_t { asText, parsed };  ///< what spellings of control tokens in a text mean
 enum class TextEnds : uint8_t { omitted, added }; ///< tokens that the model wants around a whole text
 
+/// Plugins that were compiled though their functions lose state.
+enum class Unverified : uint32_t { refuse = KVASIR_UNVERIFIED_REFUSE, take = KVASIR_UNVERIFIED_TAKE };
+
 struct ModelOptions {
   uint32_t threads = 0; ///< 0: one for each core
   Pinning pinning = Pinning::automatic;
+  Unverified unverified = Unverified::refuse;
 };
 
 /// Stops calls from another thread or a signal handler.
@@ -139,7 +143,8 @@ struct MemoryPlan {
 class Model {
 public:
   explicit Model(const std::string &path, const ModelOptions &options = {}) {
-    const kvasir_model_options given{sizeof given, options.threads, static_cast<uint32_t>(options.pinning)};
+    const kvasir_model_options given{sizeof given, options.threads, static_cast<uint32_t>(options.pinning),
+                                     static_cast<uint32_t>(options.unverified)};
     kvasir_model *model;
     detail::check(kvasir_model_open, path.c_str(), &given, &model);
     handle.reset(model);

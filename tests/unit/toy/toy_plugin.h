@@ -22,7 +22,7 @@ enum { TOY_ENDS = 59, TOY_FAILS = 60, TOY_WAITS = 61, TOY_HALF_CHARACTER = 62, T
 #define TOY_DESCRIPTION \
   "{\"format\": 1," \
   " \"model\": {\"name\": \"toy\", \"architecture\": \"toy\", \"context\": 1000, \"vocabulary\": 64, \"extents\": {}}," \
-  " \"backend\": \"by hand\", \"verified\": false," \
+  " \"backend\": \"by hand\", \"verified\": true," \
   " \"numerics\": {\"id\": \"f32\", \"invariant\": true, \"activations\": \"exact\"}, \"variants\": []," \
   " \"slots\": [" \
   "  {\"name\": \"k\", \"kind\": \"cache\", \"layers\": 2, \"heads\": 1, \"width\": 2," \

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// One function of a program, on its way to a func.func.
+#ifndef KVASIR_MODELS_MIL_FUNCTION_IMPORT_H
+#define KVASIR_MODELS_MIL_FUNCTION_IMPORT_H
+
+#include "compiler/models/mil/tensor.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <map>
+
+namespace kvasir::mil {
+
+/// Values, states and the first failure of a function that is built. Ops are imported in the order of their list.
+class FunctionImport {
+public:
+  FunctionImport(const coreml::Function &source, mlir::func::FuncOp target) : source(source), target(target) {}
+
+  /// Imports the ops of a block at the builder's place; false after a failure.
+  bool importBlock(const coreml::Block &block, mlir::ImplicitLocOpBuilder &builder);
+
+  /// What a name stands for. Constants and states are not kept, they are made where they are asked for.
+  Tensor find(coreml::ValueId value, mlir::ImplicitLocOpBuilder &builder);
+  void define(coreml::ValueId value, Tensor tensor) { tensors[value] = std::move(tensor); }
+  Tensor constantTensor(const coreml::Constant &constant, mlir::ImplicitLocOpBuilder &builder);
+
+  /// Keeps bytes of a constant that was computed when the program was built.
+  const coreml::Constant *keep(coreml::TensorType type, std::vector<uint8_t> bytes);
+
+  void fail(const std::string &reason);
+  const std::optional<std::string> &failure() const { return firstFailure; }
+
+  const coreml::Function &source;
+  mlir::func::FuncOp target;
+  std::map<coreml::ValueId, Tensor> states; ///< by the input that stands for it: its contents at this point
+
+private:
+  bool importOperation(const coreml::Operation &operation, mlir::ImplicitLocOpBuilder &builder);
+
+  std::map<coreml::ValueId, Tensor> tensors;
+  std::vector<std::unique_ptr<std::pair<coreml::Constant, std::vector<uint8_t>>>> computed;
+  std::optional<std::string> firstFailure;
+};
+
+} // namespace kvasir::mil
+
+#endif

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// A Core ML program as a module, in the opaque form: each state one register, each function as the package says it.
+#ifndef KVASIR_MODELS_MIL_IMPORT_H
+#define KVASIR_MODELS_MIL_IMPORT_H
+
+#include "compiler/frontends/coreml/program.h"
+#include "plugins/result.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+namespace kvasir::mil {
+
+/// Ops that nothing here imports, each once a place: "function 'main': topk 'best' (op 12)".
+std::vector<std::string> unknownOps(const coreml::Program &program);
+
+/// The program as a module: a kv.schema with a register for each state, a func.func for each function, which takes no
+/// tokens. Ops become tensor, linalg, arith, math and scf in the order of their list. `name` is the model's, for people;
+/// `identity` is equal iff programs and constants are.
+/// Errors, in one line: an op that is not known or has a form that is not imported, states of one name that differ.
+Result<mlir::OwningOpRef<mlir::ModuleOp>> importProgram(const coreml::Program &program, llvm::StringRef name,
+                                                        llvm::StringRef identity, mlir::MLIRContext *context);
+
+} // namespace kvasir::mil
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// Tensors put together, cut apart, repeated, made.
+#include "compiler/models/mil/families.h"
+
+using namespace mlir;
+using kvasir::coreml::Element;
+
+namespace kvasir::mil {
+namespace {
+
+using Builder = ImplicitLocOpBuilder;
+
+OpFoldResult foldOf(Builder &b, const Scalar &scalar) {
+  return scalar.constant() ? OpFoldResult(b.getIndexAttr(*scalar.constant())) : OpFoldResult(scalar.value);
+}
+
+SmallVector<OpFoldResult> foldsOf(Builder &b, ArrayRef<Scalar> scalars) {
+  SmallVector<OpFoldResult> folds;
+  for (const Scalar &scalar : scalars)
+    folds.push_back(foldOf(b, scalar));
+  return folds;
+}
+
+SmallVector<OpFoldResult> repeated(Builder &b, size_t count, int64_t number) {
+  return SmallVector<OpFoldResult>(count, b.getIndexAttr(number));
+}
+
+/// Of all but one dim, those of the first; all must agree. Along `axis` their sum.
+std::optional<Scalars> joinedDims(OpImport &op, ArrayRef<Tensor> parts, int64_t axis) {
+  Scalars dims = parts.front().dims;
+  for (const Tensor &part : parts.drop_front()) {
+    if (part.dims.size() != dims.size() || part.element != parts.front().element) {
+      op.fail("joins tensors of different ranks or element types");
+      return std::nullopt;
+    }
+    for (int64_t i = 0; i < int64_t(dims.size()); ++i)
+      if (i == axis)
+        dims[i] = op.scalars.add(dims[i], part.dims[i]);
+      else
+        op.refuseIf(op.scalars.compare(arith::CmpIPredicate::ne, dims[i], part.dims[i]),
+                    "joins tensors of different extents");
+  }
+  return op.failed() ? std::nullopt : std::optional(dims);
+}
+
+/// Writes the parts one behind the other along an axis.
+Value joined(OpImport &op, ArrayRef<Tensor> parts, ArrayRef<Scalar> dims, int64_t axis) {
+  Builder &b = op.b;
+  Value result = op.empty(parts.front().element, dims);
+  Scalar begin = op.scalars.constant(0);
+  for (const Tensor &part : parts) {
+    SmallVector<OpFoldResult> offsets = repeated(b, dims.size(), 0), sizes = foldsOf(b, part.dims);
+    offsets[axis] = foldOf(b, begin);
+    result = b.create<tensor::InsertSliceOp>(op.valueOf(part), result, offsets, sizes, repeated(b, dims.size(), 1));
+    begin = op.scalars.add(begin, part.dims[axis]);
+  }
+  return result;
+}
+} // namespace
+
+void importConcat(OpImport &op) {
+  SmallVector<Tensor> parts = op.tensors("values");
+  for (Tensor &part : parts) // exporters put single numbers beside vectors of one
+    if (part.rank() == 0 && op.isSmall(part))
+      part = op.make(part.element, {op.scalars.constant(1)}, op.scalarsOf(part));
+  if (parts.empty() || op.flag("interleave", false))
+    return op.fail(parts.empty() ? "joins nothing" : "interleaves, which is not compiled");
+  const int64_t axis = op.axis(op.integer("axis", 0), parts.front().rank());
+  std::optional<Scalars> dims = op.failed() ? std::nullopt : joinedDims(op, parts, axis);
+  if (!dims)
+    return;
+  if (dims->size() == 1 && llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part); })) {
+    Scalars list;
+    for (const Tensor &part : parts)
+      llvm::append_range(list, op.scalarsOf(part));
+    return op.set(op.make(parts.front().element, *dims, std::move(list)));
+  }
+  op.set(op.make(parts.front().element, *dims, joined(op, parts, *dims, axis)));
+}
+
+/// A new dim, along which the tensors lie.
+void importStack(OpImport &op) {
+  SmallVector<Tensor> parts = op.tensors("values");
+  if (parts.empty())
+    return op.fail("joins nothing");
+  const int64_t axis = op.axis(op.integer("axis", 0), parts.front().rank() + 1);
+  if (op.failed())
+    return;
+  if (llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part) && part.rank() == 0; })) {
+    Scalars list;
+    for (const Tensor &part : parts)
+      llvm::append_range(list, op.scalarsOf(part));
+    Scalars dims{op.scalars.constant(int64_t(list.size()))};
+    return op.set(op.make(parts.front().element, dims, std::move(list)));
+  }
+  std::optional<Scalars> same = joinedDims(op, parts, /*axis=*/-1);
+  if (!same)
+    return;
+  Scalars dims = *same;
+  dims.insert(dims.begin() + axis, op.scalars.constant(int64_t(parts.size())));
+  Builder &b = op.b;
+  Value result = op.empty(parts.front().element, dims);
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    SmallVector<OpFoldResult> offsets = repeated(b, dims.size(), 0), sizes = foldsOf(b, dims);
+    offsets[axis] = b.getIndexAttr(int64_t(i));
+    sizes[axis] = b.getIndexAttr(1);
+    result = b.create<tensor::InsertSliceOp>(op.valueOf(part), result, offsets, sizes, repeated(b, dims.size(), 1));
+  }
+  op.set(op.make(parts.front().element, dims, result));
+}
+
+/// Equal parts, or parts of the sizes that are given, along an axis.
+void importSplit(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const int64_t axis = op.axis(op.integer("axis", 0), x.rank());
+  const std::optional<int64_t> extent = x.rank() ? x.dims[axis].constant() : std::nullopt;
+  SmallVector<int64_t> sizes;
+  if (op.has("split_sizes"))
+    sizes = op.integers("split_sizes");
+  else if (const int64_t count = op.integer("num_splits", 0); count > 0 && extent)
+    sizes.assign(count, *extent / count);
+  int64_t sum = 0;
+  for (int64_t size : sizes)
+    sum += size > 0 ? size : INT32_MAX;
+  if (!extent || sum != *extent || sizes.size() != op.numResults())
+    return op.fail("cuts a dim into parts that do not make it up");
+  Builder &b = op.b;
+  int64_t begin = 0;
+  for (auto [i, size] : llvm::enumerate(sizes)) {
+    Scalars dims = x.dims;
+    dims[axis] = op.scalars.constant(size);
+    SmallVector<OpFoldResult> offsets = repeated(b, dims.size(), 0);
+    offsets[axis] = b.getIndexAttr(begin);
+    Value part = b.create<tensor::ExtractSliceOp>(tensorType(b.getContext(), x.element, dims), op.valueOf(x), offsets,
+                                                  foldsOf(b, dims), repeated(b, dims.size(), 1));
+    op.set(op.make(x.element, dims, part), i);
+    begin += size;
+  }
+}
+
+void importTile(OpImport &op) {
+  Tensor x = op.tensor("x"), reps = op.tensor("reps");
+  if (!op.isSmall(reps) || op.scalarsOf(reps).size() != size_t(x.rank()))
+    return op.fail("has reps that are not one integer for each dim");
+  Scalars dims;
+  for (auto [dim, count] : llvm::zip_equal(x.dims, op.scalarsOf(reps)))
+    dims.push_back(op.scalars.multiply(dim, op.scalars.larger(count, op.scalars.constant(0))));
+  Value value = op.valueOf(x);
+  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+    SmallVector<Value> own;
+    for (auto [index, dim] : llvm::zip_equal(indices, x.dims))
+      own.push_back(b.create<arith::RemUIOp>(index, dim.value));
+    return extract(b, value, own);
+  });
+  op.set(op.make(x.element, dims, result));
+}
+
+/// start, start + step, … below end.
+void importRange(OpImport &op) {
+  Tensor start = op.tensor("start"), end = op.tensor("end"), step = op.tensor("step");
+  if (!op.isSmall(start) || !op.isSmall(end) || !op.isSmall(step))
+    return op.fail("counts by other numbers than integers, which is not compiled");
+  ScalarBuilder &s = op.scalars;
+  Scalar first = op.scalarsOf(start)[0], last = op.scalarsOf(end)[0], by = op.scalarsOf(step)[0];
+  if (!by.constant() || *by.constant() <= 0)
+    return op.fail("counts by a step that is not a positive number known when it is compiled");
+  Scalar span = s.larger(s.subtract(last, first), s.constant(0));
+  Scalar count = s.divide(s.add(span, s.constant(*by.constant() - 1)), by);
+  Type type = elementType(op.b.getContext(), start.element);
+  Value result = emitGenerate(op, start.element, {count}, [&](Builder &b, ValueRange indices) -> Value {
+    Value number = b.create<arith::AddIOp>(first.value, b.create<arith::MulIOp>(indices[0], by.value));
+    return b.create<arith::IndexCastOp>(type, number);
+  });
+  op.set(op.make(start.element, {count}, result));
+}
+
+void importFill(OpImport &op) {
+  Tensor shape = op.tensor("shape"), value = op.tensor("value");
+  if (!op.isSmall(shape))
+    return op.fail("has a shape that is no list of a few integers");
+  Scalars dims;
+  for (const Scalar &dim : op.scalarsOf(shape))
+    dims.push_back(op.scalars.larger(dim, op.scalars.constant(0)));
+  Value number = op.b.create<tensor::ExtractOp>(op.valueOf(value), ValueRange());
+  Value result = emitGenerate(op, value.element, dims, [&](Builder &b, ValueRange) { return toCompute(b, number); });
+  op.set(op.make(value.element, dims, result));
+}
+
+/// Of the last dims, as many as `pad` has pairs for; around them a constant.
+void importPad(OpImport &op) {
+  Tensor x = op.tensor("x");
+  SmallVector<int64_t> pad = op.integers("pad");
+  if (op.text("mode", "constant") != "constant" || pad.size() % 2 || int64_t(pad.size()) > 2 * x.rank() ||
+      llvm::any_of(pad, [](int64_t count) { return count < 0; }))
+    return op.fail("pads in a way that is not compiled; mode constant is");
+  const double around = op.real("constant_val", 0);
+  const size_t first = x.rank() - pad.size() / 2;
+  Scalars dims = x.dims;
+  SmallVector<OpFoldResult> offsets = repeated(op.b, x.rank(), 0);
+  for (size_t i = first; i < dims.size(); ++i) {
+    offsets[i] = op.b.getIndexAttr(pad[2 * (i - first)]);
+    dims[i] = op.scalars.add(dims[i], op.scalars.constant(pad[2 * (i - first)] + pad[2 * (i - first) + 1]));
+  }
+  Value result = op.b.create<tensor::InsertSliceOp>(op.valueOf(x), op.filled(x.element, dims, around), offsets,
+                                                    foldsOf(op.b, x.dims), repeated(op.b, x.rank(), 1));
+  op.set(op.make(x.element, dims, result));
+}
+
+} // namespace kvasir::mil

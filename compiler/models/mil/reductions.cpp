@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// Ops that go through the elements along dims: sums, means, norms, softmax.
+#include "compiler/models/mil/families.h"
+#include "compiler/models/mil/loops.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <limits>
+
+using namespace mlir;
+using kvasir::coreml::Element;
+
+namespace kvasir::mil {
+namespace {
+
+using Builder = ImplicitLocOpBuilder;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+enum class Step { none, square, absolute, exponential };
+enum class Join { sum, product, most, least };
+enum class Finish { none, mean, root, logarithm };
+
+struct Reduction {
+  const char *name;
+  Step step;
+  Join join;
+  Finish finish;
+};
+
+constexpr Reduction kReductions[] = {
+    {"reduce_l1_norm", Step::absolute, Join::sum, Finish::none},
+    {"reduce_l2_norm", Step::square, Join::sum, Finish::root},
+    {"reduce_log_sum", Step::none, Join::sum, Finish::logarithm},
+    {"reduce_max", Step::none, Join::most, Finish::none},
+    {"reduce_mean", Step::none, Join::sum, Finish::mean},
+    {"reduce_min", Step::none, Join::least, Finish::none},
+    {"reduce_prod", Step::none, Join::product, Finish::none},
+    {"reduce_sum", Step::none, Join::sum, Finish::none},
+    {"reduce_sum_square", Step::square, Join::sum, Finish::none},
+};
+
+Value constantOf(Builder &b, Type type, double number) {
+  if (isa<FloatType>(type))
+    return b.create<arith::ConstantOp>(b.getFloatAttr(type, number));
+  const unsigned bits = type.getIntOrFloatBitWidth();
+  const int64_t most = bits >= 64 ? INT64_MAX : (int64_t(1) << (bits - 1)) - 1;
+  const int64_t whole = number == kInfinity ? most : number == -kInfinity ? -most - 1 : int64_t(number);
+  return b.create<arith::ConstantOp>(b.getIntegerAttr(type, whole));
+}
+
+double neutralOf(Join join) {
+  return join == Join::sum ? 0 : join == Join::product ? 1 : join == Join::most ? -kInfinity : kInfinity;
+}
+
+Value joinTwo(Builder &b, Join join, Value lhs, Value rhs) {
+  const bool isFloat = isa<FloatType>(lhs.getType());
+  switch (join) {
+  case Join::sum:
+    return isFloat ? b.create<arith::AddFOp>(lhs, rhs).getResult() : b.create<arith::AddIOp>(lhs, rhs).getResult();
+  case Join::product:
+    return isFloat ? b.create<arith::MulFOp>(lhs, rhs).getResult() : b.create<arith::MulIOp>(lhs, rhs).getResult();
+  case Join::most:
+    return isFloat ? b.create<arith::MaximumFOp>(lhs, rhs).getResult()
+                   : b.create<arith::MaxSIOp>(lhs, rhs).getResult();
+  case Join::least:
+    return isFloat ? b.create<arith::MinimumFOp>(lhs, rhs).getResult()
+                   : b.create<arith::MinSIOp>(lhs, rhs).getResult();
+  }
+  return {};
+}
+
+Value applyStep(Builder &b, Step step, Value x) {
+  const bool isFloat = isa<FloatType>(x.getType());
+  if (step == Step::square)
+    return joinTwo(b, Join::product, x, x);
+  if (step == Step::absolute)
+    return isFloat ? b.create<math::AbsFOp>(x).getResult() : b.create<math::AbsIOp>(x).getResult();
+  return step == Step::exponential ? b.create<math::ExpOp>(x).getResult() : x;
+}
+
+/// Which dims are reduced; all where no axes are given.
+SmallVector<bool> reducedDims(OpImport &op, int64_t rank) {
+  SmallVector<bool> isReduced(rank, !op.has("axes"));
+  if (op.has("axes"))
+    for (int64_t axis : op.integers("axes"))
+      if (const int64_t at = op.axis(axis, rank); at < rank)
+        isReduced[at] = true;
+  return isReduced;
+}
+
+SmallVector<Value> extentsOf(ArrayRef<Scalar> dims, ArrayRef<bool> isReduced) {
+  SmallVector<Value> extents;
+  for (auto [dim, reduced] : llvm::zip_equal(dims, isReduced))
+    if (reduced)
+      extents.push_back(dim.value);
+  return extents;
+}
+
+/// The indices of x where the kept dims are at `outer` and the reduced ones at `inner`.
+SmallVector<Value> merged(ArrayRef<bool> isReduced, ValueRange outer, ValueRange inner) {
+  SmallVector<Value> indices;
+  for (bool reduced : isReduced) {
+    indices.push_back(reduced ? inner.front() : outer.front());
+    (reduced ? inner : outer) = (reduced ? inner : outer).drop_front();
+  }
+  return indices;
+}
+
+/// What of the indices of a result belongs to kept dims.
+SmallVector<Value> keptOf(ArrayRef<bool> isReduced, ValueRange indices, bool keepsDims) {
+  SmallVector<Value> kept;
+  for (auto [i, reduced] : llvm::enumerate(isReduced)) {
+    if (!reduced)
+      kept.push_back(indices.front());
+    if (!reduced || keepsDims)
+      indices = indices.drop_front();
+  }
+  return kept;
+}
+
+Value countOf(Builder &b, ValueRange extents, Type type) {
+  Value count = b.create<arith::ConstantIndexOp>(1);
+  for (Value extent : extents)
+    count = b.create<arith::MulIOp>(count, extent);
+  Value whole = b.create<arith::IndexCastOp>(b.getI64Type(), count);
+  return b.create<arith::SIToFPOp>(type, whole);
+}
+
+Value finished(Builder &b, Finish finish, Value value, ValueRange extents) {
+  if (finish == Finish::mean)
+    return b.create<arith::DivFOp>(value, countOf(b, extents, value.getType()));
+  if (finish == Finish::root)
+    return b.create<math::SqrtOp>(value);
+  return finish == Finish::logarithm ? b.create<math::LogOp>(value).getResult() : value;
+}
+} // namespace
+
+void importReduction(OpImport &op) {
+  const Reduction &row = *llvm::find_if(kReductions, [&](const Reduction &r) { return op.operation.type == r.name; });
+  Tensor x = op.tensor("x");
+  const SmallVector<bool> isReduced = reducedDims(op, x.rank());
+  const bool keepsDims = op.flag("keep_dims", false);
+  if (isInteger(x.element) && row.finish != Finish::none)
+    return op.fail("gives fractions of integers, which is not compiled");
+  if (op.failed())
+    return;
+  Scalars dims;
+  for (auto [dim, reduced] : llvm::zip_equal(x.dims, isReduced))
+    if (!reduced || keepsDims)
+      dims.push_back(reduced ? op.scalars.constant(1) : dim);
+  Value source = op.valueOf(x);
+  SmallVector<Value> extents = extentsOf(x.dims, isReduced);
+  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+    SmallVector<Value> kept = keptOf(isReduced, indices, keepsDims);
+    Value first = constantOf(b, computeType(b.getContext(), x.element), neutralOf(row.join));
+    Value all = emitFold(b, extents, first, [&](Builder &inner, ValueRange at, Value soFar) {
+      Value element = extract(inner, source, merged(isReduced, kept, at));
+      return joinTwo(inner, row.join, soFar, applyStep(inner, row.step, element));
+    });
+    return finished(b, row.finish, all, extents);
+  });
+  op.set(op.make(x.element, dims, result));
+}
+
+/// e^(x - max) / sum along the axis.
+void importSoftmax(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const int64_t axis = op.axis(op.integer("axis", -1), x.rank());
+  if (op.failed())
+    return;
+  SmallVector<bool> isReduced(x.rank());
+  isReduced[axis] = true;
+  Scalars dims;
+  for (auto [i, dim] : llvm::enumerate(x.dims))
+    if (int64_t(i) != axis)
+      dims.push_back(dim);
+  Value source = op.valueOf(x);
+  SmallVector<Value> extents{x.dims[axis].value};
+  auto fold = [&](double first, function_ref<Value(Builder &, ValueRange, ValueRange, Value)> body) {
+    return emitGenerate(op, Element::f32, dims, [&](Builder &b, ValueRange kept) {
+      return emitFold(b, extents, constantOf(b, b.getF32Type(), first),
+                      [&](Builder &inner, ValueRange at, Value soFar) { return body(inner, kept, at, soFar); });
+    });
+  };
+  Value most = fold(-kInfinity, [&](Builder &b, ValueRange kept, ValueRange at, Value soFar) -> Value {
+    return b.create<arith::MaximumFOp>(soFar, extract(b, source, merged(isReduced, kept, at)));
+  });
+  auto powerAt = [&](Builder &b, ValueRange kept, ValueRange at) -> Value {
+    Value element = extract(b, source, merged(isReduced, kept, at));
+    return b.create<math::ExpOp>(b.create<arith::SubFOp>(element, extract(b, most, kept)));
+  };
+  Value sum = fold(0, [&](Builder &b, ValueRange kept, ValueRange at, Value soFar) -> Value {
+    return b.create<arith::AddFOp>(soFar, powerAt(b, kept, at));
+  });
+  Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
+    SmallVector<Value> kept = keptOf(isReduced, indices, /*keepsDims=*/true);
+    return b.create<arith::DivFOp>(powerAt(b, kept, ValueRange{indices[axis]}), extract(b, sum, kept));
+  });
+  op.set(op.make(x.element, x.dims, result));
+}
+
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta, over the axes.
+void importLayerNorm(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const SmallVector<bool> isReduced = reducedDims(op, x.rank());
+  const double epsilon = op.real("epsilon", 1e-5);
+  Scalars kept, normed;
+  for (auto [dim, reduced] : llvm::zip_equal(x.dims, isReduced))
+    (reduced ? normed : kept).push_back(dim);
+  SmallVector<Value> factors;
+  for (const char *name : {"gamma", "beta"}) {
+    Tensor given = op.has(name) ? op.tensor(name) : Tensor();
+    factors.push_back(op.has(name) ? op.valueOf(given) : Value());
+    if (op.has(name) && given.dims.size() != normed.size())
+      op.fail(Twine("has a '") + name + "' of another shape than what it norms");
+  }
+  if (op.failed())
+    return;
+  Value source = op.valueOf(x);
+  SmallVector<Value> extents = extentsOf(x.dims, isReduced);
+  auto average = [&](function_ref<Value(Builder &, ValueRange, Value)> of) {
+    return emitGenerate(op, Element::f32, kept, [&](Builder &b, ValueRange outer) {
+      Value sum = emitFold(b, extents, constantOf(b, b.getF32Type(), 0),
+                           [&](Builder &inner, ValueRange at, Value soFar) -> Value {
+                             Value element = extract(inner, source, merged(isReduced, outer, at));
+                             return inner.create<arith::AddFOp>(soFar, of(inner, outer, element));
+                           });
+      return finished(b, Finish::mean, sum, extents);
+    });
+  };
+  Value mean = average([](Builder &, ValueRange, Value element) { return element; });
+  Value variance = average([&](Builder &b, ValueRange outer, Value element) {
+    Value off = b.create<arith::SubFOp>(element, extract(b, mean, outer));
+    return b.create<arith::MulFOp>(off, off).getResult();
+  });
+  Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
+    SmallVector<Value> outer, inner;
+    for (auto [index, reduced] : llvm::zip_equal(indices, isReduced))
+      (reduced ? inner : outer).push_back(index);
+    Value off = b.create<arith::SubFOp>(extract(b, source, indices), extract(b, mean, outer));
+    Value spread = b.create<arith::AddFOp>(extract(b, variance, outer), constantOf(b, b.getF32Type(), epsilon));
+    Value value = b.create<arith::DivFOp>(off, b.create<math::SqrtOp>(spread));
+    if (factors[0])
+      value = b.create<arith::MulFOp>(value, extract(b, factors[0], inner));
+    return factors[1] ? b.create<arith::AddFOp>(value, extract(b, factors[1], inner)).getResult() : value;
+  });
+  op.set(op.make(x.element, x.dims, result));
+}
+
+/// The index of the first largest or smallest element along the axis, as i32.
+void importArgument(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const bool isMost = op.operation.type == "reduce_argmax", keepsDims = op.flag("keep_dims", false);
+  const int64_t axis = op.axis(op.integer("axis", -1), x.rank());
+  if (op.failed())
+    return;
+  SmallVector<bool> isReduced(x.rank());
+  isReduced[axis] = true;
+  Scalars dims;
+  for (auto [i, dim] : llvm::enumerate(x.dims))
+    if (int64_t(i) != axis || keepsDims)
+      dims.push_back(int64_t(i) == axis ? op.scalars.constant(1) : dim);
+  Value source = op.valueOf(x);
+  Value result = emitGenerate(op, Element::i32, dims, [&](Builder &b, ValueRange indices) -> Value {
+    SmallVector<Value> kept = keptOf(isReduced, indices, keepsDims);
+    Value zero = b.create<arith::ConstantIndexOp>(0);
+    Value best = emitFold(b, {x.dims[axis].value}, zero, [&](Builder &inner, ValueRange at, Value soFar) -> Value {
+      Value element = extract(inner, source, merged(isReduced, kept, at));
+      Value held = extract(inner, source, merged(isReduced, kept, ValueRange{soFar}));
+      Value isBetter;
+      if (isInteger(x.element))
+        isBetter = inner.create<arith::CmpIOp>(isMost ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, element,
+                                               held);
+      else
+        isBetter = inner.create<arith::CmpFOp>(isMost ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, element,
+                                               held);
+      return inner.create<arith::SelectOp>(isBetter, at.front(), soFar);
+    });
+    return b.create<arith::IndexCastOp>(b.getI32Type(), best);
+  });
+  op.set(op.make(Element::i32, dims, result));
+}
+
+/// The sum of the elements up to each, along the axis.
+void importCumulativeSum(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const int64_t axis = op.axis(op.integer("axis", 0), x.rank());
+  if (op.flag("exclusive", false) || op.flag("reverse", false))
+    return op.fail("sums exclusively or in reverse, which is not compiled");
+  if (op.failed())
+    return;
+  Value source = op.valueOf(x);
+  Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
+    Value count = b.create<arith::AddIOp>(indices[axis], b.create<arith::ConstantIndexOp>(1));
+    Value first = constantOf(b, computeType(b.getContext(), x.element), 0);
+    return emitFold(b, {count}, first, [&](Builder &inner, ValueRange at, Value soFar) {
+      SmallVector<Value> own(indices);
+      own[axis] = at.front();
+      return joinTwo(inner, Join::sum, soFar, extract(inner, source, own));
+    });
+  });
+  op.set(op.make(x.element, x.dims, result));
+}
+
+} // namespace kvasir::mil

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// The same elements in another shape or order of dims.
+#include "compiler/models/mil/families.h"
+
+using namespace mlir;
+using kvasir::coreml::Element;
+
+namespace kvasir::mil {
+namespace {
+
+using Builder = ImplicitLocOpBuilder;
+
+/// Where in `dims` element `linear` of the row-major order lies.
+SmallVector<Value> indicesAt(Builder &b, Value linear, ArrayRef<Scalar> dims) {
+  SmallVector<Value> indices(dims.size());
+  for (size_t i = dims.size(); i-- > 0;) {
+    indices[i] = i ? b.create<arith::RemUIOp>(linear, dims[i].value).getResult() : linear;
+    linear = b.create<arith::DivUIOp>(linear, dims[i].value);
+  }
+  return indices;
+}
+
+bool isStatic(const Scalar &dim) { return dim.constant().has_value(); }
+
+SmallVector<ReassociationIndices> oneGroup(size_t rank) {
+  SmallVector<ReassociationIndices> groups;
+  if (rank)
+    groups.push_back(llvm::to_vector<2>(llvm::seq<int64_t>(0, rank)));
+  return groups;
+}
+
+/// The elements in row-major order, under other extents of as many elements. A view where all are known.
+Value reshaped(OpImport &op, const Tensor &x, ArrayRef<Scalar> dims) {
+  Value value = op.valueOf(x);
+  if (llvm::all_of(dims, isStatic) && llvm::all_of(x.dims, isStatic)) {
+    Value flat = value;
+    auto type = tensorType(op.b.getContext(), x.element, dims);
+    auto line = RankedTensorType::get({type.getNumElements()}, type.getElementType());
+    if (x.rank() == 0)
+      flat = op.b.create<tensor::ExpandShapeOp>(line, flat, oneGroup(0));
+    else if (x.rank() > 1)
+      flat = op.b.create<tensor::CollapseShapeOp>(line, flat, oneGroup(x.rank()));
+    if (dims.size() == 1)
+      return flat;
+    return dims.empty() ? op.b.create<tensor::CollapseShapeOp>(type, flat, oneGroup(0)).getResult()
+                        : op.b.create<tensor::ExpandShapeOp>(type, flat, oneGroup(dims.size())).getResult();
+  }
+  return emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+    Value linear = b.create<arith::ConstantIndexOp>(0);
+    for (auto [index, dim] : llvm::zip_equal(indices, dims))
+      linear = b.create<arith::AddIOp>(b.create<arith::MulIOp>(linear, dim.value), index);
+    return extract(b, value, indicesAt(b, linear, x.dims));
+  });
+}
+
+/// A quotient of products of extents, without what is on both sides.
+struct Ratio {
+  int64_t above = 1, below = 1;
+  Scalars openAbove, openBelow; ///< extents that only a call knows
+
+  Ratio(ArrayRef<Scalar> dividends, ArrayRef<Scalar> divisors) {
+    for (const Scalar &dim : dividends)
+      if (dim.constant())
+        above *= *dim.constant();
+      else
+        openAbove.push_back(dim);
+    for (const Scalar &dim : divisors) {
+      auto *same = llvm::find_if(openAbove, [&](const Scalar &other) { return other.value == dim.value; });
+      if (dim.constant())
+        below *= *dim.constant();
+      else if (same != openAbove.end())
+        openAbove.erase(same);
+      else
+        openBelow.push_back(dim);
+    }
+  }
+
+  bool isWhole() const { return openBelow.empty() && below && above % below == 0; }
+};
+
+Scalar product(ScalarBuilder &s, ArrayRef<Scalar> dims, int64_t factor = 1) {
+  Scalar product = s.constant(factor);
+  for (const Scalar &dim : dims)
+    product = s.multiply(product, dim);
+  return product;
+}
+
+/// Which dims of `kept` come from `all`, in order, in groups: each kept dim with the dims of extent 1 beside it. Only dims
+/// of extent 1 differ between the two.
+SmallVector<ReassociationIndices> groupsOf(ArrayRef<bool> isUnit) {
+  SmallVector<ReassociationIndices> groups;
+  bool hasDim = false;
+  for (auto [dim, unit] : llvm::enumerate(isUnit)) {
+    if (groups.empty() || (!unit && hasDim)) {
+      groups.emplace_back();
+      hasDim = false;
+    }
+    groups.back().push_back(dim);
+    hasDim |= !unit;
+  }
+  return groups;
+}
+
+/// `tensor` with dims of extent 1 added or taken away; `isUnit` says which of the longer shape's dims those are.
+Value withUnits(OpImport &op, const Tensor &x, ArrayRef<Scalar> dims, ArrayRef<bool> isUnit) {
+  Value value = op.valueOf(x);
+  auto type = tensorType(op.b.getContext(), x.element, dims);
+  const bool isExpansion = dims.size() > x.dims.size();
+  if (type == value.getType())
+    return value;
+  const size_t shorter = isExpansion ? x.dims.size() : dims.size();
+  SmallVector<ReassociationIndices> groups = shorter ? groupsOf(isUnit) : SmallVector<ReassociationIndices>();
+  if (!isExpansion)
+    return op.b.create<tensor::CollapseShapeOp>(type, value, groups);
+  SmallVector<OpFoldResult> extents;
+  for (const Scalar &dim : dims)
+    extents.push_back(dim.constant() ? OpFoldResult(op.b.getIndexAttr(*dim.constant())) : OpFoldResult(dim.value));
+  return op.b.create<tensor::ExpandShapeOp>(type, value, groups, extents);
+}
+
+Tensor resized(OpImport &op, const Tensor &x, Scalars dims, ArrayRef<bool> isUnit) {
+  if (op.isSmall(x) && dims.size() <= 1)
+    return op.make(x.element, std::move(dims), op.scalarsOf(x));
+  Value value = withUnits(op, x, dims, isUnit);
+  return op.make(x.element, std::move(dims), value);
+}
+} // namespace
+
+void importShape(OpImport &op) {
+  Tensor x = op.tensor("x");
+  Scalars dims{op.scalars.constant(x.rank())};
+  op.set(op.make(Element::i32, dims, Scalars(x.dims)));
+}
+
+void importExpandDims(OpImport &op) {
+  Tensor x = op.tensor("x");
+  SmallVector<int64_t> axes = op.integers("axes");
+  const int64_t rank = x.rank() + int64_t(axes.size());
+  SmallVector<bool> isUnit(rank);
+  for (int64_t axis : axes) {
+    bool &unit = isUnit[op.axis(axis, rank)];
+    if (unit)
+      op.fail("adds a dim twice");
+    unit = true;
+  }
+  if (op.failed())
+    return;
+  Scalars dims;
+  for (size_t i = 0, next = 0; i < isUnit.size(); ++i)
+    dims.push_back(isUnit[i] ? op.scalars.constant(1) : x.dims[next++]);
+  op.set(resized(op, x, std::move(dims), isUnit));
+}
+
+void importSqueeze(OpImport &op) {
+  Tensor x = op.tensor("x");
+  SmallVector<bool> isUnit(x.rank());
+  if (op.has("axes")) {
+    for (int64_t axis : op.integers("axes"))
+      if (const int64_t at = op.axis(axis, x.rank()); at < x.rank())
+        isUnit[at] = true;
+  } else {
+    for (int64_t i = 0; i < x.rank(); ++i)
+      isUnit[i] = x.dims[i].constant() == 1;
+  }
+  Scalars dims;
+  for (int64_t i = 0; i < x.rank(); ++i)
+    if (!isUnit[i])
+      dims.push_back(x.dims[i]);
+    else if (x.dims[i].constant() != 1)
+      op.fail("takes dim " + Twine(i) + " away, whose extent is not 1");
+  if (!op.failed())
+    op.set(resized(op, x, std::move(dims), isUnit));
+}
+
+/// The shape that a reshape asks for: 0 keeps the extent at the same place, -1 takes what is left.
+Scalars shapeAskedFor(OpImport &op, const Tensor &x) {
+  ScalarBuilder &s = op.scalars;
+  Scalars dims = op.scalarsOf(op.tensor("shape")), known;
+  Scalar *open = nullptr;
+  for (auto [i, dim] : llvm::enumerate(dims)) {
+    if (dim.constant() == -1) {
+      if (open)
+        op.fail("has a shape with two open extents");
+      open = &dim;
+      continue;
+    }
+    if (dim.constant() == 0 && int64_t(i) < x.rank())
+      dim = x.dims[i];
+    dim = s.larger(dim, s.constant(0));
+    known.push_back(dim);
+  }
+  const Ratio ratio(x.dims, known);
+  if (open)
+    *open = ratio.isWhole() ? product(s, ratio.openAbove, ratio.above / ratio.below)
+                            : s.divide(product(s, x.dims), product(s, known));
+  const bool fits = ratio.isWhole() && (open || (ratio.openAbove.empty() && ratio.above == ratio.below));
+  if (!fits)
+    op.refuseIf(s.compare(arith::CmpIPredicate::ne, product(s, x.dims), product(s, dims)),
+                "reshapes to another number of elements");
+  return dims;
+}
+
+void importReshape(OpImport &op) {
+  Tensor x = op.tensor("x");
+  if (!op.isSmall(op.tensor("shape")))
+    return op.fail("has a shape that is no list of a few integers");
+  Scalars dims = shapeAskedFor(op, x);
+  if (op.failed())
+    return;
+  if (op.isSmall(x) && dims.size() <= 1)
+    return op.set(op.make(x.element, dims, op.scalarsOf(x)));
+  op.set(op.make(x.element, dims, reshaped(op, x, dims)));
+}
+
+void importTranspose(OpImport &op) {
+  Tensor x = op.tensor("x");
+  SmallVector<int64_t> perm = op.integers("perm");
+  if (int64_t(perm.size()) != x.rank())
+    return op.fail("has a perm of " + Twine(perm.size()) + " dims for " + Twine(x.rank()));
+  Scalars dims;
+  SmallVector<int64_t> placeOf(perm.size(), -1);
+  for (auto [i, from] : llvm::enumerate(perm)) {
+    from = op.axis(from, x.rank());
+    placeOf[from] = i;
+    dims.push_back(x.dims[from]);
+  }
+  if (llvm::is_contained(placeOf, -1))
+    return op.fail("has a perm that is none");
+  if (op.failed())
+    return;
+  Value value = op.valueOf(x);
+  Value moved = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+    SmallVector<Value> own;
+    for (int64_t place : placeOf)
+      own.push_back(indices[place]);
+    return extract(b, value, own);
+  });
+  op.set(op.make(x.element, dims, moved));
+}
+
+} // namespace kvasir::mil

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// A value of a program while its function is built.
+#ifndef KVASIR_MODELS_MIL_TENSOR_H
+#define KVASIR_MODELS_MIL_TENSOR_H
+
+#include "compiler/frontends/coreml/program.h"
+#include "compiler/models/mil/scalars.h"
+
+namespace kvasir::mil {
+
+/// A tensor: its extents, and its elements in one of three forms. `constant`: the package's; `scalars`: integers of at
+/// most one dim, one by one; else `value`. Forms turn into each other where an op asks (OpImport).
+struct Tensor {
+  coreml::Element element = coreml::Element::f32;
+  Scalars dims;
+  mlir::Value value;
+  std::optional<Scalars> scalars;
+  const coreml::Constant *constant = nullptr;
+
+  int64_t rank() const { return int64_t(dims.size()); }
+};
+
+/// The element type in the program that is built: bools are i1, integers have no sign.
+mlir::Type elementType(mlir::MLIRContext *context, coreml::Element element);
+
+/// Static where the extents are known.
+mlir::RankedTensorType tensorType(mlir::MLIRContext *context, coreml::Element element, llvm::ArrayRef<Scalar> dims);
+
+/// The constant's elements as they are.
+mlir::DenseElementsAttr denseElements(mlir::MLIRContext *context, const coreml::Constant &constant);
+
+/// Element `index` of a constant of floats or integers, as a number.
+double numberAt(const coreml::Constant &constant, uint64_t index);
+
+} // namespace kvasir::mil
+
+#endif
