@@ -8,8 +8,8 @@
 namespace kvasir::runtime::diff {
 namespace {
 
-// A model of 200 layers of 40 ops has 8000 steps; hostile loops in loops stop here.
-constexpr size_t kMaxSteps = 1 << 18;
+// A model of 200 layers of 40 ops has 8000 steps, which take and make 30,000 tensors; hostile loops in loops stop here.
+constexpr size_t kMaxSteps = 1 << 16, kMaxTensors = 1 << 20;
 constexpr size_t kMaxList = 1 << 16;
 constexpr uint64_t kMaxLayer = 1 << 16;
 constexpr size_t kMaxName = 200;
@@ -28,18 +28,25 @@ public:
   }
 
 private:
-  size_t define(uint64_t number) { return tensors[number] = numTensors++; }
-
   std::vector<size_t> defineAll(const JsonReader &list) {
     std::vector<size_t> defined;
-    for (size_t i = 0, size = list.size(kMaxList); i < size; ++i)
-      defined.push_back(define(list.element(i).number(0, kMaxNumber)));
+    for (size_t i = 0, size = sizeOf(list); i < size; ++i)
+      defined.push_back(tensors[list.element(i).number(0, kMaxNumber)] = numTensors++);
     return defined;
+  }
+
+  /// Of a list of tensors; all lists that are read have a limit, too.
+  size_t sizeOf(const JsonReader &list) {
+    const size_t size = list.size(kMaxList);
+    numNamed += size;
+    if (numNamed > kMaxTensors)
+      return list.fail("is a list too many"), 0;
+    return size;
   }
 
   std::vector<size_t> useAll(const JsonReader &list) {
     std::vector<size_t> used;
-    for (size_t i = 0, size = list.size(kMaxList); i < size; ++i) {
+    for (size_t i = 0, size = sizeOf(list); i < size; ++i) {
       const JsonReader element = list.element(i);
       const auto found = tensors.find(element.number(0, kMaxNumber));
       if (found == tensors.end())
@@ -77,7 +84,7 @@ private:
   }
 
   void rename(const JsonReader &numbers, const std::vector<size_t> &values) {
-    if (numbers.size(kMaxList) != values.size())
+    if (sizeOf(numbers) != values.size())
       return numbers.fail("does not go with what is carried");
     for (size_t i = 0; i < values.size(); ++i)
       tensors[numbers.element(i).number(0, kMaxNumber)] = values[i];
@@ -170,7 +177,7 @@ private:
 
   FunctionGraph &function;
   std::optional<Failure> &failure;
-  size_t numTensors = 0, numTurns = 0;
+  size_t numTensors = 0, numNamed = 0, numTurns = 0;
   std::optional<uint64_t> turn;        ///< of the innermost loop
   std::map<uint64_t, size_t> tensors;  ///< of the file's numbers, in this turn
   std::map<uint64_t, uint64_t> layers; ///< of loops' variables

@@ -78,6 +78,17 @@ void seedDescriptions(Seeds seeds) {
   seeds.add(tensorsToJson({{"blk.{}.attn_q.weight", "4x4, codes = f32", 2, 0, 64, 64, layout}}));
 }
 
+void seedGraphs(Seeds seeds) {
+  seeds.add(R"({"format": 1, "functions": [{"name": "forward", "inputs": [0], "body": [
+      {"op": "kv.positions", "at": "rope", "in": [], "out": [1]},
+      {"loop": [0, 3], "layer": 2, "in": [0], "arguments": [3], "body": [
+        {"op": "lm.linear", "at": "blk.{layer}.up", "in": [3], "out": [4], "probe": "probe.blk.up", "layer": [2, 0]},
+        {"op": "kv.append", "at": "append", "in": [4], "out": [], "appends": {"slot": "k", "layer": [2, 1]}},
+        {"op": "kv.attend", "at": "attend", "in": [4], "out": [5], "keys": {"slot": "k", "layer": [2, 1]},
+         "values": {"slot": "v", "layer": 0}, "scale": 0.5, "softcap": 30, "window": 40}],
+       "yield": [5], "out": [6]}], "outputs": [6]}]})");
+}
+
 void seedVocabularies(Seeds seeds) {
   for (const Vocabulary &vocabulary : {byteLevelVocabulary(), sentencePieceVocabulary()})
     seeds.add(orThrow(serialise(vocabulary)));
@@ -118,6 +129,7 @@ int main(int argc, char **argv) try {
   const std::filesystem::path root = argv[1];
   std::filesystem::remove_all(root);
   seedDescriptions({root, "description"});
+  seedGraphs({root, "graph"});
   Seeds(root, "gguf").add(ggufFile());
   seedStates({root, "kvstate"});
   seedPlugins({root, "plugin"}, {argv + 2, argv + argc});

@@ -70,4 +70,10 @@ TEST_CASE("loops in loops end") {
     body = R"({"loop": [0, 60000], "layer": 1, "in": [], "arguments": [], "body": [)" + body +
            R"(], "yield": [], "out": []})";
   CHECK(failureOf(body).find("is one layer too many") != std::string::npos);
+  std::string many = "0";
+  for (int i = 1; i < 60000; ++i)
+    many += ",0";
+  CHECK(failureOf(R"({"loop": [0, 60000], "layer": 1, "in": [], "arguments": [], "body": [{"op": "x", "at": "", "in": [)" +
+                  many + R"(], "out": []}], "yield": [], "out": []})")
+            .find("is a list too many") != std::string::npos);
 }
