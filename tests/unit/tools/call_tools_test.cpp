@@ -42,8 +42,10 @@ TEST_CASE("inputs come from files, too") {
   const Folder folder;
   const std::vector<int64_t> ids = {5, 6};
   kvasir::tools::writeNpy(folder.path + "ids.npy", kvasir::ElementType::i64, {2}, ids.data());
-  CHECK(run("$KVASIR run $TOY --call forward --input ids=" + folder.path + "ids.npy --output logits=/dev/null "
-            "--call read").out == "read: sum f32[1]: 2\n");
+  CHECK(run("$KVASIR run $TOY --call forward --input ids=" + folder.path +
+            "ids.npy --output logits=/dev/null "
+            "--call read")
+            .out == "read: sum f32[1]: 2\n");
 }
 
 TEST_CASE("what is not there is named, with what there is, before anything is called") {

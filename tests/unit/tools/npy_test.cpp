@@ -124,17 +124,17 @@ TEST_CASE("what is written is read again") {
 TEST_CASE("files that are none are refused in a line") {
   CHECK(refusal("") == "is no .npy file");
   CHECK(refusal(npy(header("<i4", "(1,)"), "1234", 4)) == "is version 4 of .npy; 1, 2 and 3 are known");
-  CHECK(refusal(npy(header(">i4", "(1,)"), "1234")) ==
-        "holds big-endian numbers ('>i4'); save it with .astype('<i4')");
+  CHECK(refusal(npy(header(">i4", "(1,)"), "1234")) == "holds big-endian numbers ('>i4'); save it with .astype('<i4')");
   CHECK(refusal(npy(header("<U4", "(1,)"), "1234")).starts_with("holds '<U4'; numbers of"));
   CHECK(refusal(npy(header("<i4", "(2,)"), "1234")) == "has 4 bytes of elements; its shape needs 8");
   CHECK(refusal(npy(header("<i4", "(4294967296, 4294967296)"), "")) ==
         "has 0 bytes of elements; its shape needs more than there can be");
   const std::string odd = "its header is not one of an array of numbers of at most 8 dims";
-  for (const char *text : {"", "{}", "{'descr': '<i4'}", "{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': ()}",
-                           "{'descr': '<i4', 'fortran_order': Maybe, 'shape': ()}", "{'descr': '<i4",
-                           "{'descr': '<i4', 'fortran_order': False, 'shape': (-1,)}",
-                           "{'descr': '<i4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}"})
+  for (const char *text :
+       {"", "{}", "{'descr': '<i4'}", "{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': ()}",
+        "{'descr': '<i4', 'fortran_order': Maybe, 'shape': ()}", "{'descr': '<i4",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}"})
     CHECK_MESSAGE(refusal(npy(text, "1234")) == odd, text);
 }
 

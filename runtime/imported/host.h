@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What a host would pass to the functions of an imported language model: found out from shapes and names.
+#ifndef KVASIR_RUNTIME_IMPORTED_HOST_H
+#define KVASIR_RUNTIME_IMPORTED_HOST_H
+
+#include "runtime/imported/program.h"
+
+#include <optional>
+
+namespace kvasir::imported {
+
+/// How a call says where its tokens go.
+enum class PositionStyle {
+  input,    ///< an input holds the number of tokens before the call, or the position of each
+  width,    ///< the mask is as wide as the tokens before the call and in it
+  internal, ///< the state itself knows, or there are no positions
+};
+
+/// How the rows of a cache follow the tokens.
+enum class CacheStyle {
+  linear, ///< row = position
+  ring,   ///< row = position modulo the number of rows
+  shift,  ///< the last row is the last token's; others move to the front
+};
+
+/// The caches of a program, as a host must know them.
+struct CacheForm {
+  CacheStyle style = CacheStyle::linear;
+  uint64_t numRows = 0;         ///< 0: there are no caches
+  uint64_t window = UINT64_MAX; ///< tokens that a token sees, itself among them
+
+  /// Where token number `token`, counted from the first of all, is when `end` tokens have been written.
+  uint64_t rowOf(uint64_t token, uint64_t end) const {
+    return style == CacheStyle::ring ? token % numRows : style == CacheStyle::shift ? token + numRows - end : token;
+  }
+};
+
+/// One function as a host sees it.
+struct HostFunction {
+  const FunctionDescription *function = nullptr;
+  std::string tokenInput, positionInput, maskInput; ///< empty where it has none
+  uint64_t leastTokens = 1, mostTokens = 1;         ///< of one call
+  std::vector<uint64_t> allowedTokens;              ///< these only, if there are any
+  uint64_t batch = 1;                               ///< sequences: the first dim of the tokens
+  PositionStyle style = PositionStyle::internal;
+
+  const std::string &name() const { return function->name; }
+  bool isAnyLength() const { return leastTokens < mostTokens; }
+  bool takes(uint64_t numTokens) const;
+  const TensorDescription *find(const std::string &input) const;
+};
+
+/// Nothing if no input looks like token ids.
+std::optional<HostFunction> hostFunctionOf(const FunctionDescription &function);
+
+/// A call of some tokens at a position.
+struct HostCall {
+  const HostFunction *function;
+  std::vector<int32_t> ids; ///< [batch][tokens]
+  uint64_t position = 0;    ///< tokens before the call
+
+  uint64_t numTokens() const { return ids.size() / function->batch; }
+};
+
+/// What the inputs of a call are: ids, position, a causal mask (0 where a token looks, -65504 where it must not), and 1
+/// for each other input.
+Tensors inputsOf(const HostCall &call, const CacheForm &cache);
+
+/// What of it was made up, a line for each input of the function: "causal_mask: 0 for …".
+std::vector<std::string> inventionsOf(const HostFunction &function, const CacheForm &cache);
+
+} // namespace kvasir::imported
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Programs whose states are registers, as those of a Core ML package: functions called with any tensors, states looked
+// into and written as tensors.
+#ifndef KVASIR_RUNTIME_IMPORTED_PROGRAM_H
+#define KVASIR_RUNTIME_IMPORTED_PROGRAM_H
+
+#include "plugins/description.h"
+#include "runtime/imported/tensor.h"
+
+#include "kvasir/kvasir.hpp"
+
+#include <map>
+
+namespace kvasir::imported {
+
+using Tensors = std::map<std::string, Tensor>;
+
+/// What can be called, whoever runs it. Everything throws kvasir::Error.
+class Program {
+public:
+  virtual ~Program() = default;
+
+  virtual const Description &description() const = 0;
+
+  /// What a new state holds, by slot.
+  virtual Tensors zeroState() const = 0;
+
+  /// The outputs by name; `state` is changed, or on an error as it was.
+  virtual Tensors call(const std::string &function, Tensors &state, const Tensors &inputs) const = 0;
+
+  /// Null if there is none of this name.
+  const FunctionDescription *findFunction(const std::string &name) const;
+  const SlotDescription *findSlot(const std::string &name) const;
+};
+
+/// A loaded plugin.
+class PluginProgram : public Program {
+public:
+  explicit PluginProgram(const std::string &path);
+
+  const Description &description() const override { return content; }
+  Tensors zeroState() const override;
+  Tensors call(const std::string &function, Tensors &state, const Tensors &inputs) const override;
+
+  // The same on states of the runtime.
+
+  State makeState() const { return model.makeState(); }
+  Tensors call(const std::string &function, State &state, const Tensors &inputs) const;
+
+  /// What a register of one layer holds, in the type in which it is stored.
+  Tensor read(State &state, const std::string &slot) const;
+  void write(State &state, const std::string &slot, const Tensor &value) const;
+
+  /// All registers.
+  Tensors readAll(State &state) const;
+  void writeAll(State &state, const Tensors &values) const;
+
+private:
+  size_t indexOf(const std::string &slot) const;
+
+  Model model;
+  Description content;
+};
+
+} // namespace kvasir::imported
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/imported/registers.h"
+
+#include "runtime/api/handles.h"
+#include "runtime/state/error.h"
+
+#include <cstring>
+
+namespace kvasir::imported {
+namespace {
+
+const Plane &planeOf(const SlotDescription &slot) {
+  if (slot.kind != SlotKind::reg || slot.layers != 1 || slot.layout.planes.size() != 1)
+    throw runtime::Error(KV_UNSUPPORTED, "slot " + slot.name + " is no register of one tensor");
+  return slot.layout.planes[0];
+}
+
+/// `copy(stored, dense, sizeBytes)` for each element of a register's block and of a dense tensor, as offsets in bytes.
+template <typename Copy> void forEachElement(const Plane &plane, uint64_t numElements, Copy copy) {
+  uint64_t indices[kNumAxes] = {};
+  const size_t sizeBytes = elementBits(plane.element) / 8;
+  for (uint64_t i = 0; i < numElements; ++i) {
+    indices[static_cast<size_t>(Axis::lane)] = i;
+    copy(bitOffset(plane, indices) / 8, i * sizeBytes, sizeBytes);
+  }
+}
+
+} // namespace
+
+Tensor readRegister(kvasir_state *state, size_t index, const SlotDescription &slot) {
+  const Plane &plane = planeOf(slot);
+  const runtime::StateLock lock(*state->state);
+  const uint8_t *block = state->state->table(index)[0].bytes();
+  Tensor value = Tensor::make(plane.element, slot.shape);
+  forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
+    std::memcpy(&value.bytes[dense], block + stored, sizeBytes);
+  });
+  return value;
+}
+
+void writeRegister(kvasir_state *state, size_t index, const SlotDescription &slot, const Tensor &value) {
+  const Plane &plane = planeOf(slot);
+  runtime::State &held = *state->state;
+  const runtime::StateLock lock(held);
+  runtime::BlockPool &pool = held.slots().pool(index);
+  runtime::BlockRef block = pool.acquire();
+  std::memset(block.bytes(), 0, pool.blockBytes());
+  forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
+    std::memcpy(block.bytes() + stored, &value.bytes[dense], sizeBytes);
+  });
+  runtime::Contents contents = held.contents();
+  contents.tables[index].replace(0, std::move(block));
+  held.adopt(held.length(), std::move(contents));
+}
+
+} // namespace kvasir::imported

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/imported/row_map.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace kvasir::imported {
+namespace {
+
+/// All offsets over some axes, row-major.
+std::vector<uint64_t> offsetsOver(const std::vector<uint64_t> &extents, const std::vector<uint64_t> &strides) {
+  std::vector<uint64_t> offsets = {0};
+  for (size_t axis = 0; axis < extents.size(); ++axis) {
+    std::vector<uint64_t> next;
+    for (const uint64_t offset : offsets)
+      for (uint64_t i = 0; i < extents[axis]; ++i)
+        next.push_back(offset + i * strides[axis]);
+    offsets = std::move(next);
+  }
+  return offsets;
+}
+
+/// Spreads the bits of a number over a word. Source: splitmix64.
+uint64_t scatter(uint64_t number) {
+  number += 0x9e3779b97f4a7c15;
+  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+  number = (number ^ number >> 27) * 0x94d049bb133111eb;
+  return number ^ number >> 31;
+}
+
+/// Compares rows of the states before and after a call, in both runs at once.
+class RowComparison {
+public:
+  RowComparison(const FilledRun &first, const FilledRun &second, const Rows &rows)
+      : runs{first, second}, rows(rows), sizeBytes(first.before.elementBytes()) {}
+
+  /// Elements of a row that are what they were `delta` rows further on.
+  uint64_t numEqual(uint64_t slab, uint64_t row, int64_t delta) const {
+    uint64_t count = 0;
+    for (uint64_t element = 0; element < rows.rowElements(); ++element) {
+      const uint64_t to = rows.offset(slab, row, element), from = rows.offset(slab, row + delta, element);
+      count += std::ranges::all_of(runs, [&](const FilledRun &run) {
+        return std::memcmp(&run.after.bytes[to * sizeBytes], &run.before.bytes[from * sizeBytes], sizeBytes) == 0;
+      });
+    }
+    return count;
+  }
+
+  /// The distance from which one of `candidates` comes; nothing if none does. Those at either end are tried: what moves
+  /// is all but one end.
+  std::optional<int64_t> findMove(uint64_t slab, const std::vector<uint64_t> &candidates) const {
+    constexpr size_t kTried = 8;
+    for (size_t i = 0; i < std::min(candidates.size(), kTried); ++i)
+      for (uint64_t row = candidates[i % 2 ? candidates.size() - 1 - i / 2 : i / 2], from = 0; from < rows.numRows();
+           ++from)
+        if (from != row && numEqual(slab, row, int64_t(from) - int64_t(row)) == rows.rowElements())
+          return int64_t(from) - int64_t(row);
+    return std::nullopt;
+  }
+
+private:
+  const FilledRun runs[2];
+  const Rows &rows;
+  const size_t sizeBytes;
+};
+
+void separateMoved(const RowComparison &comparison, uint64_t slab, const Rows &rows, SlabRows &found) {
+  const auto delta = comparison.findMove(slab, found.written);
+  if (!delta)
+    return;
+  found.movedFrom = *delta;
+  std::erase_if(found.written, [&](uint64_t row) {
+    const int64_t from = int64_t(row) + *delta;
+    const bool isMoved =
+        from >= 0 && from < int64_t(rows.numRows()) && comparison.numEqual(slab, row, *delta) == rows.rowElements();
+    if (isMoved)
+      found.moved.push_back(row);
+    return isMoved;
+  });
+}
+
+} // namespace
+
+Rows::Rows(const std::vector<uint64_t> &dims, RowAxes axes) {
+  std::vector<uint64_t> strides(dims.size(), 1), slabStrides, elementExtents, elementStrides;
+  for (size_t axis = dims.size(); axis-- > 1;)
+    strides[axis - 1] = strides[axis] * dims[axis];
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
+    const bool isSlab = dims[axis] > 1 && std::ranges::find(axes.slabs, axis) != axes.slabs.end();
+    if (axis == axes.token)
+      continue;
+    (isSlab ? slabExtents : elementExtents).push_back(dims[axis]);
+    (isSlab ? slabStrides : elementStrides).push_back(strides[axis]);
+  }
+  tokenExtent = dims[axes.token];
+  tokenStride = strides[axes.token];
+  slabOffsets = offsetsOver(slabExtents, slabStrides);
+  elementOffsets = offsetsOver(elementExtents, elementStrides);
+}
+
+std::vector<uint64_t> Rows::indexOf(uint64_t slab) const {
+  std::vector<uint64_t> index(slabExtents.size());
+  for (size_t axis = slabExtents.size(); axis-- > 0; slab /= slabExtents[axis])
+    index[axis] = slab % slabExtents[axis];
+  return index;
+}
+
+std::optional<uint64_t> Rows::slabOf(const std::vector<uint64_t> &index) const {
+  uint64_t slab = 0;
+  for (size_t axis = 0; axis < index.size(); ++axis) {
+    if (axis >= slabExtents.size() || index[axis] >= slabExtents[axis])
+      return std::nullopt;
+    slab = slab * slabExtents[axis] + index[axis];
+  }
+  return index.size() == slabExtents.size() ? std::optional(slab) : std::nullopt;
+}
+
+Tensor firstRows(const Tensor &state, size_t tokenAxis, uint64_t count) {
+  if (count >= state.dims[tokenAxis])
+    return state;
+  uint64_t rowBytes = state.elementBytes();
+  for (size_t axis = tokenAxis + 1; axis < state.dims.size(); ++axis)
+    rowBytes *= state.dims[axis];
+  const uint64_t stepBytes = rowBytes * state.dims[tokenAxis];
+  Tensor first = state;
+  first.dims[tokenAxis] = count;
+  first.bytes.clear();
+  for (uint64_t at = 0; at < state.bytes.size(); at += stepBytes)
+    first.bytes.insert(first.bytes.end(), state.bytes.begin() + at, state.bytes.begin() + at + count * rowBytes);
+  return first;
+}
+
+Tensor fill(const Tensor &like, uint64_t seed) {
+  Tensor filled = Tensor::make(like.element, like.dims);
+  const bool isFloat = like.element == ElementType::f16 || like.element == ElementType::f32 ||
+                       like.element == ElementType::bf16 || like.element == ElementType::f64;
+  for (uint64_t i = 0; i < filled.numElements(); ++i) {
+    const int64_t number = static_cast<int64_t>(scatter(seed * 0x100000001b3 + i) % 251) - 125;
+    filled.set(i, isFloat ? static_cast<double>(2 * number + 1) / 128 : static_cast<double>(number));
+  }
+  return filled;
+}
+
+std::vector<SlabRows> rowMap(const FilledRun &first, const FilledRun &second, const RowAxes &axes) {
+  const Rows rows(first.before.dims, axes);
+  const RowComparison comparison(first, second, rows);
+  std::vector<SlabRows> slabs(rows.numSlabs());
+  for (uint64_t slab = 0; slab < slabs.size(); ++slab) {
+    for (uint64_t row = 0; row < rows.numRows(); ++row) {
+      const uint64_t numKept = comparison.numEqual(slab, row, 0);
+      if (numKept == 0)
+        slabs[slab].written.push_back(row);
+      else if (numKept < rows.rowElements())
+        slabs[slab].partial.push_back(row);
+    }
+    separateMoved(comparison, slab, rows, slabs[slab]);
+  }
+  return slabs;
+}
+
+std::string rangesText(const std::vector<uint64_t> &rows) {
+  std::string text;
+  for (size_t first = 0, last; first < rows.size(); first = last) {
+    for (last = first + 1; last < rows.size() && rows[last] == rows[last - 1] + 1;)
+      ++last;
+    text +=
+        (text.empty() ? "[" : ", [") + std::to_string(rows[first]) + ", " + std::to_string(rows[last - 1] + 1) + ")";
+  }
+  return text.empty() ? "[]" : text;
+}
+
+} // namespace kvasir::imported
