@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "runtime/tools/audit_package.h"
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
@@ -10,17 +11,15 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
-#include <unistd.h>
 
 namespace kvasir::tools {
 namespace {
 
 struct AuditCommand {
-  std::string model, against, checks, page;
+  std::string model, against, backend, checks, page;
   PromptOptions prompt;
   uint64_t chunk = 0, seed = 1;
   uint32_t threads = 0;
@@ -35,25 +34,9 @@ void writePage(const std::string &path, const std::string &page) {
     throw Failed("can't write '" + path + "': " + std::strerror(errno));
 }
 
-/// A program that is no plugin yet is read by the compiler, which lies beside this program or on PATH. Returns only if
-/// it can't be run.
-[[noreturn]] void reportPackage(const AuditCommand &command) {
-  const std::string name = "kvasir-compile";
-  std::error_code error;
-  const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string beside = (own.parent_path() / name).string();
-  std::vector<const char *> arguments = {name.c_str(), "--report", command.model.c_str()};
-  if (command.printsJson)
-    arguments.push_back("--json");
-  arguments.push_back(nullptr);
-  execv(beside.c_str(), const_cast<char **>(arguments.data()));
-  execvp(name.c_str(), const_cast<char **>(arguments.data()));
-  throw Failed("'" + command.model + "' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
-}
-
 int audit(const AuditCommand &command) {
-  if (std::filesystem::path(command.model).extension() == ".mlpackage" || command.model.ends_with(".mlpackage/"))
-    reportPackage(command);
+  if (isPackage(command.model))
+    return auditPackage({command.model, command.against, command.backend, command.page, command.printsJson});
   const Interrupt interrupt;
   const ModelOptions modelOptions{command.threads, Pinning::automatic, Unverified::take};
   const Model model(command.model, modelOptions);
@@ -82,14 +65,16 @@ int audit(const AuditCommand &command) {
 void addAudit(CLI::App &program, int &exitCode) {
   CLI::App *command = program.add_subcommand("audit", "Did each token reach its row of every layer of the state?");
   auto options = std::make_shared<AuditCommand>();
-  command->add_option("model", options->model, "a .kvasir file; a .mlpackage is read by kvasir-compile --report")
+  command->add_option("model", options->model, "a .kvasir file, or a .mlpackage, which kvasir-compile reads and compiles")
       ->required();
   addPromptOptions(*command, options->prompt);
   command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
       ->capture_default_str();
   command->add_option("--checks", options->checks,
                       "some of rows,decode,chunks,batch,perturb,cancel; without it all of them");
-  command->add_option("--against", options->against, "another plugin of the same model whose rows are compared");
+  command->add_option("--against", options->against, "another plugin of the same model whose rows are compared; or another package "
+                      "of the same program");
+  command->add_option("--backend", options->backend, "that a package is compiled for");
   command->add_option("--seed", options->seed, "of the random cuts")->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->printsJson, "print JSON");

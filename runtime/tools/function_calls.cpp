@@ -98,8 +98,8 @@ ReadyCall prepare(const Description &description, const FunctionCall &call) {
     readInput(ready, given);
   for (const TensorDescription &wanted : ready.function->inputs)
     if (std::ranges::find(call.inputs, wanted.name, &NamedText::name) == call.inputs.end())
-      throw Failed("function " + call.function + " needs " + kInput + " " + wanted.name + "=FILE; its inputs are: " +
-                   list(ready.function->inputs));
+      throw Failed("function " + call.function + " needs " + kInput + " " + wanted.name +
+                   "=FILE; its inputs are: " + list(ready.function->inputs));
   for (const NamedText &output : call.outputs)
     findTensor(*ready.function, "output", ready.function->outputs, output.name);
   return ready;
@@ -176,8 +176,8 @@ int runCalls(const std::string &path, const std::string &stateFile, const ModelO
     ready.push_back(prepare(*description, call));
   SavedConversation saved(model, stateFile);
   for (const ReadyCall &each : ready)
-    giveOutputs(*each.call, model.call(each.call->function, saved.state(), each.inputs,
-                                       {Wanted::all, &interrupt.cancel()}));
+    giveOutputs(*each.call,
+                model.call(each.call->function, saved.state(), each.inputs, {Wanted::all, &interrupt.cancel()}));
   saved.save();
   return kDone;
 }

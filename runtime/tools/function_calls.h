@@ -33,8 +33,8 @@ struct FunctionCall {
 
 void addCallOptions(CLI::App &command, CallOptions &options);
 
-/// The calls in the order of the command line, after it was parsed; empty if there are none. Throws Misused for an input
-/// or output in front of the first call, or without a name.
+/// The calls in the order of the command line, after it was parsed; empty if there are none. Throws Misused for an
+/// input or output in front of the first call, or without a name.
 std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &options);
 
 /// Makes the calls one after the other on one state: the one in `stateFile`, if that is there, else an empty one; it is

@@ -21,8 +21,8 @@ struct NpyTensor {
   uint64_t numElements() const { return bytes.size() / sizeBytes; }
 };
 
-/// Reads a file of version 1, 2 or 3; Fortran order is turned into rows. Bytes are hostile. Throws Failed that says what
-/// is wrong with the file: big-endian, no plain numbers, of another length than its shape.
+/// Reads a file of version 1, 2 or 3; Fortran order is turned into rows. Bytes are hostile. Throws Failed that says
+/// what is wrong with the file: big-endian, no plain numbers, of another length than its shape.
 NpyTensor readNpy(const std::string &path);
 
 /// "8", "33,7,0,12", "-1.5,inf": the numbers, one dim; whole ones as i8. Nothing if the text is something else.

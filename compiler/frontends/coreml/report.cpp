@@ -57,6 +57,31 @@ std::string rowsOfUpdates(const StateFlow &flow, ValueId state) {
   return line;
 }
 
+/// The op that a value comes from; nothing for inputs.
+std::optional<uint32_t> indexOfMaker(const Block &block, ValueId value) {
+  for (const Operation &operation : block.operations) {
+    if (std::find(operation.outputs.begin(), operation.outputs.end(), value) != operation.outputs.end())
+      return operation.index;
+    for (const Block &inner : operation.blocks)
+      if (const auto found = indexOfMaker(inner, value))
+        return found;
+  }
+  return std::nullopt;
+}
+
+/// For each stored update of a state: the ops that it is and that its new rows come from.
+Json updatesOf(const StateFlow &flow, ValueId state) {
+  Json updates = Json::array();
+  for (const StateUpdate &update : flow.updates) {
+    const Operand *rows = update.operation->find("update");
+    if (update.state != state || !update.isStored || !rows || !rows->value)
+      continue;
+    const auto maker = indexOfMaker(flow.function->body, *rows->value);
+    updates.push_back({{"op", update.operation->index}, {"from", maker ? Json(*maker) : Json()}});
+  }
+  return updates;
+}
+
 Json jsonOf(const Finding &finding) {
   const auto orNull = [](const std::string &text) { return text.empty() ? Json() : Json(text); };
   return {{"bug_class", int(finding.bugClass)},
@@ -106,7 +131,8 @@ std::string reportJson(const Program &program, const std::vector<Finding> &findi
       states.push_back({{"name", function.nameOf(state)},
                         {"type", text(function.values[state].type.tensor)},
                         {"reads", AccessSummary(flow.reads, state).json()},
-                        {"writes", AccessSummary(flow.writes, state).json()}});
+                        {"writes", AccessSummary(flow.writes, state).json()},
+                        {"updates", updatesOf(flow, state)}});
     json["functions"].push_back({{"name", function.name}, {"states", std::move(states)}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
