@@ -29,6 +29,7 @@ std::string withoutLastLine(std::string text) {
   return text;
 }
 
+/// The first argument is the package.
 imported::Ran runCompiler(const std::vector<std::string> &arguments) {
   try {
     const imported::Ran ran = imported::runProgram(imported::findProgram(kCompiler), arguments);
@@ -36,7 +37,7 @@ imported::Ran runCompiler(const std::vector<std::string> &arguments) {
       return ran;
   } catch (const std::runtime_error &) {
   }
-  throw Failed("a package is read by kvasir-compile, which is neither beside kvasir nor on PATH");
+  throw Failed("'" + arguments[0] + "' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
 }
 
 /// What the programs alone say.
