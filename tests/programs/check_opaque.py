@@ -43,6 +43,11 @@ def main():
         seen = model.call("peek", [state], {}, wanted="none")
         assert (seen["sum"] == total).all() and seen["calls"] == [calls]
         assert len(state) == 0
+    x = np.ones((1, 4), np.float16)
+    model.call("add", [state], {"x": x, "lane": lane(0)}, wanted="none")
+    refused(model, state, "five calls are enough", x=x, lane=lane(0))
+    seen = model.call("peek", [state], {}, wanted="none")
+    assert (seen["sum"] == total + x[0]).all() and seen["calls"] == [5], "a call that failed at its end left something"
     try:
         model.call("peek", [state, model.state()], {}, wanted="none")
         raise AssertionError("two states were taken")

@@ -6,7 +6,8 @@ kv.schema @opaque entries [@add, @peek] {
   kv.register @calls layers(1) tensor<1xi8>
 }
 
-// y = x and below it the sum before the call, whose element `lane` is 0; a call whose lane is none of 0 to 3 is refused.
+// y = x and below it the sum before the call, whose element `lane` is 0; a call whose lane is none of 0 to 3 is refused
+// before it runs, and a sixth call when it has run.
 func.func @add(%x: tensor<?x4xf16> {kv.name = "x", kv.extents = "a"}, %lane: tensor<1xi32> {kv.name = "lane"},
                %sum: !kv.slot<@sum>, %calls: !kv.slot<@calls>, %batch: !kv.batch {kv.sequences = 1 : i64, kv.tokens = 0 : i64})
     -> (tensor<?x4xf16> {kv.name = "y", kv.extents = "b"}, !kv.slot<@sum>, !kv.slot<@calls>)
@@ -38,6 +39,11 @@ func.func @add(%x: tensor<?x4xf16> {kv.name = "x", kv.extents = "a"}, %lane: ten
   %after1 = tensor.expand_shape %after [[0, 1]] output_shape [1, 4] : tensor<4xf16> into tensor<1x4xf16>
   %sum1 = kv.set %sum[%c0], %after1, %batch : !kv.slot<@sum>, tensor<1x4xf16>
   %old = kv.get %calls[%c0], %batch : !kv.slot<@calls> -> tensor<1x1xi8>
+  %made = tensor.extract %old[%c0, %c0] : tensor<1x1xi8>
+  %five = arith.constant 5 : i8
+  %enough = arith.cmpi eq, %made, %five : i8
+  %isEnough = arith.index_castui %enough : i1 to index
+  kv.require %isEnough = %c0, "five calls are enough" {kv.late}
   %one = arith.constant dense<1> : tensor<1x1xi8>
   %new = arith.addi %old, %one : tensor<1x1xi8>
   %calls1 = kv.set %calls[%c0], %new, %batch : !kv.slot<@calls>, tensor<1x1xi8>
