@@ -6,6 +6,7 @@
 #include "compiler/models/mil/op_import.h"
 #include "compiler/models/mil/ops.h"
 #include "compiler/models/mil/own_extents.h"
+#include "compiler/passes/passes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -85,6 +86,8 @@ public:
 
 private:
   void declareStates() {
+    if (states.list.empty())
+      return;
     SmallVector<Attribute> entries;
     for (const coreml::Function &function : program.functions)
       entries.push_back(FlatSymbolRefAttr::get(context, function.name));
@@ -108,6 +111,8 @@ private:
     b.setInsertionPointToEnd(module->getBody());
     auto target = b.create<func::FuncOp>(function.name, b.getFunctionType(types, {}));
     target.addEntryBlock();
+    if (states.list.empty()) // no schema lists it: it is a function of tensors, as probes of ops are
+      target->setAttr(kProbeAttr, b.getUnitAttr());
     FunctionImport import(function, target);
     Builder body(target.getLoc(), &target.front(), target.front().begin());
     takeInputs(import, body);

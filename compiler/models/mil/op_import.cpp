@@ -5,6 +5,8 @@
 #include "compiler/models/mil/function_import.h"
 #include "compiler/passes/contract.h"
 
+#include <atomic>
+
 using namespace mlir;
 using kvasir::coreml::Element;
 
@@ -195,7 +197,12 @@ Value OpImport::empty(Element element, ArrayRef<Scalar> dims) {
   for (const Scalar &dim : dims)
     if (!dim.constant())
       extents.push_back(dim.value);
-  return b.create<tensor::EmptyOp>(tensorType(b.getContext(), element, dims), extents);
+  auto empty = b.create<tensor::EmptyOp>(tensorType(b.getContext(), element, dims), extents);
+  // Each is the place of one result, which may become an output's: two results must not be merged into one place, as
+  // common subexpressions are.
+  static std::atomic<int64_t> numPlaces = 0;
+  empty->setAttr("kv.place", b.getI64IntegerAttr(numPlaces++));
+  return empty;
 }
 
 Value OpImport::number(Type type, double number) {
