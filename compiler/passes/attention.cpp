@@ -27,6 +27,14 @@ Value emitStaticEmpty(Builder &b, ArrayRef<int64_t> shape) {
   return b.create<bufferization::AllocTensorOp>(type, ValueRange());
 }
 
+/// Likewise: CSE would merge what two attends begin with, filled as it is, and the first one's output would be both.
+Value emitEmptyOf(Builder &b, ArrayRef<OpFoldResult> sizes) {
+  SmallVector<int64_t> shape;
+  SmallVector<Value> extents;
+  dispatchIndexOpFoldResults(sizes, extents, shape);
+  return b.create<bufferization::AllocTensorOp>(RankedTensorType::get(shape, b.getF32Type()), extents);
+}
+
 /// A box of a tensor; sizes of 1 in `dropped` dimensions leave the type.
 struct Box {
   SmallVector<OpFoldResult> offsets, sizes, strides;
@@ -102,7 +110,7 @@ Value Attention::emit(Builder &b) {
   SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, b.getLoc(), query);
   extents[2] = b.getIndexAttr(type.getDimSize(2));
   auto filled = [&](float value, ArrayRef<OpFoldResult> sizes) {
-    return emitFill(b, value, lm::emitEmpty(b, sizes, b.getF32Type()));
+    return emitFill(b, value, emitEmptyOf(b, sizes));
   };
   SmallVector<Value> carried(kNumCarried);
   carried[kMaximum] = filled(-INFINITY, ArrayRef(extents).drop_back());

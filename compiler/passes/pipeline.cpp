@@ -47,6 +47,7 @@ void addCommonPasses(OpPassManager &pipeline) {
   pipeline.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pipeline.addPass(createCanonicalizerPass());
   pipeline.addNestedPass<func::FuncOp>(makeMergeCasts()); // after what adds casts
+  pipeline.addNestedPass<func::FuncOp>(makeSeparateOuts()); // after CSE, which merges them
   addBufferization(pipeline);
   pipeline.addPass(makeLowerRows());
   pipeline.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
@@ -67,6 +68,7 @@ void kvasir::registerTensorPasses() {
   registerPass(makeMergeCasts);
   registerPass(makeNameExtents);
   registerPass(makeProbeOps);
+  registerPass(makeSeparateOuts);
   registerPass(makeSpecialise);
   registerPass(makeYieldInPlace);
   PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs",
