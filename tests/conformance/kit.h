@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The kit: what every backend must do, and what came of it.
+#ifndef KVASIR_CONFORMANCE_KIT_H
+#define KVASIR_CONFORMANCE_KIT_H
+
+#include "tests/conformance/declined.h"
+#include "tests/conformance/families.h"
+#include "tests/conformance/plugin.h"
+
+#include <filesystem>
+#include <string>
+
+namespace conformance {
+
+/// Numbers of what ran, and a line for each failure on standard output.
+class Report {
+public:
+  uint64_t numOpCases = 0, numBitChecks = 0, numSequences = 0, numErrors = 0; ///< errors: calls that must be refused
+  uint64_t numTaken = 0, numDeclined = 0, numFused = 0;                       ///< functions
+  double worst = 0;                                                           ///< of a difference, in its tolerance
+  std::string worstCase;
+
+  void fail(const std::string &name, const std::string &what);
+  uint64_t failures() const { return numFailures; }
+
+private:
+  uint64_t numFailures = 0;
+};
+
+/// A backend under test beside reference.
+struct Kit {
+  Compiler reference, tested;
+  std::filesystem::path folder;   ///< for what is compiled
+  std::filesystem::path programs; ///< with state (tests/programs)
+  std::string only;               ///< cases whose names have this in them
+  bool isLong = false;            ///< more shapes of batches
+  DeclinedList declined;
+  Report report;
+
+  /// Writes a program and compiles it for both; reference's is kept for the next backend.
+  struct Pair {
+    std::filesystem::path source, reference, tested;
+  };
+  Pair compile(const std::string &name, const std::string &program);
+};
+
+/// Every op with every type and shape, against reference; and the same bits row by row and with other teams.
+void runOps(Kit &kit, const Family &family);
+
+} // namespace conformance
+
+#endif

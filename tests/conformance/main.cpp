@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "tests/conformance/sequences.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <fstream>
+
+namespace conformance {
+
+void Report::fail(const std::string &name, const std::string &what) {
+  ++numFailures;
+  std::printf("%s %s\n", name.c_str(), what.c_str());
+}
+
+Kit::Pair Kit::compile(const std::string &name, const std::string &program) {
+  Pair pair{folder / (name + ".mlir"), folder / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
+  std::ofstream(pair.source) << program;
+  reference.compile(pair.source, pair.reference);
+  tested.compile(pair.source, pair.tested);
+  return pair;
+}
+
+namespace {
+
+struct Options {
+  std::string backend, compiler, declined, work, programs = KVASIR_PROGRAMS, only;
+  std::string activations;
+  bool isLong = false;
+};
+
+void addOptions(CLI::App &app, Options &options) {
+  app.add_option("--backend", options.backend, "Its name, or the path of its library")->required();
+  app.add_option("--activations", options.activations, "As kvasir-compile takes it");
+  app.add_option("--declined", options.declined, "The list of what it declines; without it nothing is held against it");
+  app.add_option("--compiler", options.compiler, "kvasir-compile (default: the one beside this program)");
+  app.add_option("--programs", options.programs, "The folder of programs with state");
+  app.add_option("--work", options.work, "A folder to keep what is compiled (default: a temporary one)");
+  app.add_option("--only", options.only, "Cases whose names have this in them");
+  app.add_flag("--long", options.isLong, "More numbers of tokens, longer conversations");
+}
+
+void printSummary(const Report &report) {
+  std::printf("ops: %lu cases ran, %lu compared bit by bit with other batches and teams\n", report.numOpCases,
+              report.numBitChecks);
+  std::printf("functions: %lu taken, %lu declined and decomposed, %lu of ops that may be fused\n", report.numTaken,
+              report.numDeclined, report.numFused);
+  std::printf("state: %lu sequences ran; %lu calls refused as they must be\n", report.numSequences, report.numErrors);
+  std::printf("the largest difference is %.2f of its tolerance (%s)\n", report.worst, report.worstCase.c_str());
+  std::printf("%lu failures\n", report.failures());
+}
+
+int run(const Options &options, const std::filesystem::path &folder) {
+  const std::filesystem::path self = std::filesystem::canonical("/proc/self/exe").parent_path();
+  const std::string compiler = options.compiler.empty() ? (self / "kvasir-compile").string() : options.compiler;
+  std::vector<std::string> arguments;
+  if (!options.activations.empty())
+    arguments = {"--activations", options.activations};
+  std::filesystem::create_directories(folder);
+  Kit kit{{compiler, "reference", {}}, {compiler, options.backend, arguments}, folder, options.programs, options.only,
+          options.isLong, DeclinedList(options.declined), {}};
+  for (const Family &family : opFamilies())
+    runOps(kit, family);
+  runAttention(kit);
+  runPrograms(kit);
+  if (options.only.empty())
+    for (const std::string &line : kit.declined.unused())
+      kit.report.fail("the list", "has a line that no case needs: " + line);
+  printSummary(kit.report);
+  return kit.report.failures() ? 1 : 0;
+}
+
+} // namespace
+} // namespace conformance
+
+int main(int argc, char **argv) try {
+  CLI::App app("Runs the kit that every backend must pass.", "kvasir-conformance");
+  conformance::Options options;
+  addOptions(app, options);
+  CLI11_PARSE(app, argc, argv);
+  std::string made = (std::filesystem::temp_directory_path() / "conformance-XXXXXX").string();
+  if (options.work.empty() && !mkdtemp(made.data()))
+    throw std::runtime_error(made + ": cannot be made");
+  const int status = conformance::run(options, options.work.empty() ? made : options.work);
+  if (options.work.empty())
+    std::filesystem::remove_all(made);
+  return status;
+} catch (const std::exception &error) {
+  std::fprintf(stderr, "kvasir-conformance: %s\n", error.what());
+  return 1;
+}

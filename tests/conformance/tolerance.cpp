@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "tests/conformance/tolerance.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace conformance {
+namespace {
+
+constexpr double kUnit = 0x1p-24, kDeviations = 6, kTiny = 1e-36;
+constexpr uint64_t kGroup = 32;
+
+double sumError(uint64_t terms, double magnitude) { return 2 * kDeviations * std::sqrt(double(terms)) * kUnit * magnitude; }
+
+std::vector<double> times(const std::vector<float> &values, double factor) {
+  std::vector<double> limits;
+  for (const float value : values)
+    limits.push_back(std::abs(value) * factor + kTiny);
+  return limits;
+}
+
+/// Each result's pair of lanes is at most as large as its two inputs together.
+std::vector<double> ofRope(const Tensor &input) {
+  const uint64_t width = input.dims.back();
+  std::vector<double> limits(input.floats().size());
+  for (size_t i = 0; i < limits.size(); ++i) {
+    const auto row = input.floats().subspan(i / width * width, width);
+    limits[i] = 2 * 3 * kUnit * 2 * std::abs(*std::max_element(row.begin(), row.end(), [](float a, float b) {
+      return std::abs(a) < std::abs(b);
+    })) + kTiny;
+  }
+  return limits;
+}
+
+std::vector<double> ofNorm(uint64_t width, const std::vector<float> &expected) {
+  return times(expected, sumError(width, 0.5) + 2 * 4 * kUnit);
+}
+
+std::vector<double> ofEmbedding(const std::vector<float> &expected) {
+  // The product is at most as large as the row's values spread, and so is the sum.
+  float largest = 0;
+  for (const float value : expected)
+    largest = std::max(largest, std::abs(value));
+  return std::vector<double>(expected.size(), 2 * 2 * kUnit * 2 * largest);
+}
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+} // namespace
+
+std::vector<double> Tolerance::roundingErrors(std::span<const float> x) const {
+  std::vector<double> squares(x.size(), 0);
+  for (size_t begin = 0; rounding == Rounding::int8 && begin < x.size(); begin += kGroup) {
+    const auto group = x.subspan(begin, std::min<size_t>(kGroup, x.size() - begin));
+    float largest = 0;
+    for (const float value : group)
+      largest = std::max(largest, std::abs(value));
+    std::fill_n(squares.begin() + begin, group.size(), std::pow(largest / 254, 2));
+  }
+  for (size_t i = 0; rounding == Rounding::bf16 && i < x.size(); ++i)
+    squares[i] = 2 * std::pow(0x1p-8 * x[i], 2); // the weight's, too
+  return squares;
+}
+
+const Tolerance::Weights &Tolerance::weightsOf(const std::string &function, const std::vector<Tensor> &inputs) {
+  const Tensor &x = inputs.front();
+  const bool hasLayer = inputs.back().name == "layer";
+  const std::string key = function + (hasLayer ? "@" + std::to_string(inputs.back().bytes[0]) : "");
+  if (const auto found = known.find(key); found != known.end())
+    return found->second;
+  const uint64_t columns = x.dims.back();
+  std::vector<float> ones((columns + 1) * columns, 0); // the last row is zero, and gives the bias
+  for (uint64_t k = 0; k < columns; ++k)
+    ones[k * columns + k] = 1;
+  std::vector<Tensor> given{makeTensor(x.name, {columns + 1, columns}, ones)};
+  if (hasLayer)
+    given.push_back(inputs.back());
+  const std::vector<float> results = reference.call(function, given);
+  const uint64_t rows = results.size() / (columns + 1);
+  Weights weights{rows, columns, std::vector<float>(rows * columns)};
+  for (uint64_t k = 0; k < columns; ++k)
+    for (uint64_t n = 0; n < rows; ++n)
+      weights.values[n * columns + k] = results[k * rows + n] - results[columns * rows + n];
+  return known.emplace(key, std::move(weights)).first->second;
+}
+
+std::vector<double> Tolerance::ofLinear(const std::string &function, const std::vector<Tensor> &inputs,
+                                        std::span<const float> x, const std::vector<double> &error) {
+  const Weights &w = weightsOf(function, inputs);
+  std::vector<double> limits;
+  for (uint64_t begin = 0; begin < x.size(); begin += w.columns) {
+    const std::vector<double> squares = roundingErrors(x.subspan(begin, w.columns));
+    for (uint64_t n = 0; n < w.rows; ++n) {
+      double magnitude = 0, variance = 0, passed = 0;
+      for (uint64_t k = 0; k < w.columns; ++k) {
+        const double weight = std::abs(w.values[n * w.columns + k]);
+        magnitude += std::abs(x[begin + k]) * weight;
+        variance += squares[k] * weight * weight / 3;
+        passed += error.empty() ? 0 : error[begin + k] * weight;
+      }
+      limits.push_back(sumError(w.columns + 1, magnitude) + kDeviations * std::sqrt(variance) + passed + kTiny);
+    }
+  }
+  return limits;
+}
+
+std::vector<double> Tolerance::ofGate(const OpCase &op, const std::vector<Tensor> &normed,
+                                      const std::vector<double> &error) {
+  const std::string gateName = op.function + ".gate", upName = op.function + ".up";
+  const std::vector<float> gate = reference.call(gateName, normed), up = reference.call(upName, normed);
+  const std::vector<double> ofGate = ofLinear(gateName, normed, normed[0].floats(), error);
+  const std::vector<double> ofUp = ofLinear(upName, normed, normed[0].floats(), error);
+  std::vector<double> limits(gate.size());
+  for (size_t i = 0; i < limits.size(); ++i)
+    limits[i] = 1.1 * ofGate[i] * (std::abs(up[i]) + ofUp[i]) + std::abs(silu(gate[i])) * ofUp[i] +
+                16 * kUnit * std::abs(silu(gate[i]) * up[i]) + kTiny;
+  return limits;
+}
+
+std::vector<double> Tolerance::ofFused(const OpCase &op, const std::vector<Tensor> &inputs,
+                                       const std::vector<float> &expected) {
+  if (op.kind == Kind::linearAdd) {
+    std::vector<double> limits = ofLinear(op.function + ".linear", {inputs[0]}, inputs[0].floats(), {});
+    for (size_t i = 0; i < limits.size(); ++i)
+      limits[i] += 4 * kUnit * (std::abs(expected[i]) + std::abs(inputs[1].floats()[i]));
+    return limits;
+  }
+  const std::vector<float> rows = reference.call(op.function + ".norm", inputs);
+  const std::vector<Tensor> normed{makeTensor("input", inputs[0].dims, rows)};
+  const std::vector<double> error = ofNorm(inputs[0].dims.back(), rows);
+  return op.kind == Kind::gateUp ? ofGate(op, normed, error)
+                                 : ofLinear(op.function + ".linear", normed, normed[0].floats(), error);
+}
+
+std::vector<double> Tolerance::of(const OpCase &op, const std::vector<Tensor> &inputs,
+                                  const std::vector<float> &expected) {
+  switch (op.kind) {
+  case Kind::exact:
+    return std::vector<double>(expected.size(), 0);
+  case Kind::embedding:
+    return ofEmbedding(expected);
+  case Kind::rmsNorm:
+    return ofNorm(inputs[0].dims.back(), expected);
+  case Kind::rope:
+    return ofRope(inputs[0]);
+  case Kind::ropeAngles:
+    return std::vector<double>(expected.size(), 4 * kUnit);
+  case Kind::swiglu:
+    return times(expected, 2 * 8 * kUnit);
+  case Kind::linear:
+    return ofLinear(op.function, inputs, inputs[0].floats(), {});
+  default:
+    return ofFused(op, inputs, expected);
+  }
+}
+
+} // namespace conformance
