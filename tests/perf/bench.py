@@ -1,6 +1,6 @@
 """Measures Kvasir and llama.cpp in turn on the same file and the same threads, and holds the ratios to their goals.
 
-usage: bench.py [--rounds 5] [--threads 2] [--markdown]
+usage: bench.py [--rounds 5] [--threads 2] [--formats Q4_1,Q8_0]
 
 Each round runs one after the other; a figure is the median over the rounds, and a ratio the median of the rounds'
 ratios. Beside each figure stands the share of this machine's own limit, measured by `kvasir bench` in the same run.
