@@ -10,7 +10,9 @@ std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(P
   if (!description)
     throw std::runtime_error(description.message());
   static constexpr kv_host kHost = {sizeof(kv_host), KV_ABI, 0, 0};
-  Program program{kvasir_plugin(&kHost), *description};
+  Program program;
+  program.plugin = kvasir_plugin(&kHost);
+  program.description = *description;
   if (change)
     change(program);
   return std::make_shared<Model>(std::move(program), ModelOptions{threads, Pinning::off});
