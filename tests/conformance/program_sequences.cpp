@@ -5,6 +5,7 @@
 
 #include "kvasir/audit.hpp"
 
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -15,6 +16,12 @@ using kvasir::test::Ids;
 
 constexpr size_t kLength = 300;
 
+// How far logits may be from reference's, in their standard deviations. Norms bring every stream to one size, so n
+// roundings of a relative size r leave r sqrt(n) of it, and the largest of 30000 numbers is at 4.5 times that. A layer has
+// 7 linears, whose activations err by max|x| / (254 sqrt(3)) = 0.0068 in int8, by 2^-8 sqrt(2 / 3) = 0.0032 in bf16; and 4
+// roundings to bf16, of 2^-8 / sqrt(3), where its rows are stored so. Six layers; f32 sums leave less than 0.001.
+constexpr double kLargest = 4.5, kLinears = 7 * 6, kRoundings = 4 * 6, kSums = 1e-3;
+
 /// Everything that a conversation leaves behind.
 struct Trace {
   std::vector<float> logits, rows;
@@ -23,12 +30,14 @@ struct Trace {
 
 class ProgramRunner {
 public:
-  ProgramRunner(Kit &kit, std::string name, const std::filesystem::path &path)
-      : report(kit.report), name(std::move(name)), one(path.string(), {1}), team(path.string(), {3}),
+  ProgramRunner(Kit &kit, std::string name, const Kit::Pair &pair)
+      : report(kit.report), name(std::move(name)), reference(pair.reference.string(), {1}),
+        one(pair.tested.string(), {1}), team(pair.tested.string(), {3}),
         ids(kvasir::test::randomIds(random, kLength, one.facts().vocabulary)) {}
 
   void run() {
     const Trace whole = inChunks(one, {kLength});
+    compare(inChunks(reference, {kLength}).logits, whole.logits);
     expect(whole, inChunks(team, {kLength}), "on three threads");
     expect(whole, inChunks(one, std::vector<size_t>(kLength, 1)), "token by token");
     expect(whole, inChunks(one, {1, 2, 124, 1, 1, 126, 1, 1, 3, 40}), "in calls around the borders of blocks");
@@ -40,6 +49,32 @@ public:
   }
 
 private:
+  double limit() const {
+    const Json description = Json::parse(one.description());
+    const std::string activations = description.at("numerics").at("activations");
+    const double ofLinear = activations == "int8" ? 0.0068 : activations == "bf16" ? 0.0032 : 0;
+    const double ofRow = kvasir::test::slotsOf(one)[0].element == "f32" ? 0 : 0x1p-8 / std::sqrt(3);
+    return kSums + kLargest * std::sqrt(kLinears * ofLinear * ofLinear + kRoundings * ofRow * ofRow);
+  }
+
+  /// Fused kernels run in whole programs only, so here they meet reference.
+  void compare(const std::vector<float> &expected, const std::vector<float> &actual) {
+    ++report.numSequences;
+    double squares = 0, largest = expected.size() == actual.size() ? 0 : INFINITY;
+    for (size_t i = 0; i < std::min(expected.size(), actual.size()); ++i) {
+      squares += double(expected[i]) * expected[i];
+      const double difference = std::abs(double(actual[i]) - expected[i]);
+      largest = std::isfinite(difference) ? std::max(largest, difference) : INFINITY;
+    }
+    const double share = largest / (limit() * std::sqrt(squares / double(expected.size())));
+    if (!(share <= 1))
+      report.fail(name, "gives logits that are " + std::to_string(share) + " times as far from reference's as they may be");
+    if (share > report.worst) {
+      report.worst = share;
+      report.worstCase = name;
+    }
+  }
+
   void expect(const Trace &whole, const Trace &other, const char *how) {
     ++report.numSequences;
     if (!(whole == other))
@@ -122,7 +157,7 @@ private:
 
   Report &report;
   std::string name;
-  kvasir::Model one, team;
+  kvasir::Model reference, one, team;
   kvasir::test::Random random{3};
   Ids ids;
 };
@@ -139,7 +174,7 @@ void runPrograms(Kit &kit) {
       throw std::runtime_error((kit.programs / (name + ".mlir")).string() + ": cannot be read");
     const Kit::Pair pair = kit.compile(name, text.str());
     try {
-      ProgramRunner(kit, name, pair.tested).run();
+      ProgramRunner(kit, name, pair).run();
     } catch (const kvasir::Error &error) {
       kit.report.fail(name, error.what());
     }
