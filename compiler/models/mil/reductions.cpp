@@ -97,6 +97,15 @@ SmallVector<Value> extentsOf(ArrayRef<Scalar> dims, ArrayRef<bool> isReduced) {
   return extents;
 }
 
+/// The dims of a result: reduced ones are 1 or go.
+Scalars dimsOf(OpImport &op, const Tensor &x, ArrayRef<bool> isReduced, bool keepsDims) {
+  Scalars dims;
+  for (auto [dim, reduced] : llvm::zip_equal(x.dims, isReduced))
+    if (!reduced || keepsDims)
+      dims.push_back(reduced ? op.scalars.constant(1) : dim);
+  return dims;
+}
+
 /// The indices of x where the kept dims are at `outer` and the reduced ones at `inner`.
 SmallVector<Value> merged(ArrayRef<bool> isReduced, ValueRange outer, ValueRange inner) {
   SmallVector<Value> indices;
@@ -145,10 +154,7 @@ void importReduction(OpImport &op) {
     return op.fail("gives fractions of integers, which is not compiled");
   if (op.failed())
     return;
-  Scalars dims;
-  for (auto [dim, reduced] : llvm::zip_equal(x.dims, isReduced))
-    if (!reduced || keepsDims)
-      dims.push_back(reduced ? op.scalars.constant(1) : dim);
+  Scalars dims = dimsOf(op, x, isReduced, keepsDims);
   Value source = op.valueOf(x);
   SmallVector<Value> extents = extentsOf(x.dims, isReduced);
   Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
@@ -171,10 +177,7 @@ void importSoftmax(OpImport &op) {
     return;
   SmallVector<bool> isReduced(x.rank());
   isReduced[axis] = true;
-  Scalars dims;
-  for (auto [i, dim] : llvm::enumerate(x.dims))
-    if (int64_t(i) != axis)
-      dims.push_back(dim);
+  Scalars dims = dimsOf(op, x, isReduced, /*keepsDims=*/false);
   Value source = op.valueOf(x);
   SmallVector<Value> extents{x.dims[axis].value};
   auto fold = [&](double first, function_ref<Value(Builder &, ValueRange, ValueRange, Value)> body) {
@@ -257,10 +260,7 @@ void importArgument(OpImport &op) {
     return;
   SmallVector<bool> isReduced(x.rank());
   isReduced[axis] = true;
-  Scalars dims;
-  for (auto [i, dim] : llvm::enumerate(x.dims))
-    if (int64_t(i) != axis || keepsDims)
-      dims.push_back(int64_t(i) == axis ? op.scalars.constant(1) : dim);
+  Scalars dims = dimsOf(op, x, isReduced, keepsDims);
   Value source = op.valueOf(x);
   Value result = emitGenerate(op, Element::i32, dims, [&](Builder &b, ValueRange indices) -> Value {
     SmallVector<Value> kept = keptOf(isReduced, indices, keepsDims);
