@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/describe.h"
 
+#include "compiler/passes/element_type.h"
 #include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
 
@@ -64,22 +65,6 @@ SlotDescription describeRegister(kv::RegisterOp reg) {
   for (int64_t extent : cast<RankedTensorType>(reg.getContent()).getShape())
     slot.shape.push_back(extent);
   return slot;
-}
-
-std::optional<ElementType> elementOf(Type type) {
-  if (type.isF32())
-    return ElementType::f32;
-  if (type.isF16())
-    return ElementType::f16;
-  if (type.isBF16())
-    return ElementType::bf16;
-  if (type.isInteger(8))
-    return ElementType::i8;
-  if (type.isInteger(32))
-    return ElementType::i32;
-  if (type.isInteger(64))
-    return ElementType::i64;
-  return std::nullopt;
 }
 
 TensorRole roleOf(StringRef name) {

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/passes/element_type.h"
 #include "compiler/passes/passes.h"
 
 using namespace mlir;
 using namespace kvasir;
 
 namespace {
+/// How a register's numbers are stored: as tensors' are, but for i64, which no state has.
 std::optional<ElementType> registerElement(Type type) {
-  if (type.isF32())
-    return ElementType::f32;
-  if (type.isF16())
-    return ElementType::f16;
-  if (type.isBF16())
-    return ElementType::bf16;
-  if (type.isInteger(8))
-    return ElementType::i8;
-  if (type.isInteger(32))
-    return ElementType::i32;
-  return std::nullopt;
+  std::optional<ElementType> element = elementOf(type);
+  return element == ElementType::i64 ? std::nullopt : element;
 }
 
 /// A register's elements as they are, layer after layer in row-major order; no backend asks for anything else.
