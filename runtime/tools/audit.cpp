@@ -11,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <optional>
 
@@ -25,14 +24,6 @@ struct AuditCommand {
   uint32_t threads = 0;
   bool printsJson = false, printsAll = false;
 };
-
-void writePage(const std::string &path, const std::string &page) {
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file)
-    throw Failed("can't write '" + path + "': " + std::strerror(errno));
-}
 
 int audit(const AuditCommand &command) {
   if (isPackage(command.model))
@@ -52,7 +43,7 @@ int audit(const AuditCommand &command) {
   options.cancel = &interrupt.cancel();
   Audit audit = runAudit(model, options);
   if (!command.page.empty())
-    writePage(command.page, audit.html());
+    writeFile(command.page, audit.html());
   const auto findings = audit.findings();
   for (size_t i = 0; command.printsAll && !command.printsJson && i < findings.size(); ++i)
     print(findings[i] + "\n");

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace kvasir::tools {
@@ -232,14 +231,6 @@ std::string pageOf(const std::string &package, const Report &report) {
          pageSection("Not done", report.notes);
 }
 
-void writePage(const std::string &path, const std::string &page) {
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file)
-    throw Failed("can't write '" + path + "': " + std::strerror(errno));
-}
-
 } // namespace
 
 bool isPackage(const std::string &path) {
@@ -255,7 +246,7 @@ int auditPackage(const PackageAuditOptions &options) {
   if (report.result.empty())
     report.result = resultOf(report.findings);
   if (!options.page.empty())
-    writePage(options.page, pageOf(options.package, report));
+    writeFile(options.page, pageOf(options.package, report));
   printNow(options.printsJson ? jsonOf(report) : textOf(report));
   return report.result == "bug" ? kFailed : kDone;
 }

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 namespace kvasir::tools {
 namespace {
@@ -23,6 +24,14 @@ void printNow(std::string_view text) {
   print(text);
   if (std::fflush(stdout) != 0)
     failToWrite();
+}
+
+void writeFile(const std::string &path, std::string_view bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  file.close();
+  if (!file)
+    throw Failed("can't write '" + path + "': " + std::strerror(errno));
 }
 
 std::string bytesText(double bytes) {
