@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The list of architectures: one sorted line an entry.
+// The list of architectures, which CMakeLists.txt has.
 #include "compiler/models/architecture.h"
 
 #include "compiler/frontends/gguf/weights.h"
@@ -14,7 +14,9 @@ namespace kvasir {
 namespace {
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", buildLlama},
+#define KVASIR_ARCHITECTURE(name, room) {name, room::build},
+#include "compiler/models/architectures.inc"
+#undef KVASIR_ARCHITECTURE
 };
 
 std::string knownArchitectures() {

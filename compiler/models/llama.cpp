@@ -308,7 +308,7 @@ DictionaryAttr describeModel(Builder &b, const LlamaShape &s, StringRef name) {
 
 } // namespace
 
-ModuleResult buildLlama(const ModelSource &source, MLIRContext *context) {
+ModuleResult llama::build(const ModelSource &source, MLIRContext *context) {
   Configuration configuration(source.metadata, "llama");
   LlamaShape shape = readShape(configuration, source.weights);
   if (configuration.failure())

@@ -1,20 +1,22 @@
-"""The f32 oracle: any llama model in GGUF, in numpy, on the dequantised weights; in f64 when asked.
+"""The f32 oracle: any llama model in GGUF, in numpy, on the dequantised weights; in f64 when asked. What another
+architecture does otherwise is in oracles/ARCHITECTURE.py, a class Oracle of its own.
 
 usage: oracle.py MODEL.gguf IDS [N]      prints N (default 1) greedy ids after IDS (comma-separated)
 
 Shapes: T tokens of a call, P tokens held before it, H query heads, G key/value heads, D head width.
 Rope follows transformers' modeling_rope_utils.py; that GGUF's llama turns adjacent lanes is the file format's doing.
 """
+import importlib
 import sys
 
 import gguf
 import numpy as np
 
 
-
 class Configuration:
     def __init__(self, reader):
         self.fields = reader.fields
+        self.architecture = self.fields["general.architecture"].contents()
         self.layers = self.get("block_count")
         self.width = self.get("embedding_length")
         self.heads = self.get("attention.head_count")
@@ -25,10 +27,10 @@ class Configuration:
         self.rotated = self.get("rope.dimension_count", self.key_width)
 
     def get(self, name, otherwise=None):
-        field = self.fields.get("llama." + name)
+        field = self.fields.get(self.architecture + "." + name)
         if field is None:
             if otherwise is None:
-                raise KeyError("llama." + name)
+                raise KeyError(self.architecture + "." + name)
             return otherwise
         return field.contents()
 
@@ -77,6 +79,12 @@ class Oracle:
             self.weights[tensor.name] = values.reshape(tensor.shape[::-1]).astype(precision)
         self.frequencies, self.magnitude = rope_angles(self.config, self.weights)
 
+    def embed(self, ids):
+        return self.weights["token_embd.weight"][np.asarray(ids)]
+
+    def gated(self, gate, up):
+        return gate / (1 + np.exp(-gate)) * up
+
     def norm(self, x, name):
         mean = (x * x).mean(-1, keepdims=True) + self.precision(self.config.epsilon)
         return x / np.sqrt(mean) * self.weights[name + ".weight"]
@@ -119,19 +127,26 @@ class Oracle:
         x = x + self.linear(self.attend(query, key, value, positions[0]), name + "attn_output")
         normed = self.norm(x, name + "ffn_norm")
         gate, up = self.linear(normed, name + "ffn_gate"), self.linear(normed, name + "ffn_up")
-        return x + self.linear(gate / (1 + np.exp(-gate)) * up, name + "ffn_down"), (key, value)
+        return x + self.linear(self.gated(gate, up), name + "ffn_down"), (key, value)
 
     def forward(self, ids, past=None):
         """Logits [T, V], and the rows of all layers: [(keys [P + T, G, D], values)] to be given as `past` next time."""
         first = 0 if past is None else len(past[0][0])
         positions = np.arange(first, first + len(ids))
-        x, rows = self.weights["token_embd.weight"][np.asarray(ids)], []
+        x, rows = self.embed(ids), []
         for index in range(self.config.layers):
             x, row = self.layer(x, index, positions, None if past is None else past[index])
             rows.append(row)
         x = self.norm(x, "output_norm")
         head = "output" if "output.weight" in self.weights else "token_embd"
         return self.linear(x, head), rows
+
+
+def of(path, precision=np.float32):
+    """The oracle of the file's architecture."""
+    architecture = Configuration(gguf.GGUFReader(path)).architecture
+    module = sys.modules[__name__] if architecture == "llama" else importlib.import_module("oracles." + architecture)
+    return module.Oracle(path, precision)
 
 
 def logits(path, ids):

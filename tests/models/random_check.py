@@ -35,7 +35,7 @@ def check(args, folder):
     subprocess.run([args.compiler, source, "-o", compiled, *exact], check=True)
     ids = [int(i) for i in np.random.default_rng(5).integers(0, 256, args.tokens)]
     subprocess.run([args.kvasir, "logits", compiled, "--ids", ",".join(map(str, ids)), "-o", out], check=True)
-    truth, rounded = (oracle.Oracle(source, precision).forward(ids)[0] for precision in (np.float64, np.float32))
+    truth, rounded = (oracle.of(source, precision).forward(ids)[0] for precision in (np.float64, np.float32))
     limit = SUMMATION * np.abs(rounded - truth).max()
     if args.state_in_bf16:
         limit = max(limit, STATE_IN_BF16 * truth.std())

@@ -1,11 +1,11 @@
-"""Writes a small random llama model as GGUF, tokenizer and all.
+"""Writes a small random model with llama's tensors as GGUF, tokenizer and all.
 
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
-                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE] [--seed 0]
+                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE] [--seed 0] [--architecture llama]
 
---type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K. K-quants need widths that 256
-divides. --mixed gives ffn_down of every second layer another type, as Q4_K_M files do.
+--type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
+gguf-py quantises to. K-quants need widths that 256 divides. --mixed gives ffn_down of every second layer another type, as Q4_K_M files do.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
 import argparse
@@ -100,7 +100,7 @@ def add_layer(writer, rng, index, args, key_width):
 def write_model(args):
     rng = np.random.default_rng(args.seed)
     key_width = args.key_width or args.width // args.heads
-    writer = gguf.GGUFWriter(args.out, "llama")
+    writer = gguf.GGUFWriter(args.out, args.architecture)
     writer.add_name("random")
     writer.add_block_count(args.layers)
     writer.add_context_length(args.context)
@@ -131,6 +131,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--type", default="F32")
     parser.add_argument("--mixed")
+    parser.add_argument("--architecture", default="llama")
     for name, value in (("width", 64), ("heads", 4), ("key-heads", 2), ("key-width", 0), ("feed-forward", 128),
                         ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0)):
         parser.add_argument("--" + name, type=int, default=value)

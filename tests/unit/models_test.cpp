@@ -113,8 +113,8 @@ TEST_CASE("biases, a separate output and layers of different formats") {
 
 TEST_CASE("what can't be built is said in one line") {
   Compiler compiler;
-  CHECK(compiler.error([](SmallModel &m) { m.metadata["general.architecture"] = "mamba"; }) ==
-        "architecture 'mamba' is not known; known are: llama");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["general.architecture"] = "mamba"; })
+            .starts_with("architecture 'mamba' is not known; known are: "));
   CHECK(compiler.error([](SmallModel &m) { m.metadata.erase("general.architecture"); }) ==
         "metadata 'general.architecture' is missing or no string");
   CHECK(compiler.error([](SmallModel &m) { m.metadata.erase("llama.block_count"); }) ==
