@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Packing in panels, in planes and scattered, read back element by element through the layout itself.
-#include "compiler/frontends/gguf/unpack.h"
+#include "compiler/frontends/gguf/block_formats.h"
 #include "compiler/packing/packer.h"
 
 #include <doctest/doctest.h>
@@ -18,6 +18,14 @@ constexpr WeightForm kQ4_1{.codes = ElementType::u4, .group = 32, .scale = Eleme
 constexpr WeightForm kQ5_0{.codes = ElementType::u5, .group = 32, .scale = ElementType::f16, .zero = 16};
 constexpr WeightForm kQ8_0{.codes = ElementType::i8, .group = 32, .scale = ElementType::f16};
 constexpr WeightForm kF32{};
+
+auto unpackerOf(std::string_view type) {
+  for (const gguf::BlockFormat &format : gguf::blockFormats())
+    if (format.type == type)
+      return format.unpack;
+  FAIL("no format ", type);
+  std::abort();
+}
 
 /// Tensors of random blocks.
 class RandomWeights : public WeightSource {
@@ -166,13 +174,13 @@ void checkPacked(PackedWeight weight, const RandomWeights &source) {
 TEST_CASE("panels of quantised rows") {
   RandomWeights source;
   for (const char *name : {"blk.0.w", "blk.1.w", "blk.2.w"})
-    source.add(name, 96, 128, kQ4_1, 20, gguf::unpackQ4_1);
+    source.add(name, 96, 128, kQ4_1, 20, unpackerOf("Q4_1"));
   checkPacked({"blk.{}.w", 3, 96, 128, kQ4_1, panels(96, 128)}, source);
 }
 
 TEST_CASE("rows that fill no panel are padded with zeros") {
   RandomWeights source;
-  source.add("w", 70, 64, kQ4_1, 20, gguf::unpackQ4_1);
+  source.add("w", 70, 64, kQ4_1, 20, unpackerOf("Q4_1"));
   PackedWeight weight{"w", 1, 70, 64, kQ4_1, panels(70, 64)};
   checkPacked(weight, source);
   weight.strideBytes = weight.layout.sizeBytes;
@@ -186,14 +194,14 @@ TEST_CASE("rows that fill no panel are padded with zeros") {
 
 TEST_CASE("panels larger than a tile") {
   RandomWeights source;
-  source.add("w", 64, 32768, kQ4_1, 20, gguf::unpackQ4_1);
+  source.add("w", 64, 32768, kQ4_1, 20, unpackerOf("Q4_1"));
   checkPacked({"w", 1, 64, 32768, kQ4_1, panels(64, 32768)}, source);
 }
 
 TEST_CASE("planes of dense codes") {
   RandomWeights source;
-  source.add("five", 48, 64, kQ5_0, 22, gguf::unpackQ5_0);
-  source.add("eight", 48, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  source.add("five", 48, 64, kQ5_0, 22, unpackerOf("Q5_0"));
+  source.add("eight", 48, 64, kQ8_0, 34, unpackerOf("Q8_0"));
   checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u5)}, source);
   checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u6)}, source);
   checkPacked({"five", 1, 48, 64, kQ5_0, planes(48, 64, ElementType::u8)}, source);
@@ -203,13 +211,13 @@ TEST_CASE("planes of dense codes") {
 
 TEST_CASE("values, scattered over the whole weight") {
   RandomWeights source;
-  source.add("w", 40, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  source.add("w", 40, 64, kQ8_0, 34, unpackerOf("Q8_0"));
   checkPacked({"w", 1, 40, 64, kQ8_0, transposedValues(40, 64)}, source);
 }
 
 TEST_CASE("a vector of f32 stays as it is") {
   RandomWeights source;
-  source.add("n", 1, 100, kF32, 4, gguf::unpackFloats);
+  source.add("n", 1, 100, kF32, 4, unpackerOf("F32"));
   Layout plain{400, {{PlaneRole::value, ElementType::f32, 0, {{Axis::column, 100, 32}}}}};
   PackedWeight weight{"n", 1, 1, 100, kF32, plain};
   weight.strideBytes = 400;
@@ -220,8 +228,8 @@ TEST_CASE("a vector of f32 stays as it is") {
 
 TEST_CASE("members of different formats are packed in the form that holds them all") {
   RandomWeights source;
-  source.add("blk.0.w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
-  source.add("blk.1.w", 32, 64, kQ8_0, 34, gguf::unpackQ8_0);
+  source.add("blk.0.w", 32, 64, kQ5_0, 22, unpackerOf("Q5_0"));
+  source.add("blk.1.w", 32, 64, kQ8_0, 34, unpackerOf("Q8_0"));
   checkPacked({"blk.{}.w", 2, 32, 64, joinForms(kQ5_0, kQ8_0), planes(32, 64, ElementType::u8)}, source);
 }
 
@@ -240,8 +248,8 @@ TEST_CASE("a layout that can't hold its weight is refused") {
 
 TEST_CASE("errors come out of the tasks") {
   RandomWeights source;
-  source.add("blk.0.w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
-  source.add("blk.1.w", 16, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  source.add("blk.0.w", 32, 64, kQ5_0, 22, unpackerOf("Q5_0"));
+  source.add("blk.1.w", 16, 64, kQ5_0, 22, unpackerOf("Q5_0"));
   auto ignore = [](uint64_t, uint64_t) {};
   auto accept = [](uint64_t, std::span<const uint8_t>) -> Status { return Done{}; };
   auto refuse = [](uint64_t, std::span<const uint8_t>) -> Status { return Failure{"disk full"}; };
@@ -257,9 +265,9 @@ TEST_CASE("errors come out of the tasks") {
 
 TEST_CASE("the fingerprint is of sources and configuration, not of layouts") {
   RandomWeights source, other;
-  source.add("w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
-  other.add("x", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
-  other.add("w", 32, 64, kQ5_0, 22, gguf::unpackQ5_0);
+  source.add("w", 32, 64, kQ5_0, 22, unpackerOf("Q5_0"));
+  other.add("x", 32, 64, kQ5_0, 22, unpackerOf("Q5_0"));
+  other.add("w", 32, 64, kQ5_0, 22, unpackerOf("Q5_0"));
   PackedWeight dense{"w", 1, 32, 64, kQ5_0, planes(32, 64, ElementType::u5)};
   PackedWeight wide{"w", 1, 32, 64, kQ5_0, planes(32, 64, ElementType::u8)};
   Digest digest = *fingerprint({dense}, source, "c");

@@ -16,6 +16,9 @@ struct BlockFormat {
   void (*unpack)(const uint8_t *blocks, WeightRow &row); ///< a whole row
 };
 
+/// All, by name.
+std::span<const BlockFormat> blockFormats();
+
 /// Null if weights can't have that type.
 const BlockFormat *findBlockFormat(const TensorType &type);
 

@@ -48,8 +48,6 @@ void unpackNibbles(const uint8_t *nibbles, uint8_t *codes) {
     }
 }
 
-} // namespace
-
 void unpackQ4_K(const uint8_t *block, WeightRow &row) {
   constexpr uint64_t kBlockBytes = 144;
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
@@ -89,5 +87,17 @@ void unpackQ6_K(const uint8_t *block, WeightRow &row) {
     }
   }
 }
+
+using enum ElementType;
+
+constexpr BlockFormat kFormats[] = {
+    {"Q4_K", {.codes = u4, .group = 32, .scale = f32, .min = f32}, unpackQ4_K},
+    {"Q5_K", {.codes = u5, .group = 32, .scale = f32, .min = f32}, unpackQ5_K},
+    {"Q6_K", {.codes = u6, .group = 16, .scale = f32, .zero = 32}, unpackQ6_K},
+};
+
+} // namespace
+
+std::span<const BlockFormat> k::formats() { return kFormats; }
 
 } // namespace kvasir::gguf

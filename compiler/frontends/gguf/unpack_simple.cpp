@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are elements
+// Floats; and blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are elements
 // 0 to 15, high ones 16 to 31. Source: ggml-common.h, block_q4_0 to block_q8_0.
 #include "compiler/frontends/gguf/unpack.h"
 
@@ -42,8 +42,6 @@ template <Min min, FifthBit fifthBit> void unpackRow(const uint8_t *block, Weigh
   }
 }
 
-} // namespace
-
 void unpackFloats(const uint8_t *blocks, WeightRow &row) {
   std::memcpy(row.codes(), blocks, row.columns() * codeBytes(row.form()));
 }
@@ -59,5 +57,22 @@ void unpackQ8_0(const uint8_t *blocks, WeightRow &row) {
     std::memcpy(row.codes() + b * kBlock, blocks + 2, kBlock);
   }
 }
+
+using enum ElementType;
+
+constexpr BlockFormat kFormats[] = {
+    {"BF16", {.codes = bf16}, unpackFloats},
+    {"F16", {.codes = f16}, unpackFloats},
+    {"F32", {.codes = f32}, unpackFloats},
+    {"Q4_0", {.codes = u4, .group = 32, .scale = f16, .zero = 8}, unpackQ4_0},
+    {"Q4_1", {.codes = u4, .group = 32, .scale = f16, .min = f16}, unpackQ4_1},
+    {"Q5_0", {.codes = u5, .group = 32, .scale = f16, .zero = 16}, unpackQ5_0},
+    {"Q5_1", {.codes = u5, .group = 32, .scale = f16, .min = f16}, unpackQ5_1},
+    {"Q8_0", {.codes = i8, .group = 32, .scale = f16}, unpackQ8_0},
+};
+
+} // namespace
+
+std::span<const BlockFormat> simple::formats() { return kFormats; }
 
 } // namespace kvasir::gguf
