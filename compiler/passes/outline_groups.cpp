@@ -46,29 +46,73 @@ struct OutlineGroups : PassWrapper<OutlineGroups, OperationPass<ModuleOp>> {
                     arith::ArithDialect, math::MathDialect, scf::SCFDialect, vector::VectorDialect>();
   }
   void runOnOperation() override {
-    SmallVector<kv::GroupOp> groups;
-    getOperation().walk([&](kv::GroupOp group) { groups.push_back(group); });
-    for (kv::GroupOp group : groups)
-      if (failed(outline(group)))
+    SmallVector<Outlined> groups;
+    getOperation().walk([&](kv::GroupOp group) { groups.emplace_back().group = group; });
+    llvm::erase_if(groups, [&](Outlined &each) { return !readSignature(each); });
+    for (auto [i, each] : llvm::enumerate(groups)) {
+      auto before = ArrayRef(groups).take_front(i);
+      const auto *twin = llvm::find_if(before, [&](const Outlined &other) { return isSameWork(other, each); });
+      each.first = twin - groups.begin();
+    }
+    for (Outlined &each : groups)
+      if (failed(outline(each, groups[each.first].kernel)))
         return signalPassFailure();
   }
 
 private:
-  LogicalResult outline(kv::GroupOp group) {
+  /// A group on its way to a kernel.
+  struct Outlined {
+    kv::GroupOp group;
+    KernelSignature signature;
+    std::optional<int64_t> rows; ///< where the function is specialised for them
+    size_t first = 0;            ///< the first of the groups that do the same, whose kernel serves them all
+    func::FuncOp kernel;         ///< of that first one
+  };
+
+  /// False if the backend declines: then the group is its body.
+  bool readSignature(Outlined &outlined) {
+    kv::GroupOp group = outlined.group;
     llvm::Expected<KernelSignature> signature = backend.signature(group);
     if (!signature) {
       group.emitRemark("declined: ") << llvm::toString(signature.takeError());
-      return inlineBody(group), success();
+      inlineBody(group);
+      return false;
     }
-    sinkSelects(group);
-    SmallVector<Value> operands = groupOperands(group);
-    func::FuncOp kernel = declareKernel(group, operands);
-    std::optional<int64_t> rows;
+    outlined.signature = *signature;
     if (Value batch = batchOf(group))
-      rows = kv::knownOf(batch, "kv.tokens");
-    if (failed(backend.emit({group, operands, kernel, variant, rows})))
-      return failure();
-    return replaceByInvoke(group, operands, kernel, *signature);
+      outlined.rows = kv::knownOf(batch, "kv.tokens");
+    sinkSelects(group);
+    return true;
+  }
+
+  /// Whether one kernel can do both: the same ops, on operands in the same order.
+  static bool isSameWork(const Outlined &one, const Outlined &other) {
+    kv::GroupOp first = one.group, second = other.group;
+    SmallVector<Value> operands = groupOperands(first), others = groupOperands(second);
+    if (first.getKernel() != second.getKernel() || one.rows != other.rows ||
+        TypeRange(ValueRange(operands)) != TypeRange(ValueRange(others)))
+      return false;
+    llvm::DenseMap<Value, Value> known;
+    for (auto [operand, twin] : llvm::zip_equal(operands, others))
+      known[operand] = twin;
+    auto check = [&](Value operand, Value twin) {
+      if (Value expected = known.lookup(operand))
+        return success(expected == twin);
+      return success(operand.getType() == twin.getType()); // a slot or the batch: there is one of each
+    };
+    auto mark = [&](Value result, Value twin) { known[result] = twin; };
+    return OperationEquivalence::isRegionEquivalentTo(&first.getBody(), &second.getBody(), check, mark,
+                                                      OperationEquivalence::IgnoreLocations);
+  }
+
+  LogicalResult outline(Outlined &each, func::FuncOp kernel) {
+    SmallVector<Value> operands = groupOperands(each.group);
+    if (!kernel) {
+      kernel = each.kernel = declareKernel(each.group, operands);
+      if (failed(backend.emit({each.group, operands, kernel, variant, each.rows})))
+        return failure();
+    }
+    return replaceByInvoke(each.group, operands, kernel, each.signature);
   }
 
   static void inlineBody(kv::GroupOp group) {

@@ -38,6 +38,7 @@ std::unique_ptr<mlir::Pass> makeProbeOps();
 std::unique_ptr<mlir::Pass> makeRecordGraph(std::string &json, Probes probes);
 std::unique_ptr<mlir::Pass> makeSeparateOuts();
 std::unique_ptr<mlir::Pass> makeSpecialise();
+std::unique_ptr<mlir::Pass> makeTakeEarly();
 std::unique_ptr<mlir::Pass> makeYieldInPlace();
 
 /// The passes that need no backend.

@@ -21,6 +21,7 @@ void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, P
     pipeline.addPass(makeRecordGraph(*graph, probes)); // as the model was written, whatever kernels will do it
   if (probes == Probes::eachOp)
     pipeline.addPass(makeProbeOps()); // before groups: kernels are probed like all else
+  pipeline.addNestedPass<func::FuncOp>(makeTakeEarly()); // before groups: what they wrap moves
   pipeline.addPass(makeMatchGroups(backend));
   pipeline.addPass(kv::createVerifyState());
   pipeline.addPass(makeSpecialise()); // after groups: one body is proved and matched, not two
@@ -70,6 +71,7 @@ void kvasir::registerTensorPasses() {
   registerPass(makeProbeOps);
   registerPass(makeSeparateOuts);
   registerPass(makeSpecialise);
+  registerPass(makeTakeEarly);
   registerPass(makeYieldInPlace);
   PassPipelineRegistration<>("lower-program", "from a proved program that no backend takes to memrefs",
                              addCommonPasses);
