@@ -58,7 +58,8 @@ struct KernelSignature {
 /// (tensors as memrefs of identity layout, index as it is; slots and batches are left out: they are reached through
 /// the call), the results as memrefs, and the scratch as memref<?xi8> (64-byte aligned). Every member of the team calls
 /// it; it shares the work by itself, may call the barrier (kvasir::emitBarrier), and returns nothing. The caller puts
-/// a barrier after it.
+/// a barrier after it. It serves all groups of the same ops, whatever their operands: a layer's number comes from its
+/// operand, even where that is a constant.
 struct KernelRequest {
   kv::GroupOp group;
   mlir::ArrayRef<mlir::Value> operands;

@@ -105,6 +105,33 @@ struct Emitter {
     });
   }
 
+  /// `token`'s number among `tokens` from `first` on, and whether it is one of them.
+  std::pair<Value, Value> within(Value token, Value first, Value tokens) const {
+    Value number = code.sub(token, first);
+    return {number, code.andI(code.less(code.num(-1), number), code.less(number, tokens))};
+  }
+
+  Value wantedToken(Value w) const { return code.fromIndex(frame().wanted(code.toIndex(w))); }
+
+  /// body(row among the results, token's number) for those of `tokens` tokens from `first` on that are results.
+  void forEachResult(Value first, Value tokens, llvm::function_ref<void(Value, Value)> body) const {
+    if (!attention.wantedOnly)
+      return code.loop(code.num(0), tokens, 1, [&](Value number) { body(code.add(first, number), number); });
+    code.loop(code.num(0), code.fromIndex(frame().wantedCount()), 1, [&](Value w) {
+      auto [number, isHere] = within(wantedToken(w), first, tokens);
+      code.when(isHere, [&, number = number] { body(w, number); });
+    });
+  }
+
+  /// Whether any of `tokens` tokens from `first` on is a result.
+  Value hasResults(Value first, Value tokens) const {
+    Value none = code.num(0), wanted = code.fromIndex(frame().wantedCount());
+    Value found = code.loop(none, wanted, 1, none, [&](Value w, ValueRange known) {
+      return Values{code.select(within(wantedToken(w), first, tokens).second, code.num(1), known[0])};
+    })[0];
+    return code.equal(found, 1);
+  }
+
   /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
   void emitAlone() const {
     Value zero = code.num(0);
@@ -164,10 +191,12 @@ struct Emitter {
         emitMerge(kernel, attention.width, code.at(running, at), code.at(states, at));
       });
     });
-    code.loop(zero, queries, 1, [&](Value query) {
-      Value row = code.add(token, code.div(query, groupSize()));
-      Value queryHead = code.add(code.mul(head, groupSize()), code.rem(query, groupSize()));
-      emitResult(code.at(running, code.mul(query, stateBytes())), rowOf(attention.result, row, queryHead));
+    forEachResult(token, tokens, [&](Value row, Value number) {
+      code.loop(zero, code.num(groupSize()), 1, [&](Value within) {
+        Value query = code.add(code.mul(number, groupSize()), within);
+        Value queryHead = code.add(code.mul(head, groupSize()), within);
+        emitResult(code.at(running, code.mul(query, stateBytes())), rowOf(attention.result, row, queryHead));
+      });
     });
   }
 
@@ -186,9 +215,9 @@ struct Emitter {
         code.loop(zero, code.num(attention.heads), 1, [&](Value head) {
           Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), kernel.members);
           Value isMine = code.builder().create<arith::CmpIOp>(arith::CmpIPredicate::eq, turn, kernel.member);
-          code.when(isMine, [&] {
-            emitTile(scratch, sequence, code.add(first, offset), tokens, code.add(start, offset), head);
-          });
+          Value token = code.add(first, offset);
+          code.when(attention.wantedOnly ? code.andI(isMine, hasResults(token, tokens)) : isMine,
+                    [&] { emitTile(scratch, sequence, token, tokens, code.add(start, offset), head); });
         });
         return Values{code.add(tasks[0], attention.heads)};
       })[0];
@@ -209,10 +238,11 @@ LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width,
 
 void emitAttention(const Kernel &kernel, const Attention &attention) {
   Emitter emitter{kernel, attention};
-  if (kernel.rows == 1)
-    emitter.emitAlone();
-  else
-    emitter.emitTiles();
+  if (kernel.rows != 1)
+    return emitter.emitTiles();
+  if (!attention.wantedOnly)
+    return emitter.emitAlone();
+  kernel.code.when(emitter.hasResults(kernel.code.num(0), kernel.code.num(1)), [&] { emitter.emitAlone(); });
 }
 
 } // namespace kvasir::cpu

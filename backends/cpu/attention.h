@@ -14,8 +14,9 @@ struct Attention {
   float scale;
   unsigned keySlot, valueSlot;
   Value layer;         ///< i64
-  Value query, result; ///< [T][H][D] f32
-  Value rows;          ///< T
+  Value query;             ///< [T][H][D] f32
+  Value result;            ///< likewise, or [W][H][D]
+  bool wantedOnly = false; ///< results are the rows of the call's wanted tokens; no others are computed
 
   int64_t groupSize() const { return queryHeads / heads; }
 };

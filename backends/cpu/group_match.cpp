@@ -81,6 +81,25 @@ void matchQkv(kv::AttendOp attend, Rounding wanted) {
   tryGroup(kQkv, members);
 }
 
+/// The take of the wanted rows of what is attended, where nothing else is made of it and the state is the same there.
+lm::TakeOp wantedRowsOf(kv::AttendOp attend) {
+  auto joined = attend->hasOneUse() ? dyn_cast<tensor::CollapseShapeOp>(*attend->user_begin()) : nullptr;
+  auto take = joined && joined->hasOneUse() ? dyn_cast<lm::TakeOp>(*joined->user_begin()) : nullptr;
+  if (!take || !take.getRows().getDefiningOp<kv::WantedOp>() || take->getBlock() != attend->getBlock())
+    return {};
+  for (Operation *op = attend->getNextNode(); op != take; op = op->getNextNode())
+    if (!isMemoryEffectFree(op))
+      return {};
+  ArrayRef<int64_t> heads = cast<RankedTensorType>(attend.getType()).getShape();
+  return joined.getType().getDimSize(1) == heads[1] * heads[2] ? take : lm::TakeOp();
+}
+
+void matchAttend(kv::AttendOp attend) {
+  lm::TakeOp take = wantedRowsOf(attend);
+  if (!take || !tryGroup(kAttend, {attend, *attend->user_begin(), take}))
+    tryGroup(kAttend, {attend});
+}
+
 void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
   auto gate = swiglu.getGate().getDefiningOp<lm::LinearOp>(), up = swiglu.getUp().getDefiningOp<lm::LinearOp>();
   if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
@@ -192,7 +211,7 @@ void matchGroups(func::FuncOp function, Rounding wanted) {
   for (kv::AttendOp attend : attends)
     if (!whyNot(attend)) {
       matchQkv(attend, wanted);
-      tryGroup(kAttend, {attend});
+      matchAttend(attend);
     }
   for (lm::SwigluOp gate : gates)
     matchGateUp(gate, wanted);
@@ -213,6 +232,8 @@ GroupOps readGroup(kv::GroupOp group) {
       ops.sum = &op;
     else if (auto attend = dyn_cast<kv::AttendOp>(op))
       ops.attend = attend;
+    else if (auto take = dyn_cast<lm::TakeOp>(op))
+      ops.take = take;
   }
   if (ops.gate)
     ops.linears = {ops.gate.getGate().getDefiningOp<lm::LinearOp>(), ops.gate.getUp().getDefiningOp<lm::LinearOp>()};

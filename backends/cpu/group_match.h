@@ -47,6 +47,7 @@ struct GroupOps {
   lm::SwigluOp gate;           ///< cpu.gate_up: of linears 0 and 1
   mlir::Operation *sum = nullptr;
   kv::AttendOp attend;
+  lm::TakeOp take; ///< of the wanted rows of what is attended
   /// The value that the linears take, before the norm.
   Value input() const;
 };

@@ -81,11 +81,8 @@ private:
   /// The kernel's `index`-th tensor result.
   Value resultAt(unsigned index) { return function.getArgument(3 + operands.size() + index); }
 
-  Value layerOf(Value index) {
-    if (auto constant = index.getDefiningOp<arith::ConstantIndexOp>())
-      return code.num(constant.value());
-    return code.fromIndex(argumentOf(index));
-  }
+  /// An operand, also where it is a constant: the kernel may serve other layers.
+  Value layerOf(Value index) { return code.fromIndex(argumentOf(index)); }
 
   /// Where a weight begins.
   Value weightAddress(Value weight) {
@@ -198,6 +195,7 @@ private:
     attention.layer = layerOf(attend.getKeyLayer());
     attention.query = code.addressOf(argumentOf(attend.getQuery()));
     attention.result = code.addressOf(resultAt(0));
+    attention.wantedOnly = ops.take != nullptr;
     emitAttention(kernel, attention);
   }
 

@@ -29,6 +29,12 @@ Value rowsFrom(Value tensor) {
     return op->getRegion(0).front().getTerminator()->getOperand(number);
   if (auto take = dyn_cast<lm::TakeOp>(op))
     return take.getRows();
+  if (auto invoke = dyn_cast<lm::InvokeOp>(op))
+    return invoke.getTiedOpOperand(cast<OpResult>(tensor))->get();
+  if (auto empty = dyn_cast<tensor::EmptyOp>(op); empty && !empty.getDynamicSizes().empty()) {
+    auto dim = empty.getDynamicSizes()[0].getDefiningOp<tensor::DimOp>();
+    return dim ? dim.getSource() : Value();
+  }
   for (Value operand : op->getOperands())
     if (auto type = dyn_cast<RankedTensorType>(operand.getType()); type && type.getRank() && type.isDynamicDim(0))
       return operand;

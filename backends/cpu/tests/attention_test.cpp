@@ -9,13 +9,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
 
 namespace {
 using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const float *query,
-                      float *result, int64_t rows);
+                      float *result);
 
 struct Shape {
   int64_t queryHeads, heads, width;
@@ -92,13 +93,13 @@ struct Batch {
 };
 
 std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const Shape &shape, uint32_t members) {
-  std::vector<float> result(call.num_tokens * shape.queryHeads * shape.width);
+  std::vector<float> result((call.wanted ? call.num_wanted : call.num_tokens) * shape.queryHeads * shape.width);
   std::vector<uint8_t> bytes((16 << 20) + 64);
   uint8_t *scratch = bytes.data() + (-uintptr_t(bytes.data()) & 63);
   runTeam(members, [&](const kv_team *team, uint32_t member) {
     kv_call own = call;
     own.team = team;
-    attend(&own, member, members, scratch, query, result.data(), int64_t(call.num_tokens));
+    attend(&own, member, members, scratch, query, result.data());
   });
   return result;
 }
@@ -129,16 +130,40 @@ double errorOf(const Caches &caches, const Batch &batch, const float *query, con
 }
 
 void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
-  for (bool isAlone : {true, false})
-    module.add(isAlone ? "alone" : "chunk", {'p', 'i', 'i', 'p', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
+  for (std::string what : {"alone", "chunk", "wanted_alone", "wanted"})
+    module.add(what, {'p', 'i', 'i', 'p', 'p', 'p'}, [&](Code &code, ValueRange args) {
       Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
-      if (isAlone)
+      if (what.ends_with("alone"))
         kernel.rows = 1;
       Attention attention{
           shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1, code.num(kLayer),
-          args[4],          args[5],     args[6]};
+          args[4],          args[5],     what[0] == 'w'};
       emitAttention(kernel, attention);
     });
+}
+
+/// Kernels of wanted rows give the same bits as those of all, whichever are wanted.
+void checkWanted(KernelModule &module, const Caches &caches, const Batch &batch, const std::vector<float> &query,
+                 const std::vector<float> &all) {
+  size_t rowFloats = caches.shape.queryHeads * caches.shape.width;
+  auto checkRows = [&](const char *name, kv_call call, std::vector<uint32_t> wanted, const float *from,
+                       const float *expected, uint32_t members) {
+    call.wanted = wanted.data(), call.num_wanted = wanted.size();
+    auto *attend = reinterpret_cast<AttendFn *>(module.lookup(name));
+    std::vector<float> rows = run(attend, call, from, caches.shape, members);
+    for (size_t w = 0; w < wanted.size(); ++w)
+      CHECK(std::memcmp(&rows[w * rowFloats], expected + wanted[w] * rowFloats, rowFloats * 4) == 0);
+  };
+  std::vector<uint32_t> every(batch.positions.size());
+  std::iota(every.begin(), every.end(), 0);
+  for (uint32_t members : {1, 2}) {
+    for (const auto &wanted : std::vector<std::vector<uint32_t>>{{}, {37}, {0, 36, 57}, {15, 16, 17, 31, 32, 37, 38}, every})
+      checkRows("wanted", batch.call(caches.views.data()), wanted, query.data(), all.data(), members);
+    kv_view views[2] = {caches.views[1], caches.views[caches.numSequences + 1]};
+    Batch one({250}, {1}); // token 37 is the second sequence's
+    for (const auto &wanted : std::vector<std::vector<uint32_t>>{{}, {0}})
+      checkRows("wanted_alone", one.call(views), wanted, &query[37 * rowFloats], &all[37 * rowFloats], members);
+  }
 }
 
 /// What a chunk attends to, after it was compared with single tokens and other teams.
@@ -174,6 +199,7 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
         break;
     }
   }
+  checkWanted(module, caches, batch, query, together);
   return together;
 }
 } // namespace
