@@ -133,8 +133,10 @@ struct Partition {
   /// states[q] = p v.
   void emitValues() const {
     int64_t numVectors = shape.width % (2 * isa.lanes) ? 1 : 2, chunk = numVectors * isa.lanes;
-    Value numPairs = code.div(code.add(numKeys, 1), 2);
     code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
+      Value lastToken = code.div(code.add(query, shape.queryTile - 1), shape.groupSize); // powers of later keys are 0
+      Value seenKeys = code.max(code.num(0), code.min(code.add(limit, lastToken), numKeys));
+      Value numPairs = code.div(code.add(seenKeys, 1), 2);
       Value rows = code.at(scores, code.mul(query, kScoreBytes)),
             state = code.at(states, code.mul(query, stateBytes()));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {

@@ -61,6 +61,17 @@ private:
     });
   }
 
+  /// "blk.{layer}.attn_q" => "blk.29.attn_q"
+  static Location nameLayer(Location location, int64_t layer) {
+    auto named = dyn_cast<NameLoc>(location);
+    if (!named)
+      return location;
+    auto [before, after] = named.getName().strref().split("{layer}");
+    if (before.size() == named.getName().size())
+      return location;
+    return NameLoc::get(StringAttr::get(location.getContext(), before + Twine(layer) + after), named.getChildLoc());
+  }
+
   /// What the last layer does, behind the loop; a loop of one layer goes.
   static void peelLastLayer(kv::LoopOp loop) {
     OpBuilder builder(loop->getContext());
@@ -78,7 +89,7 @@ private:
     mapping.map(loop.getRegionIterArgs(), carried);
     Block &body = loop.getBody().front();
     for (Operation &op : body.without_terminator())
-      builder.clone(op, mapping);
+      builder.clone(op, mapping)->walk([&](Operation *clone) { clone->setLoc(nameLayer(clone->getLoc(), last)); });
     for (OpOperand *use : uses) {
       unsigned number = cast<OpResult>(use->get()).getResultNumber();
       use->set(mapping.lookupOrDefault(body.getTerminator()->getOperand(number)));
