@@ -3,6 +3,9 @@
 
 #include "kvasir/manifest.h"
 #include "plugins/description_json.h"
+#include "plugins/forms_json.h"
+
+#include <algorithm>
 
 namespace kvasir {
 namespace {
@@ -15,6 +18,8 @@ void addOptionalMembers(const SlotDescription &slot, Json &json) {
     json["rotated"] = kRowRotations[size_t(slot.rotated)];
   if (!slot.values.empty())
     json["values"] = slot.values;
+  if (slot.from)
+    json["from"] = toJson(*slot.from);
 }
 
 /// What a slot means, without its layout.
@@ -71,6 +76,8 @@ Json toJson(const FunctionDescription &function) {
                {"outputs", listToJson(function.outputs, tensor)}};
   if (!function.extents.empty())
     json["extents"] = listToJson(function.extents, extent);
+  if (function.raised)
+    json["raised"] = toJson(*function.raised);
   return json;
 }
 
@@ -112,6 +119,12 @@ std::string descriptionToJson(const Description &description) {
       {"functions", listToJson(description.functions, function)},
       {"waivers", listToJson(description.waivers, waiver)}};
   return jsonText(json);
+}
+
+bool isRaisedForm(const Description &description, const FunctionDescription &function) {
+  return std::ranges::any_of(description.functions, [&](const FunctionDescription &other) {
+    return other.raised && other.raised->function == function.name;
+  });
 }
 
 Digest schemaHash(const std::vector<SlotDescription> &slots) {

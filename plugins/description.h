@@ -4,6 +4,7 @@
 #define KVASIR_PLUGINS_DESCRIPTION_H
 
 #include "plugins/digest.h"
+#include "plugins/forms.h"
 #include "plugins/layout.h"
 
 #include <cstdint>
@@ -42,6 +43,7 @@ struct SlotDescription {
   std::string values;                      ///< cache: the slot of keys that these rows are the values of, or empty
   std::vector<uint64_t> shape;             ///< register: the tensor of one layer
   Layout layout;
+  std::optional<RowsOrigin> from = {}; ///< cache: where opaque functions have the same rows
 
   bool operator==(const SlotDescription &) const = default;
 };
@@ -67,14 +69,14 @@ struct TensorDescription {
   bool operator==(const TensorDescription &) const = default;
 };
 
-/// One of a function's own extents. A free one is what the inputs of a call have there, in all of them the same; another
-/// is `constant` + the sum of factor * free extent over `terms`.
+/// One of a function's own extents. A free one is what the inputs of a call have there, in all of them the same;
+/// another is `constant` + the sum of factor * free extent over `terms`.
 struct ExtentDescription {
   char symbol = 'a';
-  uint64_t from = 1, to = 1;       ///< free: the least and the most
-  std::vector<uint64_t> values;    ///< free: one of these only, if there are any
-  int64_t constant = 0;            ///< of a sum
-  std::map<char, int64_t> terms;   ///< of a sum: free extent -> factor
+  uint64_t from = 1, to = 1;     ///< free: the least and the most
+  std::vector<uint64_t> values;  ///< free: one of these only, if there are any
+  int64_t constant = 0;          ///< of a sum
+  std::map<char, int64_t> terms; ///< of a sum: free extent -> factor
   bool isFree() const { return terms.empty(); }
 
   bool operator==(const ExtentDescription &) const = default;
@@ -87,6 +89,7 @@ struct FunctionDescription {
   uint64_t maxTokens = 1;
   std::vector<TensorDescription> inputs, outputs;
   std::vector<ExtentDescription> extents = {}; ///< of what inputs and outputs name by a to z
+  std::optional<RaisedForm> raised = {};       ///< of a function that takes no tokens: what to run in its place
 
   bool operator==(const FunctionDescription &) const = default;
 };
@@ -130,8 +133,11 @@ struct Description {
 /// JSON of the description, on one line; equal descriptions give equal bytes. Bytes that aren't UTF-8 are replaced.
 std::string descriptionToJson(const Description &description);
 
+/// Whether the function is the raised form of another: hosts call that one.
+bool isRaisedForm(const Description &description, const FunctionDescription &function);
+
 /// Reads what descriptionToJson writes; bytes are hostile. What it returns is consistent: names are unique, layouts
-/// cover their slots, values go with a cache.
+/// cover their slots, values go with a cache, forms fit together.
 Result<Description> descriptionFromJson(std::string_view text);
 
 /// SHA-256 of what the slots mean. Layouts and element types are left out: state of one backend may be converted for

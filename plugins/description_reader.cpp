@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/description_json.h"
+#include "plugins/forms_json.h"
 
 #include "kvasir/manifest.h"
 
@@ -106,12 +107,14 @@ ExtentDescription readExtent(const JsonReader &reader) {
 }
 
 FunctionDescription readFunction(const JsonReader &reader) {
-  reader.onlyMembers({"name", "max_tokens", "inputs", "outputs", "extents"});
+  reader.onlyMembers({"name", "max_tokens", "inputs", "outputs", "extents", "raised"});
   FunctionDescription function{readName(reader.member("name")), reader.member("max_tokens").number(0, kMaxExtent),
                                readList(reader.member("inputs"), kMaxElements, readTensor),
                                readList(reader.member("outputs"), kMaxElements, readTensor)};
   if (reader.has("extents"))
     function.extents = readList(reader.member("extents"), kMaxOwnExtents, readExtent);
+  if (reader.has("raised"))
+    function.raised = raisedFormFromJson(reader.member("raised"));
   return function;
 }
 
@@ -124,7 +127,7 @@ void requireExtent(const JsonReader &reader, const Layout &layout, Axis axis, ui
 }
 
 void readCache(const JsonReader &reader, SlotDescription &slot) {
-  reader.onlyMembers({"name", "kind", "layers", "heads", "width", "window", "rotated", "values", "layout"});
+  reader.onlyMembers({"name", "kind", "layers", "heads", "width", "window", "rotated", "values", "from", "layout"});
   slot.heads = reader.member("heads").number(1, kMaxSmallExtent);
   slot.width = reader.member("width").number(1, kMaxSmallExtent);
   if (reader.has("window"))
@@ -133,6 +136,8 @@ void readCache(const JsonReader &reader, SlotDescription &slot) {
     slot.rotated = reader.member("rotated").oneOf<RowRotation>(kRowRotations);
   if (reader.has("values"))
     slot.values = readName(reader.member("values"));
+  if (reader.has("from"))
+    slot.from = rowsOriginFromJson(reader.member("from"));
   const JsonReader layout = reader.member("layout");
   requireExtent(layout, slot.layout, Axis::layer, slot.layers);
   requireExtent(layout, slot.layout, Axis::head, slot.heads);
@@ -234,8 +239,8 @@ void requireNoTokens(const JsonReader &reader, const FunctionDescription &functi
     for (const TensorDescription &tensor : *tensors)
       for (const Dimension &dimension : tensor.shape)
         if (dimension.symbol && !isOwnExtent(dimension.symbol))
-          reader.fail("function '" + function.name + "' takes no tokens, and '" + tensor.name +
-                      "' has an extent " + dimension.symbol);
+          reader.fail("function '" + function.name + "' takes no tokens, and '" + tensor.name + "' has an extent " +
+                      dimension.symbol);
 }
 
 void requireConsistency(const JsonReader &reader, const Description &description) {
@@ -256,6 +261,7 @@ void requireConsistency(const JsonReader &reader, const Description &description
   for (const SlotDescription &slot : description.slots)
     if (!slot.values.empty() && !isCache(slot.values))
       reader.fail("slot '" + slot.name + "' holds the values of '" + slot.values + "', which is no cache");
+  requireForms(reader, description);
 }
 
 Description readDescription(const JsonReader &reader) {

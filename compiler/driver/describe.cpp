@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/describe.h"
 
+#include "compiler/driver/describe_forms.h"
+
 #include "compiler/passes/element_type.h"
 #include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
@@ -140,6 +142,8 @@ std::vector<ExtentDescription> describeExtents(func::FuncOp function) {
 /// As many as its batch states, if it does.
 uint64_t maxTokensOf(func::FuncOp function) {
   Value batch = kv::batchOf(function.getArguments());
+  if (kv::isRaisedForm(function))
+    return maxTokensOfRaised(function);
   return batch ? kv::knownOf(batch, "kv.tokens").value_or(kMaxTokens) : kMaxTokens;
 }
 
@@ -151,6 +155,10 @@ llvm::Error describeFunctions(ModuleOp module, Description &description) {
     described.name = function.getName().str();
     described.maxTokens = maxTokensOf(function);
     described.extents = describeExtents(function);
+    llvm::Expected<std::optional<RaisedForm>> raised = describeRaised(function);
+    if (!raised)
+      return raised.takeError();
+    described.raised = std::move(*raised);
     if (llvm::Error error =
             describeTensors(function.getArgumentTypes(), function.getAllArgAttrs(), "input", described.inputs))
       return error;
@@ -204,6 +212,10 @@ llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backe
     for (Operation &slot : schema.getBody().front()) {
       auto cache = dyn_cast<kv::CacheOp>(slot);
       description.slots.push_back(cache ? describeCache(cache) : describeRegister(cast<kv::RegisterOp>(slot)));
+      llvm::Expected<std::optional<RowsOrigin>> from = cache ? describeOrigin(cache) : std::optional<RowsOrigin>();
+      if (!from)
+        return from.takeError();
+      description.slots.back().from = std::move(*from);
     }
   }
   if (llvm::Error error = describeFunctions(module, description))

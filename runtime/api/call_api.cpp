@@ -13,10 +13,17 @@ Wanted wantedFrom(uint32_t wanted) {
   return static_cast<Wanted>(wanted);
 }
 
+FormWish wishFrom(uint32_t form) {
+  if (form > KVASIR_WISH_OPAQUE)
+    throw Error(KV_BAD_INPUT, "the form is " + std::to_string(form) + ", which is none of automatic, opaque");
+  return static_cast<FormWish>(form);
+}
+
 CallRequest requestFrom(const kvasir_call_options *given) {
   const auto options = readOptions(given);
   CallRequest request;
   request.wanted = wantedFrom(options.wanted);
+  request.form = wishFrom(options.form);
   request.cancel = options.cancel ? &options.cancel->flag : nullptr;
   if (options.audit && !options.audit->live)
     throw Error(KV_BAD_INPUT, "the audit of the call was made by kvasir_audit_run and watches nothing");
@@ -98,10 +105,10 @@ kv_status kvasir_call(kvasir_model *handle, const char *function, kvasir_state *
   });
 }
 
-uint64_t kvasir_result_count(const kvasir_result *result) { return result->outputs.size(); }
+uint64_t kvasir_result_count(const kvasir_result *result) { return result->call.outputs.size(); }
 
 kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index) {
-  const NamedOutput &output = result->outputs[index];
+  const NamedOutput &output = result->call.outputs[index];
   kvasir_tensor tensor{output.name.c_str(),
                        output.bytes.data(),
                        output.bytes.size(),
@@ -111,5 +118,9 @@ kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index) 
   std::ranges::copy(output.dims, tensor.dims);
   return tensor;
 }
+
+uint32_t kvasir_result_form(const kvasir_result *result) { return static_cast<uint32_t>(result->call.form); }
+
+const char *kvasir_result_reason(const kvasir_result *result) { return result->call.whyOpaque.c_str(); }
 
 void kvasir_result_free(kvasir_result *result) { delete result; }

@@ -39,7 +39,7 @@ struct kvasir_audit {
 };
 
 struct kvasir_result {
-  std::vector<kvasir::runtime::NamedOutput> outputs;
+  kvasir::runtime::CallResult call;
 };
 
 struct kvasir_detokenizer {

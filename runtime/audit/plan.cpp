@@ -26,6 +26,8 @@ void findFunctions(const Model &model, Plan &plan) {
   const auto &functions = model.description().functions;
   std::vector<size_t> ofTokens;
   for (size_t i = 0; i < functions.size(); ++i) {
+    if (isRaisedForm(model.description(), functions[i]))
+      continue;
     if (!isCallable(functions[i]))
       plan.skipped.push_back(functions[i].name);
     else if (takesTokens(functions[i]))

@@ -132,7 +132,7 @@ std::vector<NamedOutput> OpByOp::call(const Side &side, State &state, const Func
   request.counts = {tokens};
   request.wanted = Wanted::all;
   request.cancel = cancel;
-  return callFunction(side.model, request, inputs);
+  return callFunction(side.model, request, inputs).outputs;
 }
 
 void OpByOp::compare(Report &report, const Step &step, const NamedOutput &one, const NamedOutput &other,

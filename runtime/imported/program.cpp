@@ -15,6 +15,21 @@ Description descriptionOf(const Model &model) {
   return std::move(*description);
 }
 
+/// Functions that can be called, and registers.
+Description opaquePart(const Description &whole) {
+  Description part = whole;
+  std::erase_if(part.functions, [&](const FunctionDescription &function) { return isRaisedForm(whole, function); });
+  std::erase_if(part.slots, [](const SlotDescription &slot) { return slot.from.has_value(); });
+  return part;
+}
+
+std::vector<std::string> namesOf(const std::vector<SlotDescription> &slots) {
+  std::vector<std::string> names;
+  for (const SlotDescription &slot : slots)
+    names.push_back(slot.name);
+  return names;
+}
+
 /// Runs `body`; what it throws is the API's error then.
 template <typename Body> auto orError(const std::string &slot, Body body) {
   try {
@@ -26,8 +41,11 @@ template <typename Body> auto orError(const std::string &slot, Body body) {
 
 } // namespace
 
-PluginProgram::PluginProgram(const std::string &path)
-    : model(path, {1, Pinning::automatic, Unverified::take}), content(descriptionOf(model)) {}
+PluginProgram::PluginProgram(const std::string &path, Wish form)
+    : model(path, {1, Pinning::automatic, Unverified::take}), form(form), content(descriptionOf(model)) {
+  slotNames = namesOf(content.slots);
+  content = opaquePart(content);
+}
 
 const FunctionDescription *Program::findFunction(const std::string &name) const {
   const auto found = std::ranges::find(description().functions, name, &FunctionDescription::name);
@@ -40,10 +58,9 @@ const SlotDescription *Program::findSlot(const std::string &name) const {
 }
 
 size_t PluginProgram::indexOf(const std::string &name) const {
-  const SlotDescription *slot = findSlot(name);
-  if (!slot)
+  if (!findSlot(name))
     throw Error(KV_BAD_INPUT, ("there is no state '" + name + "'").c_str());
-  return slot - content.slots.data();
+  return std::ranges::find(slotNames, name) - slotNames.begin();
 }
 
 Tensors PluginProgram::call(const std::string &function, State &state, const Tensors &inputs) const {
@@ -51,7 +68,10 @@ Tensors PluginProgram::call(const std::string &function, State &state, const Ten
   for (const auto &[name, tensor] : inputs)
     given.emplace_back(name, tensor.bytes.data(), tensor.bytes.size(), static_cast<uint32_t>(tensor.element),
                        tensor.dims);
-  const Outputs outputs = model.call(function, state, given, {Wanted::all});
+  const Outputs outputs = model.call(function, state, given, {Wanted::all, nullptr, nullptr, form});
+  raisedCalls += outputs.form() == Form::raised;
+  if (!outputs.reason().empty())
+    opaqueReasons.insert(function + ": " + std::string(outputs.reason()));
   Tensors results;
   for (uint64_t i = 0; i < outputs.count(); ++i) {
     const kvasir_tensor output = outputs[i];
@@ -78,7 +98,7 @@ Tensors PluginProgram::call(const std::string &function, Tensors &values, const 
 
 Tensor PluginProgram::read(State &state, const std::string &name) const {
   const size_t index = indexOf(name);
-  return orError(name, [&] { return readRegister(state.get(), index, content.slots[index]); });
+  return orError(name, [&] { return readRegister(state.get(), index, *findSlot(name)); });
 }
 
 void PluginProgram::write(State &state, const std::string &name, const Tensor &value) const {
@@ -86,7 +106,7 @@ void PluginProgram::write(State &state, const std::string &name, const Tensor &v
   const Tensor held = read(state, name);
   if (value.element != held.element || value.dims != held.dims)
     throw Error(KV_BAD_INPUT, ("state '" + name + "' is " + text(held) + " and can't hold " + text(value)).c_str());
-  orError(name, [&] { writeRegister(state.get(), index, content.slots[index], value); });
+  orError(name, [&] { writeRegister(state.get(), index, *findSlot(name), value); });
 }
 
 Tensors PluginProgram::readAll(State &state) const {

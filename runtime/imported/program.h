@@ -10,6 +10,7 @@
 #include "kvasir/kvasir.hpp"
 
 #include <map>
+#include <set>
 
 namespace kvasir::imported {
 
@@ -33,10 +34,11 @@ public:
   const SlotDescription *findSlot(const std::string &name) const;
 };
 
-/// A loaded plugin.
+/// A loaded plugin. Its description has what can be called and registers: caches and the functions over them are
+/// another form of these, which calls take by themselves.
 class PluginProgram : public Program {
 public:
-  explicit PluginProgram(const std::string &path);
+  explicit PluginProgram(const std::string &path, Wish form = Wish::automatic);
 
   const Description &description() const override { return content; }
   Tensors zeroState() const override;
@@ -46,6 +48,10 @@ public:
 
   State makeState() const { return model.makeState(); }
   Tensors call(const std::string &function, State &state, const Tensors &inputs) const;
+
+  /// How often calls took a raised form, and why they did not where there is one: each reason once.
+  uint64_t numRaised() const { return raisedCalls; }
+  const std::set<std::string> &reasons() const { return opaqueReasons; }
 
   /// What a register of one layer holds, in the type in which it is stored.
   Tensor read(State &state, const std::string &slot) const;
@@ -59,7 +65,11 @@ private:
   size_t indexOf(const std::string &slot) const;
 
   Model model;
+  const Wish form;
+  std::vector<std::string> slotNames; ///< all of the plugin's
   Description content;
+  mutable uint64_t raisedCalls = 0;
+  mutable std::set<std::string> opaqueReasons;
 };
 
 } // namespace kvasir::imported

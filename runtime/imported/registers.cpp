@@ -3,6 +3,7 @@
 
 #include "runtime/api/handles.h"
 #include "runtime/state/error.h"
+#include "runtime/state/split.h"
 
 #include <cstring>
 
@@ -30,7 +31,8 @@ template <typename Copy> void forEachElement(const Plane &plane, uint64_t numEle
 Tensor readRegister(kvasir_state *state, size_t index, const SlotDescription &slot) {
   const Plane &plane = planeOf(slot);
   const runtime::StateLock lock(*state->state);
-  const uint8_t *block = state->state->table(index)[0].bytes();
+  const runtime::BlockRef whole = runtime::wholeRegister(*state->state, index);
+  const uint8_t *block = whole.bytes();
   Tensor value = Tensor::make(plane.element, slot.shape);
   forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
     std::memcpy(&value.bytes[dense], block + stored, sizeBytes);
@@ -48,9 +50,10 @@ void writeRegister(kvasir_state *state, size_t index, const SlotDescription &slo
   forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
     std::memcpy(block.bytes() + stored, &value.bytes[dense], sizeBytes);
   });
-  runtime::Contents contents = held.contents();
+  const uint64_t length = held.slots().hasOrigins() ? 0 : held.length(); // its rows may be in caches
+  runtime::Contents contents = runtime::splitAt(held, length);
   contents.tables[index].replace(0, std::move(block));
-  held.adopt(held.length(), std::move(contents));
+  held.adopt(length, std::move(contents));
 }
 
 } // namespace kvasir::imported

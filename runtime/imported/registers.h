@@ -11,8 +11,8 @@
 
 namespace kvasir::imported {
 
-/// Register number `index` of the description, of one layer and one plane. Both throw runtime::Error if it is another,
-/// or the state is busy.
+/// Register number `index` of the description, of one layer and one plane; rows that caches hold of it are in it. Both
+/// throw runtime::Error if it is another, or the state is busy.
 Tensor readRegister(kvasir_state *state, size_t index, const SlotDescription &slot);
 /// `value` is of the slot's type and shape.
 void writeRegister(kvasir_state *state, size_t index, const SlotDescription &slot, const Tensor &value);

@@ -2,6 +2,7 @@
 #include "runtime/model/call.h"
 
 #include "runtime/model/execution.h"
+#include "runtime/model/forms.h"
 
 #include <algorithm>
 #include <numeric>
@@ -63,11 +64,25 @@ void requireIds(const std::vector<int32_t> &ids, uint64_t vocabulary) {
                                     " is outside the vocabulary of " + std::to_string(vocabulary));
 }
 
+/// Runs the raised form, or says why it did not run. What it refuses is for the opaque form to say.
+std::string runRaised(Model &model, const RaisedCall &call, const std::vector<uint8_t *> &outputs) {
+  if (!call.whyNot.empty())
+    return call.whyNot;
+  try {
+    runCall(model, call.request, call.inputs, outputs);
+  } catch (const Error &error) {
+    if (error.status() != KV_BAD_INPUT && error.status() != KV_CAPACITY && error.status() != KV_UNSUPPORTED)
+      throw;
+    return error.what();
+  }
+  return "";
+}
+
 } // namespace
 
 Sizes CallRequest::sizes() const {
   const uint64_t tokens = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-  const uint64_t held = states.size() == 1 ? states[0]->length() : 0;
+  const uint64_t held = states.size() == 1 ? start.value_or(states[0]->length()) : 0;
   return {counts.size(), tokens, tokens ? countWanted(wanted, counts) : 0, counts.size() == 1 ? held + tokens : 0,
           extents};
 }
@@ -84,6 +99,10 @@ void runCall(Model &model, const CallRequest &request, const std::vector<const u
   std::vector<Transaction> transactions;
   for (size_t i = 0; i < request.states.size(); ++i) {
     transactions.emplace_back(*request.states[i]);
+    if (function.maxTokens == 0 && model.slots()->hasOrigins())
+      transactions.back().startAt(0); // all rows in the registers
+    else if (request.start)
+      transactions.back().startAt(*request.start);
     transactions.back().requireRoom(request.counts[i]);
   }
   for (const Chunk &chunk : chunks) {
@@ -97,7 +116,7 @@ void runCall(Model &model, const CallRequest &request, const std::vector<const u
     transaction.commit();
 }
 
-std::vector<NamedOutput> callFunction(Model &model, CallRequest request, const std::vector<NamedInput> &inputs) {
+CallResult callFunction(Model &model, CallRequest request, const std::vector<NamedInput> &inputs) {
   const FunctionDescription &function = model.description().functions[request.function];
   request.extents = ownExtents(function, inputs);
   const auto ordered = orderInputs(function, request.sizes(), inputs);
@@ -107,15 +126,21 @@ std::vector<NamedOutput> callFunction(Model &model, CallRequest request, const s
       const uint64_t sizeBytes = denseBytes(ElementType::i32, resolveDims(function.inputs[i], request.sizes()));
       requireIds({ids, ids + sizeBytes / sizeof *ids}, model.description().model.vocabularySize);
     }
-  std::vector<NamedOutput> outputs;
+  CallResult result;
   std::vector<uint8_t *> bytes;
   for (const TensorDescription &output : function.outputs) {
     const auto dims = resolveDims(output, request.sizes());
-    outputs.push_back({output.name, output.element, dims, std::vector<uint8_t>(denseBytes(output.element, dims))});
-    bytes.push_back(outputs.back().bytes.data());
+    result.outputs.push_back(
+        {output.name, output.element, dims, std::vector<uint8_t>(denseBytes(output.element, dims))});
+    bytes.push_back(result.outputs.back().bytes.data());
   }
-  runCall(model, request, ordered, bytes);
-  return outputs;
+  if (function.raised) {
+    result.whyOpaque = runRaised(model, raiseCall(model, request, inputs, result.outputs), bytes);
+    result.form = result.whyOpaque.empty() ? Form::raised : Form::opaque;
+  }
+  if (result.form != Form::raised)
+    runCall(model, request, ordered, bytes);
+  return result;
 }
 
 uint64_t tokensInInputs(const FunctionDescription &function, const std::vector<NamedInput> &inputs) {

@@ -32,17 +32,23 @@ size_t Model::findFunction(const std::string &name) const {
   std::string names;
   const auto &functions = description().functions;
   for (size_t function = 0; function < functions.size(); ++function) {
+    const bool isForm = isRaisedForm(description(), functions[function]);
+    if (functions[function].name == name && isForm)
+      throw Error(KV_BAD_INPUT, "function '" + name + "' is the raised form of another, which runs it where it can");
     if (functions[function].name == name)
       return function;
-    names += (function ? ", " : "") + functions[function].name;
+    if (isForm)
+      continue;
+    names += (names.empty() ? "" : ", ") + functions[function].name;
   }
   throw Error(KV_BAD_INPUT, "no function is called '" + name + "'; there are " + (names.empty() ? "none" : names));
 }
 
 size_t Model::predictFunction() const {
   const auto &functions = description().functions;
-  const auto found = std::ranges::find_if(functions, [](const FunctionDescription &function) {
-    return hasRole(function.inputs, TensorRole::ids) && hasRole(function.outputs, TensorRole::logits);
+  const auto found = std::ranges::find_if(functions, [&](const FunctionDescription &function) {
+    return !isRaisedForm(description(), function) && hasRole(function.inputs, TensorRole::ids) &&
+           hasRole(function.outputs, TensorRole::logits);
   });
   if (found == functions.end())
     throw Error(KV_UNSUPPORTED, "this model has no function from token ids to logits" +
@@ -50,9 +56,19 @@ size_t Model::predictFunction() const {
   return found - functions.begin();
 }
 
+size_t Model::raisedForm(size_t function) const {
+  const auto &functions = description().functions;
+  return std::ranges::find(functions, functions[function].raised->function, &FunctionDescription::name) -
+         functions.begin();
+}
+
 uint64_t Model::context() const {
   const uint64_t stated = description().model.contextTokens;
-  return stated ? stated : std::numeric_limits<int32_t>::max();
+  uint64_t most = stated ? stated : std::numeric_limits<int32_t>::max();
+  for (const SlotDescription &slot : description().slots)
+    if (slot.from)
+      most = std::min(most, slot.from->rows);
+  return most;
 }
 
 std::unique_ptr<State> Model::makeState(uint64_t capacity, uint32_t numCheckpoints) const {

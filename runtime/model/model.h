@@ -34,7 +34,7 @@ struct Program {
   const kv_plugin *plugin = nullptr;
   Description description;
   const uint8_t *weights = nullptr;
-  std::shared_ptr<const void> owner;        ///< keeps code and weights alive
+  std::shared_ptr<const void> owner;            ///< keeps code and weights alive
   std::function<void()> requireWhole = nullptr; ///< throws if the weights can't be read any more; may be empty
   Identity identity = {};
 };
@@ -56,15 +56,20 @@ public:
   const Identity &identity() const { return program.identity; }
   const std::shared_ptr<const Slots> &slots() const { return allSlots; }
 
-  /// The most tokens of one state: the model's context, or where it states none, as many as a position can number.
+  /// The most tokens of one state: the model's context, or where it states none, as many as a position can number; and
+  /// no more rows than the registers have room for that caches come from.
   uint64_t context() const;
   uint32_t threads() const { return team.size(); }
 
   /// Throws bad file if the file was cut or grown since it was loaded. Cost: one fstat.
   void requireWhole() const;
 
-  /// Index of the function of this name. Throws bad input that lists the names there are.
+  /// Index of the function of this name. Throws bad input that lists the names there are, and for the raised form of
+  /// another, which hosts call by the other's name.
   size_t findFunction(const std::string &name) const;
+
+  /// Index of the raised form of a function that has one.
+  size_t raisedForm(size_t function) const;
 
   /// Index of the first function from token ids to logits. Throws `unsupported` if there is none.
   size_t predictFunction() const;

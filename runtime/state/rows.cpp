@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state/rows.h"
 
-#include "runtime/state/element.h"
+#include "runtime/state/plane_rows.h"
+#include "runtime/state/split.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,31 +11,6 @@
 namespace kvasir::runtime {
 namespace {
 
-/// Where the elements of one layer lie on one plane of a block. Offsets of the axes add up, so a table for each will
-/// do.
-struct PlaneRows {
-  const Plane *plane;
-  std::vector<uint64_t> tokenBits;   ///< [128], with the plane's and the layer's offset
-  std::vector<uint64_t> elementBits; ///< [G * D]
-
-  float load(const uint8_t *block, uint64_t token, uint64_t element) const {
-    return loadElement(block, tokenBits[token] + elementBits[element], plane->element);
-  }
-
-  void store(uint8_t *block, uint64_t token, uint64_t element, float value) const {
-    storeElement(block, tokenBits[token] + elementBits[element], plane->element, value);
-  }
-};
-
-uint64_t bitAt(const Plane &plane, uint64_t layer, uint64_t head, uint64_t token, uint64_t lane) {
-  uint64_t indices[6] = {};
-  indices[static_cast<size_t>(Axis::layer)] = layer;
-  indices[static_cast<size_t>(Axis::head)] = head;
-  indices[static_cast<size_t>(Axis::token)] = token;
-  indices[static_cast<size_t>(Axis::lane)] = lane;
-  return bitOffset(plane, indices);
-}
-
 const Plane &valuePlane(const SlotDescription &slot) {
   const auto plane = std::ranges::find(slot.layout.planes, PlaneRole::value, &Plane::role);
   if (plane == slot.layout.planes.end())
@@ -42,21 +18,11 @@ const Plane &valuePlane(const SlotDescription &slot) {
   return *plane;
 }
 
-PlaneRows makePlaneRows(const Plane &plane, const SlotDescription &slot, uint64_t layer) {
-  PlaneRows rows{&plane, {}, {}};
-  for (uint64_t token = 0; token < KV_BLOCK_TOKENS; ++token)
-    rows.tokenBits.push_back(bitAt(plane, layer, 0, token, 0));
-  for (uint64_t head = 0; head < slot.heads; ++head)
-    for (uint64_t lane = 0; lane < slot.width; ++lane)
-      rows.elementBits.push_back(bitAt(plane, 0, head, 0, lane) - plane.offsetBits);
-  return rows;
-}
-
 /// The plane of this role, if the layout has one.
 std::optional<PlaneRows> findPlane(PlaneRole role, const SlotDescription &slot, uint64_t layer) {
   const auto &planes = slot.layout.planes;
   const auto found = std::ranges::find(planes, role, &Plane::role);
-  return found == planes.end() ? std::nullopt : std::optional(makePlaneRows(*found, slot, layer));
+  return found == planes.end() ? std::nullopt : std::optional(PlaneRows(*found, slot, layer));
 }
 
 void requireLayer(const SlotDescription &slot, uint64_t layer) {
@@ -143,13 +109,13 @@ void readRegister(const State &state, size_t slotIndex, uint64_t layer, float *v
   if (slot.kind != SlotKind::reg)
     throw Error(KV_BAD_INPUT, "slot " + slot.name + " is a cache, not a register");
   requireLayer(slot, layer);
-  loadRegister(slot, state.table(slotIndex)[0].bytes(), layer, values);
+  loadRegister(slot, wholeRegister(state, slotIndex).bytes(), layer, values);
 }
 
 void loadRegister(const SlotDescription &slot, const uint8_t *block, uint64_t layer, float *values) {
   const Plane &plane = valuePlane(slot);
   for (uint64_t element = 0; element < registerElements(slot); ++element)
-    values[element] = loadElement(block, bitAt(plane, layer, 0, 0, element), plane.element);
+    values[element] = loadElement(block, registerBit(plane, layer, element), plane.element);
 }
 
 void storeRegister(const SlotDescription &slot, uint8_t *block, uint64_t layer, const float *values) {
@@ -157,7 +123,7 @@ void storeRegister(const SlotDescription &slot, uint8_t *block, uint64_t layer, 
   if (!canStore(plane.element))
     throw Error(KV_UNSUPPORTED, "slot " + slot.name + " is not stored as floating-point values");
   for (uint64_t element = 0; element < registerElements(slot); ++element)
-    storeElement(block, bitAt(plane, layer, 0, 0, element), plane.element, values[element]);
+    storeElement(block, registerBit(plane, layer, element), plane.element, values[element]);
 }
 
 } // namespace kvasir::runtime

@@ -35,6 +35,10 @@ bool Slots::hasRegisters() const {
   return std::ranges::any_of(descriptions, [](const SlotDescription &slot) { return slot.kind == SlotKind::reg; });
 }
 
+bool Slots::hasOrigins() const {
+  return std::ranges::any_of(descriptions, [](const SlotDescription &slot) { return slot.from.has_value(); });
+}
+
 uint64_t Slots::firstNeededRow(size_t table, uint64_t token) const {
   const uint64_t window = table < size() ? descriptions[table].windowTokens : 0;
   return window && token >= window ? token - window + 1 : 0; // a token's own row is the window's last

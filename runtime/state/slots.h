@@ -31,6 +31,12 @@ public:
   bool isRegister(size_t table) const;
   bool hasRegisters() const;
 
+  /// Do rows of caches lie in registers, too, for functions that take no tokens?
+  bool hasOrigins() const;
+
+  /// The register that the rows of a cache come from; the cache has `from`.
+  size_t originOf(size_t cache) const { return find(descriptions[cache].from->state); }
+
   /// The value that registers begin with. Not to be written.
   const BlockRef &zero(size_t slot) const { return zeros[slot]; }
 

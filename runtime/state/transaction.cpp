@@ -1,16 +1,33 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state/transaction.h"
 
+#include "runtime/state/split.h"
+
 #include <algorithm>
 #include <cstring>
 
 namespace kvasir::runtime {
 
 Transaction::Transaction(State &changed) : lock(changed), state(&changed), numHeld(changed.length()) {
-  for (const BlockTable &table : changed.held.tables)
-    before.push_back({table.size(), {}, {}});
+  noteTables();
   if (changed.slots().hasRegisters())
     made = changed.emptyCheckpoint();
+}
+
+void Transaction::noteTables() {
+  before.clear();
+  for (const BlockTable &table : state->held.tables)
+    before.push_back({table.size(), {}, {}});
+}
+
+void Transaction::startAt(uint64_t length) {
+  if (length == numHeld)
+    return;
+  Contents moved = splitAt(*state, length);
+  moved.checkpoints.reserve(moved.checkpoints.size() + 1);
+  original.emplace(std::exchange(state->held, std::move(moved)));
+  numHeld = length;
+  noteTables(); // as many as before: allocates nothing
 }
 
 Transaction::~Transaction() {
@@ -107,10 +124,15 @@ void Transaction::commit() {
     state->fill(made);
     state->keep(std::move(made));
   }
+  original.reset();
   before.clear();
 }
 
 void Transaction::rollBack() {
+  if (original) {
+    state->held = std::move(*original);
+    return;
+  }
   for (size_t index = 0; index < before.size(); ++index) {
     table(index).shrink(before[index].numBlocks);
     if (before[index].lastBlock)

@@ -23,6 +23,10 @@ public:
   Transaction &operator=(Transaction &&) = delete;
   ~Transaction();
 
+  /// Moves the border between rows of caches and of registers (splitAt), before anything else is done. Throws
+  /// std::bad_alloc.
+  void startAt(uint64_t length);
+
   /// Tokens that the next execute starts after: the committed ones and those of earlier executes.
   uint64_t held() const { return numHeld; }
 
@@ -53,6 +57,7 @@ private:
   };
 
   BlockTable &table(size_t index) { return state->held.tables[index]; }
+  void noteTables();
   void own(size_t index);
   void writeIds(uint64_t count, const int32_t *ids);
   void setRegister(size_t slot);
@@ -62,8 +67,9 @@ private:
   StateLock lock;
   State *state;
   uint64_t numHeld;
-  std::vector<Before> before; ///< [tables]; empty once committed
-  Checkpoint made;            ///< memory for the registers' checkpoint
+  std::vector<Before> before;       ///< [tables]; empty once committed
+  std::optional<Contents> original; ///< what the state held before its border was moved
+  Checkpoint made;                  ///< memory for the registers' checkpoint
 };
 
 } // namespace kvasir::runtime

@@ -40,12 +40,14 @@ std::string list(const std::vector<TensorDescription> &tensors) {
 }
 
 const FunctionDescription &findFunction(const Description &description, const std::string &name) {
-  const auto found = std::ranges::find(description.functions, name, &FunctionDescription::name);
-  if (found != description.functions.end())
-    return *found;
   std::string names;
-  for (const FunctionDescription &function : description.functions)
+  for (const FunctionDescription &function : description.functions) {
+    if (isRaisedForm(description, function))
+      continue;
+    if (function.name == name)
+      return function;
     names += (names.empty() ? "" : ", ") + function.name;
+  }
   throw Failed("no function is called '" + name + "'; there are: " + (names.empty() ? "none" : names));
 }
 
@@ -133,6 +135,14 @@ void giveOutputs(const FunctionCall &call, const Outputs &outputs) {
     printNow(call.function + ": " + shortText(outputs[i]));
 }
 
+/// "prefill: raised\n", "prefill: opaque, since input 'mask' is not causal: …\n"; nothing of a function of one form.
+std::string formText(const std::string &function, const Outputs &outputs) {
+  if (outputs.form() == Form::single)
+    return "";
+  return function + (outputs.form() == Form::raised ? ": raised" : ": opaque, since " + std::string(outputs.reason())) +
+         "\n";
+}
+
 } // namespace
 
 void addCallOptions(CLI::App &command, CallOptions &options) {
@@ -144,6 +154,9 @@ void addCallOptions(CLI::App &command, CallOptions &options) {
   add(kInput, options.inputs, "an input of the call: a .npy file, or its numbers: 33,7,0")->type_name("NAME=FILE");
   add(kOutput, options.outputs, "write an output of the call to this .npy file; without one all are printed in short")
       ->type_name("NAME=FILE");
+  command.add_flag("--opaque", options.isOpaque, "call functions of two forms in the one over whole registers");
+  command.add_flag("--verbose", options.isVerbose,
+                   "say of each call of a function of two forms which one ran, and why");
 }
 
 std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &options) {
@@ -165,7 +178,7 @@ std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &op
 }
 
 int runCalls(const std::string &path, const std::string &stateFile, const ModelOptions &options,
-             const std::vector<FunctionCall> &calls) {
+             const std::vector<FunctionCall> &calls, const CallOptions &given) {
   const Interrupt interrupt;
   const Model model(path, options);
   const Result<Description> description = descriptionFromJson(model.description());
@@ -175,9 +188,14 @@ int runCalls(const std::string &path, const std::string &stateFile, const ModelO
   for (const FunctionCall &call : calls)
     ready.push_back(prepare(*description, call));
   SavedConversation saved(model, stateFile);
-  for (const ReadyCall &each : ready)
-    giveOutputs(*each.call,
-                model.call(each.call->function, saved.state(), each.inputs, {Wanted::all, &interrupt.cancel()}));
+  const kvasir::CallOptions how{Wanted::all, &interrupt.cancel(), nullptr,
+                                given.isOpaque ? Wish::opaque : Wish::automatic};
+  for (const ReadyCall &each : ready) {
+    const Outputs outputs = model.call(each.call->function, saved.state(), each.inputs, how);
+    if (given.isVerbose)
+      std::fputs(formText(each.call->function, outputs).c_str(), stderr);
+    giveOutputs(*each.call, outputs);
+  }
   saved.save();
   return kDone;
 }

@@ -18,6 +18,7 @@ namespace kvasir::tools {
 /// --call, --input and --output as the parser collects them.
 struct CallOptions {
   std::vector<std::string> functions, inputs, outputs;
+  bool isOpaque = false, isVerbose = false;
 };
 
 /// A tensor's name, and what it is made of or written to.
@@ -39,10 +40,10 @@ std::vector<FunctionCall> callsOf(const CLI::App &command, const CallOptions &op
 
 /// Makes the calls one after the other on one state: the one in `stateFile`, if that is there, else an empty one; it is
 /// saved to `stateFile`, if one is named, when all calls have succeeded. Names are checked before the first call.
-/// Outputs that no file was named for are printed in short if the call names no output at all. Throws Failed, and what
-/// calls throw.
+/// Outputs that no file was named for are printed in short if the call names no output at all. `isVerbose` says of each
+/// call on standard error which form ran. Throws Failed, and what calls throw.
 int runCalls(const std::string &model, const std::string &stateFile, const ModelOptions &options,
-             const std::vector<FunctionCall> &calls);
+             const std::vector<FunctionCall> &calls, const CallOptions &given);
 
 } // namespace kvasir::tools
 

@@ -42,6 +42,8 @@ std::string cacheText(const SlotDescription &slot) {
     text += ", values of " + slot.values;
   if (slot.windowTokens)
     text += ", window of " + std::to_string(slot.windowTokens) + " tokens";
+  if (slot.from)
+    text += ", the first rows of " + slot.from->state;
   return text + "; " + std::to_string(slot.layout.sizeBytes / KV_BLOCK_TOKENS) + " bytes a token, a block of " +
          std::to_string(KV_BLOCK_TOKENS) + " tokens " + bytesText(static_cast<double>(slot.layout.sizeBytes));
 }
@@ -101,6 +103,11 @@ std::string variantsText(const Description &description) {
   return text.empty() ? "" : "variants\n" + text;
 }
 
+/// ", raised form: prefill.raised"
+std::string raisedText(const FunctionDescription &function) {
+  return function.raised ? ", raised form: " + function.raised->function : "";
+}
+
 /// "a 1 to 64, b 8 or 16, c = a + 8, "
 std::string extentsText(const FunctionDescription &function) {
   std::string text;
@@ -125,10 +132,10 @@ std::string extentsText(const FunctionDescription &function) {
 std::string functionsText(const Description &description) {
   std::string text;
   for (const FunctionDescription &function : description.functions)
-    text += textRow(function.name, tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", " +
-                                       (function.maxTokens ? "at most " + std::to_string(function.maxTokens) +
-                                                                 " tokens at once"
-                                                           : extentsText(function) + "takes no tokens"));
+    text += textRow(function.name,
+                    tensorList(function.inputs) + " -> " + tensorList(function.outputs) + ", " +
+                        (function.maxTokens ? "at most " + std::to_string(function.maxTokens) + " tokens at once"
+                                            : extentsText(function) + "takes no tokens" + raisedText(function)));
   for (const WaiverDescription &waiver : description.waivers)
     text += textRow(waiver.function, "WAIVED write of slot " + waiver.slot + ": " + waiver.reason);
   return "functions\n" + (text.empty() ? "  none: a vocabulary only\n" : text);

@@ -223,12 +223,12 @@ void addSamplerOptions(CLI::App &command, SamplerOptions &sampler) {
   command.add_option("--penalty-tokens", sampler.penaltyTokens, "how many tokens are recent")->capture_default_str();
 }
 
-int callFunctions(const RunOptions &options, const std::vector<FunctionCall> &calls) {
+int callFunctions(const RunOptions &options, const std::vector<FunctionCall> &calls, const CallOptions &how) {
   if (isPromptGiven(options.prompt))
     throw Misused("--call takes its inputs from --input, not from a prompt");
   if (!options.switches.empty())
     throw Misused("--call stays with one plugin; --switch is for text");
-  return runCalls(options.model, options.stateFile, modelOptionsOf(options), calls);
+  return runCalls(options.model, options.stateFile, modelOptionsOf(options), calls, how);
 }
 
 } // namespace
@@ -244,9 +244,10 @@ void addRun(CLI::App &program, int &exitCode) {
       "a .kvstate file: what it holds of the prompt's beginning is used as it is, or it is gone on from "
       "if there is no prompt; the whole conversation is saved there at the end");
   command
-      ->add_option("--switch", options->switches,
-                   "NUMBER:FILE: after that many generated tokens another plugin of the same model chooses the next; it "
-                   "goes on from the rows that there are. 0: it has the prompt read by the first. Repeatable")
+      ->add_option(
+          "--switch", options->switches,
+          "NUMBER:FILE: after that many generated tokens another plugin of the same model chooses the next; it "
+          "goes on from the rows that there are. 0: it has the prompt read by the first. Repeatable")
       ->allow_extra_args(false);
   command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")->capture_default_str();
   addSamplerOptions(*command, options->sampler);
@@ -257,13 +258,14 @@ void addRun(CLI::App &program, int &exitCode) {
   command->add_flag("--ignore-end", options->ignoresEnd, "go on after an end token");
   command->add_flag("--audit", options->isAudited,
                     "run each call twice and see which rows of the state it writes; stop at the first that is wrong");
-  command->add_flag("--unverified", options->takesUnverified, "run a plugin though its functions are known to lose state");
+  command->add_flag("--unverified", options->takesUnverified,
+                    "run a plugin though its functions are known to lose state");
   command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
   auto calls = std::make_shared<CallOptions>();
   addCallOptions(*command, *calls);
   command->callback([=, &exitCode] {
     const std::vector<FunctionCall> given = callsOf(*command, *calls);
-    exitCode = given.empty() ? run(*options) : callFunctions(*options, given);
+    exitCode = given.empty() ? run(*options) : callFunctions(*options, given, *calls);
   });
 }
 

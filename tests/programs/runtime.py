@@ -8,6 +8,8 @@ ELEMENTS = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(np.int8):
             np.dtype(np.int64): 9}
 TYPES = {number: dtype for dtype, number in ELEMENTS.items()}
 WANTED = {"last": 0, "all": 1, "none": 2}
+WISHES = {"automatic": 0, "opaque": 1}
+FORMS = ["single", "raised", "opaque"]
 
 
 class Tensor(ctypes.Structure):
@@ -16,7 +18,8 @@ class Tensor(ctypes.Structure):
 
 
 class CallOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_uint32), ("wanted", ctypes.c_uint32), ("cancel", ctypes.c_void_p)]
+    _fields_ = [("size", ctypes.c_uint32), ("wanted", ctypes.c_uint32), ("cancel", ctypes.c_void_p),
+                ("audit", ctypes.c_void_p), ("form", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
 
 
 class ModelOptions(ctypes.Structure):
@@ -37,7 +40,10 @@ class Model:
         self.library.kvasir_result_tensor.restype = Tensor
         for name in ("kvasir_result_count", "kvasir_state_length"):
             getattr(self.library, name).restype = ctypes.c_uint64
-        self.library.kvasir_model_description.restype = ctypes.c_char_p
+        for name in ("kvasir_model_description", "kvasir_result_reason", "kvasir_audit_finding"):
+            getattr(self.library, name).restype = ctypes.c_char_p
+        self.library.kvasir_audit_num_findings.restype = ctypes.c_uint64
+        self.library.kvasir_cancel_make.restype = ctypes.c_void_p
         self.handle = ctypes.c_void_p()
         self.run("kvasir_model_open", path.encode(), ctypes.byref(options), ctypes.byref(self.handle))
         self.description = json.loads(self.library.kvasir_model_description(self.handle))
@@ -54,8 +60,14 @@ class Model:
     def state(self):
         return State(self)
 
-    def call(self, function, states, inputs, counts=None, wanted="all"):
-        """Outputs by name. `inputs` are arrays by name; `counts` are the new tokens of each state."""
+    def load(self, path):
+        handle = ctypes.c_void_p()
+        self.run("kvasir_state_load", self.handle, path.encode(), None, ctypes.byref(handle))
+        return State(self, handle)
+
+    def call(self, function, states, inputs, counts=None, wanted="all", wish="automatic", cancel=None, audit=None):
+        """Outputs by name; `form` and `reason` are then the call's. `inputs` are arrays by name; `counts` are the new tokens
+        of each state."""
         kept = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         tensors = (Tensor * max(1, len(kept)))()
         for tensor, (name, array) in zip(tensors, kept.items()):
@@ -64,7 +76,7 @@ class Model:
             tensor.dims[:array.ndim] = array.shape
         handles = (ctypes.c_void_p * len(states))(*(state.handle for state in states))
         numbers = (ctypes.c_uint64 * len(states))(*counts) if counts else None
-        options = CallOptions(ctypes.sizeof(CallOptions), WANTED[wanted], None)
+        options = CallOptions(ctypes.sizeof(CallOptions), WANTED[wanted], cancel, audit, WISHES[wish], 0)
         result = ctypes.c_void_p()
         self.run("kvasir_call", self.handle, function.encode(), handles, numbers, ctypes.c_uint64(len(states)), tensors,
                  ctypes.c_uint64(len(kept)), ctypes.byref(options), ctypes.byref(result))
@@ -73,17 +85,36 @@ class Model:
             tensor = self.library.kvasir_result_tensor(result, ctypes.c_uint64(i))
             raw = ctypes.string_at(tensor.bytes, tensor.size_bytes)
             outputs[tensor.name.decode()] = np.frombuffer(raw, TYPES[tensor.element]).reshape(tensor.dims[:tensor.rank])
+        self.form = FORMS[self.library.kvasir_result_form(result)]
+        self.reason = self.library.kvasir_result_reason(result).decode()
         self.library.kvasir_result_free(result)
         return outputs
 
 
 class State:
-    def __init__(self, model):
-        self.model, self.handle = model, ctypes.c_void_p()
-        model.run("kvasir_state_make", model.handle, None, ctypes.byref(self.handle))
+    def __init__(self, model, handle=None):
+        self.model, self.handle = model, handle or ctypes.c_void_p()
+        if not handle:
+            model.run("kvasir_state_make", model.handle, None, ctypes.byref(self.handle))
 
     def __len__(self):
         return self.model.library.kvasir_state_length(self.handle)
+
+    def fork(self):
+        branch = ctypes.c_void_p()
+        self.model.run("kvasir_state_fork", self.handle, ctypes.byref(branch))
+        return State(self.model, branch)
+
+    def save(self, path):
+        self.model.run("kvasir_state_save", self.handle, path.encode())
+
+    def truncate(self, length):
+        self.model.run("kvasir_state_truncate", self.handle, ctypes.c_uint64(length), None)
+
+    def move_to(self, model):
+        moved = ctypes.c_void_p()
+        self.model.run("kvasir_state_move", self.handle, model.handle, None, ctypes.byref(moved), None)
+        return State(model, moved)
 
     def rows(self, slot, layer, first=0):
         """Rows [first, length) of one layer: [S, G, D]."""

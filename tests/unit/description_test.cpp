@@ -103,6 +103,82 @@ TEST_CASE("a function may take no tokens and have extents of its own") {
         std::string::npos);
 }
 
+namespace {
+
+/// A function over whole registers, and the same over rows.
+Description twoForms() {
+  Description description;
+  SlotDescription state{"cache", SlotKind::reg, 1, 1, 1, 0, RowRotation::none, "", {30, 3, 200, 64}, {}};
+  state.layout = {30 * 3 * 200 * 64 * 2, {{PlaneRole::value, ElementType::bf16, 0, {{Axis::lane, 30 * 3 * 200 * 64, 16}}}}};
+  SlotDescription rows{"rows", SlotKind::cache, 30, 3, 64, 0, RowRotation::none, "", {}, cacheLayout()};
+  rows.from = RowsOrigin{"cache", 200, 0, 3 * 200 * 64, 200 * 64, 64, 1};
+  description.slots = {state, rows};
+  FunctionDescription opaque{"run",
+                             0,
+                             {{"x", ElementType::i32, {{0, 1}, {'a', 0}}}, {"m", ElementType::f16, {{'a', 0}, {'b', 0}}}},
+                             {{"y", ElementType::f16, {{'a', 0}}}},
+                             {{'a', 1, 64, {}, 0, {}}, {'b', 1, 64, {}, 0, {}}}};
+  FunctionDescription raised{"run.raised",
+                             200,
+                             {{"x", ElementType::i32, {{0, 1}, {'T', 0}}}, {"m", ElementType::f16, {{'T', 0}, {'S', 0}}}},
+                             {{"y", ElementType::f16, {{'T', 0}}}}};
+  opaque.raised = RaisedForm{"run.raised",
+                             {{"x", BindField::count, 1, std::nullopt},
+                              {"m", BindField::length, 1, std::nullopt},
+                              {"m", BindField::causal, std::nullopt, -10000}}};
+  description.functions = {opaque, raised};
+  return description;
+}
+
+} // namespace
+
+TEST_CASE("a function may have a raised form, whose rows lie in registers") {
+  const Description description = twoForms();
+  const std::string text = descriptionToJson(description);
+  Result<Description> again = descriptionFromJson(text);
+  REQUIRE_MESSAGE(again, again.message());
+  CHECK(*again == description);
+  CHECK(isRaisedForm(*again, again->functions[1]));
+  CHECK(!isRaisedForm(*again, again->functions[0]));
+  CHECK(text.find(R"("from":{"state":"cache","rows":200,"first":0,"layer":38400,"head":12800,"row":64,"lane":1})") !=
+        std::string::npos);
+  CHECK(text.find(R"("raised":{"function":"run.raised","binds":[{"input":"x","is":"count","dim":1},)"
+                  R"({"input":"m","is":"length","dim":1},{"input":"m","is":"causal","hidden":-10000}]})") !=
+        std::string::npos);
+  Description other = description;
+  other.slots[1].from->row = 1;
+  CHECK(schemaHash(other.slots) != schemaHash(description.slots));
+}
+
+TEST_CASE("forms that do not fit together are refused") {
+  const std::string text = descriptionToJson(twoForms());
+  const char *refusals[][3] = {
+      {"\"rows\":200", "\"rows\":201", "slot 'rows' has rows from 'cache', which has no element 1152063"},
+      {"\"first\":0", "\"first\":1", "slot 'rows' has rows from 'cache', which has no element 1152000"},
+      {"\"state\":\"cache\"", "\"state\":\"rows\"", "slot 'rows' has rows from 'rows', which is no register of one layer"},
+      {"\"width\":64", "\"width\":64,\"window\":9", "slot 'rows' has rows from 'cache', which keeps what leaves the window"},
+      {"\"element\":\"bf16\"", "\"element\":\"f16\"",
+       "slot 'rows' has rows from 'cache', which has elements of f16, which bf16 can't hold"},
+      {",\"from\":{\"state\":\"cache\",\"rows\":200,\"first\":0,\"layer\":38400,\"head\":12800,\"row\":64,\"lane\":1}", "",
+       "slot 'rows' has rows that are in no register, and opaque functions need them"},
+      {"\"raised\":{\"function\":\"run.raised\"", "\"raised\":{\"function\":\"x\"",
+       "function 'run' has the raised form 'x', which is no function"},
+      {"\"raised\":{\"function\":\"run.raised\"", "\"raised\":{\"function\":\"run\"",
+       "function 'run' has the raised form 'run', which takes no tokens"},
+      {"\"name\":\"y\"", "\"name\":\"z\"", "function 'run' has the raised form 'run.raised', which has other inputs or outputs"},
+      {"\"input\":\"x\"", "\"input\":\"w\"", "function 'run' binds 'w', which is no input of it"},
+      {"\"is\":\"count\",\"dim\":1", "\"is\":\"count\"", "function 'run' binds 'x', which names no dim"},
+      {"\"is\":\"count\",\"dim\":1", "\"is\":\"count\",\"dim\":2", "function 'run' binds 'x', which names a dim that it has not"},
+      {"\"is\":\"length\",\"dim\":1", "\"is\":\"start\"", "function 'run' binds 'm', which is of integers"},
+      {",\"hidden\":-10000", "", "function 'run' binds 'm', which is a mask of truth values"},
+      {"{\"input\":\"x\",\"is\":\"count\",\"dim\":1},", "",
+       "function 'run' has a raised form whose binds do not say where a call starts and how many tokens it brings"},
+  };
+  for (const auto &[from, to, expected] : refusals)
+    CHECK(refusal(replaced(text, from, to)) == std::string("description: ") + expected);
+  CHECK(refusal(replaced(text, "\"hidden\":-10000", "\"hidden\":1")).find("hidden: is 1, expected ") != std::string::npos);
+}
+
 TEST_CASE("a plugin may have no slots and no functions") {
   Description vocabularyOnly;
   vocabularyOnly.model.name = "vocabulary";

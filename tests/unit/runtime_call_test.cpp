@@ -141,7 +141,7 @@ TEST_CASE("functions are called by name, with tensors by name; one that writes n
 
   request.function = model->findFunction("read");
   request.counts = {1};
-  CHECK(*reinterpret_cast<const float *>(callFunction(*model, request, {})[0].bytes.data()) == 3.0f);
+  CHECK(*reinterpret_cast<const float *>(callFunction(*model, request, {}).outputs[0].bytes.data()) == 3.0f);
   CHECK(state->length() == 3);
 
   request.function = 0;

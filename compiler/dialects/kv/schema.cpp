@@ -56,8 +56,11 @@ LogicalResult verifyOrigin(CacheOp cache) { // C4
   if (!cache.getOriginAxes())
     return success();
   int64_t numRows = 0, numElements = 0;
-  for (auto axis : cache.getOriginAxes()->getAsRange<StringAttr>())
-    numRows += axis == "row", numElements += axis == "element";
+  for (auto axis : cache.getOriginAxes()->getAsRange<StringAttr>()) {
+    SmallVector<StringRef> digits;
+    axis.getValue().split(digits, ' ');
+    numRows += llvm::count(digits, "row"), numElements += llvm::count(digits, "element");
+  }
   if (numRows == 1 && numElements == 1 && int64_t(*cache.getOriginRows()) >= 1)
     return success();
   return cache.emitOpError("C4: comes from a state whose axes do not name \"row\" and \"element\" once each");

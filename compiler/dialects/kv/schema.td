@@ -43,7 +43,9 @@ def Kv_CacheOp : Kv_Op<"cache", [Symbol, HasParent<"SchemaOp">]> {
     without attention have no number in any list. `by` names the weights that make the rows, one for all layers or one for
     each. What is said here is said twice, here and by the program, so that verify-state can compare.
     For imported programs, `rounds` is the element type to which a stored number is rounded, and
-    `from` is the state that the rows came from: its name, what its axes are, how many rows it had.
+    `from` is the state that the rows came from: its name, what its axes are, how many rows it had. An axis may be several
+    digits, the most significant first: "head element". Where the schema has a register of that name, functions that take
+    no tokens have the rows in it, and the host sees to it that both are one.
 
     (C1) layers, heads, row and window are at least 1.
     (C2) `values` names a cache of this schema with as many layers, that is not itself a value cache.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Who may hold state, and how an entry function takes and returns it.
+#include "compiler/dialects/kv/forms.h"
 #include "compiler/dialects/kv/state_trace.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -41,8 +42,7 @@ bool mayCarry(Operation *op) {
 /// An op that reaches state by name, not by a slot: lower-slots makes those when the proof is over. What refuses a call
 /// touches none.
 bool actsBehindSlots(Operation *op) {
-  return isa_and_nonnull<KvDialect>(op->getDialect()) && !mayCarry(op) &&
-         !isa<CacheOp, RegisterOp, RequireOp>(op);
+  return isa_and_nonnull<KvDialect>(op->getDialect()) && !mayCarry(op) && !isa<CacheOp, RegisterOp, RequireOp>(op);
 }
 
 /// The state that an op holds, by name: "slot @k", or "a batch".
@@ -156,12 +156,12 @@ llvm::MapVector<StringAttr, bool> promisesOf(func::FuncOp entry) {
   return promises;
 }
 
-/// A host that keeps a promise in one call keeps it in all.
+/// A host that keeps a promise in one call keeps it in all. Those of raised forms the runtime keeps.
 void checkPromises(ArrayRef<func::FuncOp> entries, Findings &findings) {
   for (func::FuncOp entry : entries)
     for (func::FuncOp other : entries)
       for (auto [name, isKept] : promisesOf(entry))
-        if (!isKept && promisesOf(other).lookup(name))
+        if (!isKept && !isRaisedForm(other) && promisesOf(other).lookup(name))
           refuseEntry(entry, Rule::promises, entry.getSymName(), findings,
                       {name.getValue().str(), other.getSymName().str()});
 }
@@ -191,8 +191,8 @@ SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp sch
 
 bool kvasir::kv::checkSignature(func::FuncOp entry, SchemaOp schema, Findings &findings) {
   SmallVector<StringRef> declared;
-  for (Operation &op : schema.getBody().front())
-    declared.push_back(SymbolTable::getSymbolName(&op));
+  for (Operation *op : slotsOf(entry, schema))
+    declared.push_back(SymbolTable::getSymbolName(op));
   auto disagree = [&](StringRef what, ArrayRef<StringRef> names) {
     // `what` as the slot keeps the two findings of one function apart
     findings

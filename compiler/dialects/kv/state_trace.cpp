@@ -2,6 +2,8 @@
 // What a value is while a call is followed, and who may still use it.
 #include "compiler/dialects/kv/state_trace.h"
 
+#include "compiler/dialects/kv/forms.h"
+
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -28,10 +30,10 @@ Origin &Origin::operator|=(const Origin &other) {
 }
 
 StateTrace::StateTrace(func::FuncOp entry, SchemaOp schema, Findings &findings) : entry(entry), findings(findings) {
-  for (Operation &op : schema.getBody().front()) {
+  for (Operation *op : slotsOf(entry, schema)) {
     SlotTrace slot{{dyn_cast<CacheOp>(op), dyn_cast<RegisterOp>(op)}, 0, {}, {}};
     slot.layers.resize(slot.declaration.numLayers());
-    StringAttr symbol = SymbolTable::getSymbolName(&op);
+    StringAttr symbol = SymbolTable::getSymbolName(op);
     slots[symbol] = slot;
     CacheOp cache = slot.declaration.cache;
     if (cache && cache.getBy())
@@ -140,8 +142,7 @@ void StateTrace::reportStale(Operation *op, const Fact &fact) {
   const char *since = lacking.empty()          ? "it was handed on"
                       : slot.declaration.cache ? "rows [start, start + count) of {layers} were written"
                                                : "{layers} were set";
-  Finding &finding =
-      report(op, Rule::stale, fact.symbol, {isa<func::ReturnOp>(op) ? "returns" : "uses", since});
+  Finding &finding = report(op, Rule::stale, fact.symbol, {isa<func::ReturnOp>(op) ? "returns" : "uses", since});
   finding.layers.insert(lacking.begin(), lacking.end());
   if (Operation *consumer = slot.consumers[fact.version])
     finding.note(consumer->getLoc(), "the value was consumed here");

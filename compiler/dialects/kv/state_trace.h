@@ -58,9 +58,7 @@ struct Fact {
   int64_t layer = -1;       // view
   Origin origin;
 
-  static Fact ofNumber(mlir::Attribute constant, Origin origin = {}) {
-    return {number, constant, {}, 0, -1, origin};
-  }
+  static Fact ofNumber(mlir::Attribute constant, Origin origin = {}) { return {number, constant, {}, 0, -1, origin}; }
 };
 
 /// One layer of the model, as the schema's `serves` has it.
@@ -105,8 +103,8 @@ private:
   Fact consume(mlir::Operation *op, mlir::Value value, Facts &facts);
   std::optional<int64_t> constantOf(mlir::Value value, Facts &facts);
   std::optional<int64_t> layerOf(mlir::Operation *op, mlir::Value layer, mlir::StringAttr symbol, Facts &facts);
-  Finding &report(mlir::Operation *at, Rule rule, mlir::StringAttr symbol = {},
-                  llvm::ArrayRef<std::string> values = {}, std::optional<int64_t> layer = std::nullopt);
+  Finding &report(mlir::Operation *at, Rule rule, mlir::StringAttr symbol = {}, llvm::ArrayRef<std::string> values = {},
+                  std::optional<int64_t> layer = std::nullopt);
   void record(mlir::Operation *op, mlir::StringAttr symbol, int64_t layer, const Origin &origin = {});
 
   // trace_origins.cpp: what rows are made from
@@ -157,6 +155,7 @@ private:
   void checkReaders(mlir::StringAttr symbol, SlotTrace &slot);
   bool isUnread(const LayerTrace &layer);
   bool isOpen(const LayerTrace &layer);
+  mlir::Operation *writerOf(mlir::StringAttr symbol, int64_t layer);
   void noteSiblings(Finding &finding, mlir::StringAttr symbol, int64_t missing, Siblings others);
 
   mlir::func::FuncOp entry;

@@ -103,14 +103,16 @@ void StateTrace::checkAttention(Siblings others) {
   for (const std::unique_ptr<StateTrace> &other : others) {
     if (other.get() == this)
       return;
-    for (auto &[symbol, slot] : slots)
-      for (auto [index, pair] : llvm::enumerate(llvm::zip(slot.layers, other->slots[symbol].layers)))
+    for (auto &[symbol, slot] : slots) {
+      SlotTrace theirs = other->slots.lookup(symbol); // none of an opaque function
+      for (auto [index, pair] : llvm::enumerate(llvm::zip(slot.layers, theirs.layers)))
         for (auto [mine, first] : llvm::zip(std::get<0>(pair).attends, std::get<1>(pair).attends)) {
           std::string reading = readingOf(mine), before = readingOf(first);
           if (reading != before)
             report(mine, Rule::attention, symbol, {reading, other->entry.getSymName().str(), before}, index)
                 .note(first->getLoc(), "@" + other->entry.getSymName() + " attends here");
         }
+    }
   }
 }
 
@@ -129,8 +131,14 @@ void StateTrace::noteSiblings(Finding &finding, StringAttr symbol, int64_t missi
       finding.note(trace.layers[missing].writer->getLoc(),
                    "@" + entry.getSymName() + " writes @" + sibling.getValue() + " here");
   for (const std::unique_ptr<StateTrace> &other : others)
-    if (Operation *writer = other.get() == this ? nullptr : other->slots[symbol].layers[missing].writer)
+    if (Operation *writer = other.get() == this ? nullptr : other->writerOf(symbol, missing))
       finding.note(writer->getLoc(), "@" + other->entry.getSymName() + " writes @" + symbol.getValue() + " here");
+}
+
+/// Null where the entry does not write the layer, or does not have the slot.
+Operation *StateTrace::writerOf(StringAttr symbol, int64_t layer) {
+  auto slot = slots.find(symbol);
+  return slot == slots.end() ? nullptr : slot->second.layers[layer].writer;
 }
 
 void StateTrace::addTo(Proof &proof) {

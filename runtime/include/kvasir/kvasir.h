@@ -228,11 +228,19 @@ KVASIR_API void kvasir_cancel_clear(kvasir_cancel *cancel);
 /* Which tokens' output rows a caller wants; a model's head is computed for these only. */
 enum { KVASIR_WANTED_LAST = 0, KVASIR_WANTED_ALL = 1, KVASIR_WANTED_NONE = 2 };
 
+/* Some functions over registers, of imported programs, have a second form that appends rows to caches. It computes the
+ * same where the call's inputs are what it takes them for (`raised` in the description), and runs then, unless a caller
+ * wishes for the form over registers. What a state holds, as registers and as rows, does not depend on which form ran. */
+enum { KVASIR_WISH_AUTOMATIC = 0, KVASIR_WISH_OPAQUE = 1 };
+enum { KVASIR_FORM_SINGLE = 0, KVASIR_FORM_RAISED = 1, KVASIR_FORM_OPAQUE = 2 };
+
 typedef struct kvasir_call_options {
   uint32_t size;
   uint32_t wanted; /* KVASIR_WANTED_…; last: one row for each sequence */
   const kvasir_cancel *cancel;
   kvasir_audit *audit; /* watches the call, which then runs twice; null: nobody does */
+  uint32_t form;       /* KVASIR_WISH_… */
+  uint32_t reserved;   /* 0 */
 } kvasir_call_options;
 
 /* New tokens of one conversation. */
@@ -275,7 +283,7 @@ typedef struct kvasir_tensor {
 /* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be
  * null for one state or none: then T is what the inputs say. A function that takes no tokens (max_tokens 0 in the
  * description) has one state, or none if the model has no slots, and `counts` is null; extents that are the function's
- * own (a to z) are what the inputs have. Rules and errors as for predict; also KV_BAD_INPUT for a function or input that
+ * own (a to z) are what the inputs have. The raised form of another function is called by the other's name. Rules and errors as for predict; also KV_BAD_INPUT for a function or input that
  * is missing, unknown, or of another type or shape. */
 KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvasir_state *const *states,
                                  const uint64_t *counts, uint64_t num_states, const kvasir_tensor *inputs,
@@ -286,6 +294,13 @@ KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvas
 KVASIR_API uint64_t kvasir_result_count(const kvasir_result *result);
 KVASIR_API kvasir_tensor kvasir_result_tensor(const kvasir_result *result, uint64_t index); /* index < count */
 KVASIR_API void kvasir_result_free(kvasir_result *result);
+
+/* KVASIR_FORM_…: which form of the function ran; single: it has no other. */
+KVASIR_API uint32_t kvasir_result_form(const kvasir_result *result);
+
+/* Where the opaque form ran: why not the raised one, in one line ("input 'mask' is not causal: token 3 sees row 4"); else
+ * empty. Valid as long as the result. */
+KVASIR_API const char *kvasir_result_reason(const kvasir_result *result);
 
 /* Audits: does each token reach its row of every layer of every slot? */
 
@@ -327,74 +342,10 @@ KVASIR_API const char *kvasir_audit_text(kvasir_audit *audit);
 KVASIR_API const char *kvasir_audit_json(kvasir_audit *audit);
 KVASIR_API const char *kvasir_audit_html(kvasir_audit *audit);
 
-/* Text. */
-
-enum {
-  KVASIR_ADD_SPECIAL = 1,  /* begin with the tokens that the model wants before a text, end with those after it */
-  KVASIR_PARSE_SPECIAL = 2 /* spellings of control tokens ("<|im_end|>") mean the tokens: not for text from outside */
-};
-
-/* Text to at most `capacity` ids. `num_ids` is set to how many there are in all, also if they don't fit, so that a call
- * with capacity 0 asks for it.
- * Errors: KV_UNSUPPORTED if the model has no vocabulary; KV_CAPACITY if capacity > 0 and they don't fit. */
-KVASIR_API kv_status kvasir_tokenize(const kvasir_model *model, const char *text, size_t text_bytes, uint32_t flags,
-                                     int32_t *ids, uint64_t capacity, uint64_t *num_ids, char *message,
-                                     size_t message_bytes);
-
-/* 1 if the model ends a text or a turn with this token, else 0. */
-KVASIR_API int kvasir_is_end(const kvasir_model *model, int32_t id);
-
-/* Turns ids into text as they come, never half a character. */
-enum {
-  KVASIR_SHOW_SPECIAL = 1, /* control tokens are spelled out */
-  KVASIR_CONTINUES = 2     /* goes on from earlier text: a space that the first token begins with is kept */
-};
-KVASIR_API kv_status kvasir_detokenizer_make(const kvasir_model *model, uint32_t flags,
-                                             kvasir_detokenizer **detokenizer, char *message, size_t message_bytes);
-KVASIR_API void kvasir_detokenizer_free(kvasir_detokenizer *detokenizer);
-
-/* The text that this id completes; may be empty. `text` is valid until the next push or finish, not 0-terminated.
- * Errors: KV_BAD_INPUT for an id outside the vocabulary. */
-KVASIR_API kv_status kvasir_detokenizer_push(kvasir_detokenizer *detokenizer, int32_t id, const char **text,
-                                             size_t *text_bytes, char *message, size_t message_bytes);
-
-/* What is left at the end (U+FFFD for a cut character), as push. The next push begins a new text. */
-KVASIR_API kv_status kvasir_detokenizer_finish(kvasir_detokenizer *detokenizer, const char **text, size_t *text_bytes,
-                                               char *message, size_t message_bytes);
-
-/* Sampling. */
-
-/* The steps are taken in this order: penalties, top_k, top_p, min_p, temperature. */
-typedef struct kvasir_sampler_options {
-  uint32_t size;
-  uint32_t top_k;          /* only the k likeliest; 0: all */
-  float temperature;       /* 0: the likeliest token, always */
-  float top_p;             /* only the likeliest that together have this probability; 0 or 1: all */
-  float min_p;             /* only those at least this much as likely as the likeliest; 0: all */
-  float repeat_penalty;    /* divides logits > 0 of recent tokens, multiplies those below; 0 or 1: none */
-  float presence_penalty;  /* taken off the logit of a recent token */
-  float frequency_penalty; /* the same, for each time that it is there */
-  uint32_t penalty_tokens; /* how many tokens are recent; 0: 64 */
-  uint32_t reserved;       /* 0 */
-  uint64_t seed;           /* equal seeds give equal choices, on every machine */
-} kvasir_sampler_options;
-
-/* `options` may be null: the likeliest token. Errors: KV_BAD_INPUT for a number out of its range, by name. */
-KVASIR_API kv_status kvasir_sampler_make(const kvasir_sampler_options *options, kvasir_sampler **sampler, char *message,
-                                         size_t message_bytes);
-KVASIR_API void kvasir_sampler_free(kvasir_sampler *sampler);
-
-/* Chooses a token from one row of logits [num_logits]. NaN counts as minus infinity.
- * Errors: KV_FAILED if no logit is finite. Cost: O(V). */
-KVASIR_API kv_status kvasir_sampler_sample(kvasir_sampler *sampler, const float *logits, uint64_t num_logits,
-                                           int32_t *id, char *message, size_t message_bytes);
-
-/* Adds a token, of the prompt or the one that was chosen, to those that the penalties look at.
- * Errors: KV_OUT_OF_MEMORY. */
-KVASIR_API kv_status kvasir_sampler_accept(kvasir_sampler *sampler, int32_t id, char *message, size_t message_bytes);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "kvasir/text.h"
 
 #endif

@@ -52,11 +52,18 @@ private:
   std::unique_ptr<kvasir_cancel, detail::Free<&kvasir_cancel_free>> handle;
 };
 
+/// Which form of a function with two is wished for.
+enum class Wish : uint32_t { automatic = KVASIR_WISH_AUTOMATIC, opaque = KVASIR_WISH_OPAQUE };
+
 struct CallOptions {
   Wanted wanted = Wanted::last;
   const Cancel *cancel = nullptr;
   kvasir_audit *audit = nullptr; ///< watches the call: audit.hpp
+  Wish form = Wish::automatic;
 };
+
+/// Which form of a function ran.
+enum class Form : uint32_t { single = KVASIR_FORM_SINGLE, raised = KVASIR_FORM_RAISED, opaque = KVASIR_FORM_OPAQUE };
 
 /// New tokens for one conversation of a batch.
 struct Sequence {
@@ -125,6 +132,11 @@ public:
       throw Error(KV_BAD_INPUT, ("output '" + std::string(name) + "' is not f32").c_str());
     return {static_cast<const float *>(tensor.bytes), tensor.size_bytes / sizeof(float)};
   }
+
+  Form form() const { return static_cast<Form>(kvasir_result_form(handle.get())); }
+
+  /// Why it was not the raised form; empty unless it was the opaque one. Valid as long as the outputs.
+  std::string_view reason() const { return kvasir_result_reason(handle.get()); }
 
 private:
   friend class Model;
@@ -255,7 +267,7 @@ public:
 private:
   static kvasir_call_options callOptions(const CallOptions &options) {
     return {sizeof(kvasir_call_options), static_cast<uint32_t>(options.wanted),
-            options.cancel ? options.cancel->get() : nullptr, options.audit};
+            options.cancel ? options.cancel->get() : nullptr, options.audit, static_cast<uint32_t>(options.form), 0};
   }
 
   std::unique_ptr<kvasir_model, detail::Free<&kvasir_model_free>> handle;
