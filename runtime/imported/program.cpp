@@ -83,6 +83,10 @@ Tensors PluginProgram::call(const std::string &function, State &state, const Ten
   return results;
 }
 
+bool PluginProgram::hasForms() const {
+  return std::ranges::any_of(content.functions, [](const FunctionDescription &each) { return each.raised.has_value(); });
+}
+
 Tensors PluginProgram::zeroState() const {
   State state = makeState();
   return readAll(state);

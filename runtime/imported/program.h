@@ -49,6 +49,9 @@ public:
   State makeState() const { return model.makeState(); }
   Tensors call(const std::string &function, State &state, const Tensors &inputs) const;
 
+  /// Has any function a raised form?
+  bool hasForms() const;
+
   /// How often calls took a raised form, and why they did not where there is one: each reason once.
   uint64_t numRaised() const { return raisedCalls; }
   const std::set<std::string> &reasons() const { return opaqueReasons; }

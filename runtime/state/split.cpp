@@ -15,12 +15,34 @@ BlockRef copyOf(const BlockRef &block, BlockPool &pool) {
   return copy;
 }
 
+/// A number as it lies in a block.
+struct Place {
+  const uint8_t *block;
+  uint64_t bit;
+  ElementType element;
+};
+
+/// Exact: `element` holds numbers of the other type.
+void copyNumber(const Place &from, uint8_t *block, uint64_t bit, ElementType element) {
+  if (from.element == element)
+    std::memcpy(block + bit / 8, from.block + from.bit / 8, elementBits(element) / 8);
+  else
+    storeElement(block, bit, element, loadElement(from.block, from.bit, from.element));
+}
+
+/// Whether element number n of a register's layer lies n elements after the first, as in all that are compiled.
+bool isDense(const Plane &plane) {
+  const auto isLane = [](const Digit &digit) { return digit.axis == Axis::lane; };
+  const auto lane = std::ranges::find_if(plane.digits, isLane);
+  return std::ranges::count_if(plane.digits, isLane) == 1 && lane->strideBits == elementBits(plane.element);
+}
+
 /// Rows of one cache beside the register that they come from.
 class RowPair {
 public:
   RowPair(const Slots &slots, size_t cache)
-      : cache(slots[cache]), rows(slots[cache].layout.planes[0]), whole(slots[slots.originOf(cache)].layout.planes[0]) {
-  }
+      : cache(slots[cache]), rows(slots[cache].layout.planes[0]), whole(slots[slots.originOf(cache)].layout.planes[0]),
+        isWholeDense(isDense(whole)) {}
 
   /// Calls copy(cache's block, bit, register's bit) for each number of rows [first, end).
   template <typename Copy> void forEach(const BlockTable &table, uint64_t first, uint64_t end, Copy copy) const {
@@ -30,25 +52,30 @@ public:
         for (uint64_t element = 0; element < cache.heads * cache.width; ++element)
           copy(table[row / KV_BLOCK_TOKENS].bytes(),
                places.tokenBits[row % KV_BLOCK_TOKENS] + places.elementBits[element],
-               registerBit(whole, 0, cache.from->element(layer, element / cache.width, row, element % cache.width)));
+               wholeBit(cache.from->element(layer, element / cache.width, row, element % cache.width)));
     }
   }
 
   void toRegister(const BlockTable &table, uint64_t first, uint64_t end, uint8_t *block) const {
     forEach(table, first, end, [&](const uint8_t *from, uint64_t fromBit, uint64_t toBit) {
-      storeElement(block, toBit, whole.element, loadElement(from, fromBit, rows.element));
+      copyNumber({from, fromBit, rows.element}, block, toBit, whole.element);
     });
   }
 
   void toCache(const uint8_t *block, uint64_t first, uint64_t end, const BlockTable &table) const {
     forEach(table, first, end, [&](uint8_t *to, uint64_t toBit, uint64_t fromBit) {
-      storeElement(to, toBit, rows.element, loadElement(block, fromBit, whole.element));
+      copyNumber({block, fromBit, whole.element}, to, toBit, rows.element);
     });
   }
 
 private:
+  uint64_t wholeBit(uint64_t element) const {
+    return isWholeDense ? whole.offsetBits + element * elementBits(whole.element) : registerBit(whole, 0, element);
+  }
+
   const SlotDescription &cache;
   const Plane &rows, &whole;
+  const bool isWholeDense;
 };
 
 /// Calls visit(cache) for each cache that comes from this register.

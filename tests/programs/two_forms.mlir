@@ -181,7 +181,8 @@ func.func private @layer(%ids: tensor<?xi32>, %x: tensor<?x2x8xf32>, %k: !keys, 
   %vs32 = arith.extf %vs3 : tensor<?x2x8xf16> to tensor<?x2x8xf32>
   %a = func.call @attention(%q, %ks32, %vs32, %mask, %count, %end)
     : (tensor<?x2x8xf32>, tensor<2x?x8xf32>, tensor<?x2x8xf32>, tensor<?x?xf32>, index, index) -> tensor<?x2x8xf32>
-  return %a, %k1, %v1 : tensor<?x2x8xf32>, !keys, !values
+  %y = arith.addf %x, %a : tensor<?x2x8xf32>
+  return %y, %k1, %v1 : tensor<?x2x8xf32>, !keys, !values
 }
 
 func.func private @counted(%calls: !kv.slot<@calls>, %batch: !kv.batch) -> !kv.slot<@calls> {
@@ -319,7 +320,8 @@ func.func private @raised(%ids: tensor<?xi32>, %calls: !kv.slot<@calls>, %k: !kv
     %v1 = kv.append %vi[%layer], %vr, %batch : !kv.slot<@v_cache.rows>, tensor<?x2x8xf32>
     %a = kv.attend %q, %k1[%layer], %v1[%layer], %batch {scale = 0.25 : f32}
       : tensor<?x2x8xf32>, !kv.slot<@k_cache.rows>, !kv.slot<@v_cache.rows> -> tensor<?x2x8xf32>
-    kv.yield %a, %k1, %v1 : tensor<?x2x8xf32>, !kv.slot<@k_cache.rows>, !kv.slot<@v_cache.rows>
+    %h1 = arith.addf %h, %a : tensor<?x2x8xf32>
+    kv.yield %h1, %k1, %v1 : tensor<?x2x8xf32>, !kv.slot<@k_cache.rows>, !kv.slot<@v_cache.rows>
   }
   %cn = func.call @counted(%calls, %batch) : (!kv.slot<@calls>, !kv.batch) -> !kv.slot<@calls>
   %flat = tensor.collapse_shape %y [[0], [1, 2]] : tensor<?x2x8xf32> into tensor<?x16xf32>

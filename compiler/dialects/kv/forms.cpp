@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/dialects/kv/forms.h"
 
+#include "llvm/ADT/SmallPtrSet.h"
+
 using namespace mlir;
 using namespace kvasir::kv;
 
@@ -20,7 +22,7 @@ RegisterOp kvasir::kv::originOf(CacheOp cache) {
   return {};
 }
 
-SmallVector<Operation *> kvasir::kv::slotsOf(func::FuncOp entry, SchemaOp schema) {
+SmallVector<Operation *> kvasir::kv::slotsFor(func::FuncOp entry, SchemaOp schema) {
   llvm::SmallPtrSet<Operation *, 4> origins;
   for (auto cache : schema.getBody().getOps<CacheOp>())
     if (RegisterOp reg = originOf(cache))

@@ -26,7 +26,7 @@ RegisterOp originOf(CacheOp cache);
 /// The slots that an entry takes and returns, in the schema's order: all of them, unless caches come from registers.
 /// Then a function that takes no tokens has the registers, any other the caches and the registers that no cache comes
 /// from.
-llvm::SmallVector<mlir::Operation *> slotsOf(mlir::func::FuncOp entry, SchemaOp schema);
+llvm::SmallVector<mlir::Operation *> slotsFor(mlir::func::FuncOp entry, SchemaOp schema);
 
 } // namespace kvasir::kv
 

@@ -191,7 +191,7 @@ SmallVector<func::FuncOp> kvasir::kv::checkEntries(ModuleOp module, SchemaOp sch
 
 bool kvasir::kv::checkSignature(func::FuncOp entry, SchemaOp schema, Findings &findings) {
   SmallVector<StringRef> declared;
-  for (Operation *op : slotsOf(entry, schema))
+  for (Operation *op : slotsFor(entry, schema))
     declared.push_back(SymbolTable::getSymbolName(op));
   auto disagree = [&](StringRef what, ArrayRef<StringRef> names) {
     // `what` as the slot keeps the two findings of one function apart

@@ -30,7 +30,7 @@ Origin &Origin::operator|=(const Origin &other) {
 }
 
 StateTrace::StateTrace(func::FuncOp entry, SchemaOp schema, Findings &findings) : entry(entry), findings(findings) {
-  for (Operation *op : slotsOf(entry, schema)) {
+  for (Operation *op : slotsFor(entry, schema)) {
     SlotTrace slot{{dyn_cast<CacheOp>(op), dyn_cast<RegisterOp>(op)}, 0, {}, {}};
     slot.layers.resize(slot.declaration.numLayers());
     StringAttr symbol = SymbolTable::getSymbolName(op);

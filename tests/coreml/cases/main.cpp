@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // kvasir-coreml-cases: Core ML packages with expected outputs, states, written rows and verdicts, a folder of them.
+#include "tests/coreml/cases/forms.h"
 #include "tests/coreml/cases/player.h"
 #include "tests/coreml/cases/verdict.h"
 
@@ -13,8 +14,9 @@ namespace {
 struct Options {
   std::filesystem::path folder;
   std::string backend;
-  std::vector<std::string> only, checks = {"calls", "verdicts", "deletions"};
+  std::vector<std::string> only, checks = {"calls", "verdicts", "deletions", "forms"};
   size_t shown = 5;
+  uint64_t numFormCalls = 60;
 
   bool asks(const char *check) const { return std::ranges::find(checks, check) != checks.end(); }
 };
@@ -46,9 +48,9 @@ public:
       throw std::runtime_error("no case of '" + options.folder.string() + "' was asked for");
     std::printf(
         "%zu cases: %zu passed, %zu failed; %llu calls, %llu tensors, %llu row maps, %llu verdicts, %llu deleted "
-        "writes\n",
+        "writes, %llu raised calls\n",
         numCases, numCases - numFailed, numFailed, count(all.numCalls), count(all.numTensors), count(all.numRowMaps),
-        count(numVerdicts), count(numDeleted));
+        count(numVerdicts), count(numDeleted), count(all.numRaised));
     return numFailed;
   }
 
@@ -66,8 +68,25 @@ private:
         addLines(tally, "verdict", verdictOf(expected, path));
       if (options.asks("deletions"))
         addLines(tally, "deleted write", unnoticedDeletions(mutations, name, packages.pathOf(path), numDeleted));
+      if (options.asks("forms"))
+        tally.add(tryForms(path));
     } catch (const std::exception &error) {
       tally.failures.push_back(error.what());
+    }
+    return tally;
+  }
+
+  /// Made up calls, against the opaque form alone.
+  Tally tryForms(const std::string &path) {
+    Tally tally;
+    std::string refusal;
+    const imported::PluginProgram &program = packages.open(path, Packages::Proof::wanted, refusal);
+    const imported::PluginProgram *opaque = packages.findOpaque(path);
+    for (uint32_t seed = 0; opaque && seed < 2; ++seed) {
+      const FormsTally forms = compareForms(program, *opaque, seed, options.numFormCalls);
+      tally.numRaised += forms.numRaised;
+      tally.numCalls += forms.numCalls;
+      addLines(tally, "forms", forms.differences);
     }
     return tally;
   }
@@ -102,9 +121,9 @@ private:
   }
 
   void print(const std::string &name, const Tally &tally) const {
-    std::printf("%-6s %-32s %llu sequences, %llu calls, %llu tensors, %llu row maps\n",
+    std::printf("%-6s %-32s %llu sequences, %llu calls (%llu raised), %llu tensors, %llu row maps\n",
                 tally.failures.empty() ? "ok" : "FAILED", name.c_str(), count(tally.numSequences),
-                count(tally.numCalls), count(tally.numTensors), count(tally.numRowMaps));
+                count(tally.numCalls), count(tally.numRaised), count(tally.numTensors), count(tally.numRowMaps));
     for (size_t i = 0; i < std::min(tally.failures.size(), options.shown); ++i)
       std::printf("         %s\n", tally.failures[i].c_str());
     if (tally.failures.size() > options.shown)
@@ -134,16 +153,19 @@ int run(const Options &options) {
 int main(int argc, char **argv) {
   CLI::App app(
       "Core ML packages against what is expected of them: outputs, states and written rows of each call, what an "
-      "audit finds, and that each deleted write is noticed.",
+      "audit finds, that each deleted write is noticed, and that both forms of a function do the same.",
       "kvasir-coreml-cases");
   kvasir::coreml_cases::Options options;
   app.add_option("DIR", options.folder, "index.json, expected/, packages/ and, if it is there, mutations.json")
       ->required();
   app.add_option("--backend", options.backend, "that packages are compiled for; the compiler's default without it");
   app.add_option("--only", options.only, "these cases");
-  app.add_option("--checks", options.checks, "some of calls, verdicts, deletions; all without it")
+  app.add_option("--checks", options.checks, "some of calls, verdicts, deletions, forms; all without it")
       ->delimiter(',')
-      ->check(CLI::IsMember({"calls", "verdicts", "deletions"}));
+      ->check(CLI::IsMember({"calls", "verdicts", "deletions", "forms"}));
+  app.add_option("--form-calls", options.numFormCalls,
+                 "made up calls of packages whose functions have two forms, twice")
+      ->capture_default_str();
   app.add_option("--show", options.shown, "how many lines a case that fails gets")->capture_default_str();
   app.footer(
       "A line a case, then totals. Exit code 0: all as expected, 1: something is not, 2: wrong usage. kvasir-compile "

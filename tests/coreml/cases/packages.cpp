@@ -51,6 +51,8 @@ Packages::Compiled Packages::compile(const std::string &path, Proof proof) const
     made.program = std::make_unique<imported::PluginProgram>(plugin.path());
   else
     made.refusal = firstLines(ran.err);
+  if (made.program && made.program->hasForms())
+    made.opaque = std::make_unique<imported::PluginProgram>(plugin.path(), Wish::opaque);
   return made;
 }
 
@@ -62,6 +64,11 @@ const imported::PluginProgram &Packages::open(const std::string &path, Proof pro
   if (!found->second.program)
     throw std::runtime_error("does not compile: " + refusal);
   return *found->second.program;
+}
+
+const imported::PluginProgram *Packages::findOpaque(const std::string &path) const {
+  const auto found = compiled.find(path);
+  return found == compiled.end() ? nullptr : found->second.opaque.get();
 }
 
 } // namespace kvasir::coreml_cases

@@ -25,6 +25,7 @@ void Tally::add(const Tally &other) {
   numCalls += other.numCalls;
   numTensors += other.numTensors;
   numRowMaps += other.numRowMaps;
+  numRaised += other.numRaised;
   failures.insert(failures.end(), other.failures.begin(), other.failures.end());
 }
 
@@ -104,7 +105,9 @@ void Player::playCall(const Json &step) {
   State before = held.state.fork();
   const std::string function = textOf(step, "function");
   try {
+    const uint64_t numRaised = program.numRaised();
     compareOutputs(step, program.call(function, held.state, inputs));
+    tally.numRaised += program.numRaised() - numRaised;
     compareStates(step, program, held.state);
     compareRowMaps(step, program, before, inputs);
   } catch (const std::exception &error) {

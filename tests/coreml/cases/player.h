@@ -23,12 +23,16 @@ public:
   /// compiles in no way.
   const imported::PluginProgram &open(const std::string &path, Proof proof, std::string &refusal);
 
+  /// The same program in the opaque form of its functions; null if they have no other. After `open`.
+  const imported::PluginProgram *findOpaque(const std::string &path) const;
+
   /// Where a package is; throws std::runtime_error for a path that leads out of the folder.
   std::filesystem::path pathOf(const std::string &path) const;
 
 private:
   struct Compiled {
     std::unique_ptr<imported::PluginProgram> program; ///< null if it compiles in no way
+    std::unique_ptr<imported::PluginProgram> opaque;  ///< null if its functions have one form
     std::string refusal;
   };
 
@@ -41,7 +45,7 @@ private:
 
 /// What was done and what went wrong.
 struct Tally {
-  uint64_t numSequences = 0, numCalls = 0, numTensors = 0, numRowMaps = 0;
+  uint64_t numSequences = 0, numCalls = 0, numTensors = 0, numRowMaps = 0, numRaised = 0;
   std::vector<std::string> failures; ///< one line each
 
   void add(const Tally &other);
