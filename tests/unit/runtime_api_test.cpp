@@ -108,6 +108,13 @@ TEST_CASE("any function by name") {
   CHECK(outputs["logits"].dims[1] == TOY_VOCABULARY);
   CHECK(outputs.floats("logits").size() == TOY_VOCABULARY);
   CHECK(model.call("read", state, {}).floats("sum")[0] == 3.0f);
+  CHECK(outputs.form() == kvasir::Form::single);
+  CHECK(outputs.reason().empty());
+  kvasir::CallOptions opaque;
+  opaque.form = kvasir::Wish::opaque;
+  CHECK(model.call("read", state, {}, opaque).form() == kvasir::Form::single);
+  opaque.form = static_cast<kvasir::Wish>(2);
+  CHECK(statusOf([&] { model.call("read", state, {}, opaque); }) == KV_BAD_INPUT);
   CHECK(statusOf([&] { model.call("forward", state, {{"ids", std::vector<float>{1}}}); }) == KV_BAD_INPUT);
   CHECK(statusOf([&] { model.call("backward", state, {}); }) == KV_BAD_INPUT);
 }

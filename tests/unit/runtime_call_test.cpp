@@ -134,7 +134,7 @@ TEST_CASE("functions are called by name, with tensors by name; one that writes n
   CallRequest request;
   request.states = {state.get()};
   request.counts = {3};
-  const auto outputs = callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}});
+  const auto outputs = callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}}).outputs;
   REQUIRE(outputs.size() == 1);
   CHECK(outputs[0].dims == std::vector<uint64_t>{1, TOY_VOCABULARY});
   CHECK(std::memcmp(outputs[0].bytes.data(), toyLogits({1, 2, 3}).data(), outputs[0].bytes.size()) == 0);

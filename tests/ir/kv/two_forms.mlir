@@ -48,11 +48,12 @@ func.func @run.raised(%rows: !kv.slot<@rows>, %batch: !kv.batch {kv.sequences = 
 
 // -----
 
-// expected-note @+1 4 {{declared here}}
+// expected-note @+1 {{declared here}}
 kv.schema @m entries [@run, @run.raised] {
   kv.register @state layers(1) tensor<64x32xf16>
   kv.cache @rows layers(1) heads(2) row(16) rounds(f16) from("state", ["row", "head element"], 64)
 }
+// expected-error @+3 {{@run says kv.tokens of argument 2}}
 // expected-error @+2 {{@run takes slots (state, rows), schema @m declares (state)}}
 // expected-error @+1 {{@run returns slots (state, rows), schema @m declares (state)}}
 func.func @run(%state: !kv.slot<@state>, %rows: !kv.slot<@rows>,
