@@ -122,7 +122,8 @@ private:
 Json measure(const Model &model, const Test &test, unsigned repetitions, const Work &work, const Limits &limits,
              const Interrupt &interrupt) {
   Runner runner(model, test.batch, interrupt);
-  runner.run({test.isPrefill, std::min<uint64_t>(test.tokens, 16), 0, test.batch}); // pages and caches
+  // Pages, scratch and caches, by what llama-bench warms up with: a whole prompt, a few tokens of decoding.
+  runner.run({test.isPrefill, test.isPrefill ? test.tokens : std::min<uint64_t>(test.tokens, 16), 0, test.batch});
   std::vector<double> times;
   for (unsigned i = 0; i < repetitions; ++i)
     times.push_back(runner.run(test));
