@@ -14,11 +14,12 @@ constexpr int64_t kKeyTile = 64;
 constexpr int64_t cacheHeadBytes(int64_t width) { return kBlockTokens * width * 2; }
 
 /// Keys [layer][head][128 / 64][D / 2][64 tokens][2 lanes]: lanes in pairs, tokens side by side for q k.
-/// Values [layer][head][128 / 2][D][2 tokens]: tokens in pairs, lanes side by side for p v.
+/// Values [layer][head][128 / 2][D][2 tokens]: tokens in pairs, lanes side by side for p v. So do keys of an odd number of
+/// lanes lie, which no kernel takes.
 inline Layout cacheLayout(uint64_t layers, uint64_t heads, uint64_t width, bool isKeys) {
   uint64_t headBits = uint64_t(cacheHeadBytes(width)) * 8;
   std::vector<Digit> digits;
-  if (isKeys)
+  if (isKeys && width % 2 == 0)
     digits = {{Axis::lane, 2, 16},
               {Axis::lane, width / 2, kKeyTile * 32},
               {Axis::token, kKeyTile, 32},
