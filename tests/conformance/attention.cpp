@@ -60,6 +60,7 @@ std::string attentionProgram(const AttentionShape &shape) {
   std::string how = "{scale = " + std::to_string(shape.scale()) + " : f32";
   how += shape.window ? ", window = " + std::to_string(shape.window) + " : i64" : "";
   how += shape.softcap ? ", softcap = " + std::to_string(shape.softcap) + " : f32}" : "}";
+  how.insert(1, shape.mask ? "mask = " + std::to_string(shape.mask) + " : i32, " : "");
   const std::string cache = " layers(2) heads(" + g + ") row(" + d + ")";
   std::string text =
       "module attributes {lm.model = {name = \"" + shape.name() +

@@ -15,6 +15,7 @@ struct AttentionShape {
   uint64_t queryHeads, heads, width; ///< H, G, D
   uint64_t window = 0;               ///< 0: none
   double softcap = 0;                ///< 0: none
+  int mask = 0;                      ///< kv::Mask: causal, full, prefix
 
   std::string name() const; ///< "attend.4x2x32.window40"
   double scale() const;     ///< large: few keys decide, so that one that is missing shows

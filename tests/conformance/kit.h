@@ -8,6 +8,7 @@
 #include "tests/conformance/plugin.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 namespace conformance {
@@ -17,10 +18,13 @@ class Report {
 public:
   uint64_t numOpCases = 0, numBitChecks = 0, numSequences = 0, numErrors = 0; ///< errors: calls that must be refused
   uint64_t numTaken = 0, numDeclined = 0, numFused = 0;                       ///< functions
+  std::map<std::string, uint64_t> reasons;                                    ///< why they were declined, and how many
   double worst = 0;                                                           ///< of a difference, in its tolerance
   std::string worstCase;
 
   void fail(const std::string &name, const std::string &what);
+  /// One function, by the reason why the backend declines it; taken if that is empty.
+  void countFate(const std::string &reason);
   uint64_t failures() const { return numFailures; }
 
 private:
@@ -37,11 +41,15 @@ struct Kit {
   DeclinedList declined;
   Report report;
 
-  /// Writes a program and compiles it for both; reference's is kept for the next backend.
+  /// Writes a program and compiles it for both, at the same time.
   struct Pair {
     std::filesystem::path source, reference, tested;
   };
   Pair compile(const std::string &name, const std::string &program);
+
+  /// The state ops of a program's function are a kernel's, or the list says why not: "attend.2x1x16" for kv.attend in the
+  /// program of that name.
+  void countFates(const std::string &name, const std::filesystem::path &source, const std::string &function);
 };
 
 /// Every op with every type and shape, against reference; and the same bits row by row and with other teams.

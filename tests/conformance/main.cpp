@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <future>
 
 namespace conformance {
 
@@ -13,12 +14,33 @@ void Report::fail(const std::string &name, const std::string &what) {
   std::printf("%s %s\n", name.c_str(), what.c_str());
 }
 
+void Report::countFate(const std::string &reason) {
+  ++(reason.empty() ? numTaken : numDeclined);
+  if (!reason.empty())
+    ++reasons[reason];
+}
+
 Kit::Pair Kit::compile(const std::string &name, const std::string &program) {
   Pair pair{folder / (name + ".mlir"), folder / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
   std::ofstream(pair.source) << program;
-  reference.compile(pair.source, pair.reference);
+  auto compiled = std::async(std::launch::async, [&] { reference.compile(pair.source, pair.reference); });
   tested.compile(pair.source, pair.tested);
+  compiled.get();
   return pair;
+}
+
+void Kit::countFates(const std::string &name, const std::filesystem::path &source, const std::string &function) {
+  const std::vector<Json> fates = tested.explain(source)[function];
+  for (const Json &fate : fates) {
+    const std::string op = fate.at("op"), what = op.substr(op.find('.') + 1) + name.substr(name.find('.'));
+    if (!op.starts_with("kv."))
+      continue; // upstream's are nobody's to take
+    const std::string reason = fate.value("reason", "");
+    report.countFate(reason);
+    const std::string wrong = reason.empty() ? declined.checkTaken(what) : declined.checkDeclined(what, reason);
+    if (!wrong.empty())
+      report.fail(what, wrong);
+  }
 }
 
 namespace {
@@ -45,6 +67,8 @@ void printSummary(const Report &report) {
               report.numBitChecks);
   std::printf("functions: %lu taken, %lu declined and decomposed, %lu of ops that may be fused\n", report.numTaken,
               report.numDeclined, report.numFused);
+  for (const auto &[reason, count] : report.reasons)
+    std::printf("  %lu declined: %s\n", count, reason.c_str());
   std::printf("state: %lu sequences ran; %lu calls refused as they must be\n", report.numSequences, report.numErrors);
   std::printf("the largest difference is %.2f of its tolerance (%s)\n", report.worst, report.worstCase.c_str());
   std::printf("%lu failures\n", report.failures());
@@ -62,6 +86,7 @@ int run(const Options &options, const std::filesystem::path &folder) {
   for (const Family &family : opFamilies())
     runOps(kit, family);
   runAttention(kit);
+  runRows(kit);
   runPrograms(kit);
   if (options.only.empty())
     for (const std::string &line : kit.declined.unused())

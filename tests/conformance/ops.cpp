@@ -74,7 +74,7 @@ private:
       ++report.numFused;
       return;
     }
-    ++(reason.empty() ? report.numTaken : report.numDeclined);
+    report.countFate(reason);
     const std::string wrong = reason.empty() ? kit.declined.checkTaken(op.function)
                                              : kit.declined.checkDeclined(op.function, reason);
     if (!wrong.empty())
