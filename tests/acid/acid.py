@@ -1,0 +1,189 @@
+"""Adds an op, a backend, an architecture and a weight format to a copy of the tree; counts, builds and runs it.
+
+usage: acid.py counts --root TREE --work DIR     what each addition takes, in new and edited files, is no more than allowed
+       acid.py builds --root TREE --work DIR     and the copy with all four builds, and each of them works
+
+An addition is a folder beside this file: new files at their places, and edits.patch. DIR/tree is the copy; it is kept, so
+that a second run builds what has changed. Objects whose command and files are as in TREE are TREE's own (reuse.py).
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PATCH, BACKEND = "edits.patch", "abacus"
+ADDITIONS = {  # name: new files, edited files, lines in these (0: any number)
+    "op": (1, 2, 0),
+    "backend": (None, 0, 0),
+    "architecture": (2, 1, 1),
+    "format": (2, 1, 1),
+}
+
+
+def run(*command, cwd=None):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit("%s: exit code %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
+    return done.stdout
+
+
+def demand(condition, text):
+    if not condition:
+        sys.exit(text)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def files_below(folder):
+    return sorted(os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
+
+
+class Addition:
+    def __init__(self, name):
+        self.name, self.folder = name, os.path.join(HERE, name)
+        self.new = [path for path in files_below(self.folder) if path != PATCH]
+        self.patch = os.path.join(self.folder, PATCH) if os.path.exists(os.path.join(self.folder, PATCH)) else None
+        listed = run("git", "apply", "--numstat", self.patch, cwd="/").splitlines() if self.patch else []
+        self.edits = {path: (int(added), int(removed)) for added, removed, path in (line.split("\t") for line in listed)}
+
+    def check(self, root):
+        new, edited, lines = ADDITIONS[self.name]
+        print("%s: new %s; edited %s" % (self.name, ", ".join(self.new),
+              ", ".join("%s +%d -%d" % (path, *count) for path, count in self.edits.items()) or "nothing"))
+        there = [path for path in self.new if os.path.exists(os.path.join(root, path))]
+        demand(not there, "%s: is there already: %s" % (self.name, there))
+        if new is None:
+            demand(len({tuple(path.split("/")[:2]) for path in self.new}) == 1, self.name + " is more than a folder")
+        else:
+            demand(len(self.new) <= new, "%s takes more than %d new files" % (self.name, new))
+        demand(len(self.edits) <= edited, "%s takes edits of more than %d files" % (self.name, edited))
+        demand(not lines or all(count == (lines, 0) for count in self.edits.values()),
+               "%s takes edits of more than %d lines" % (self.name, lines))
+        families = {os.path.splitext(path)[0] for path in self.edits}
+        demand(len(families) <= 1, "%s edits more than one family: %s" % (self.name, sorted(families)))
+
+
+class Copy:
+    def __init__(self, root, work):
+        self.root, self.tree = root, os.path.join(work, "tree")
+        self.build = os.path.join(self.tree, "build/release")
+        self.additions = [Addition(name) for name in ADDITIONS]
+
+    def edited(self):
+        """The files that the patches edit, edited."""
+        with tempfile.TemporaryDirectory() as folder:  # outside of any repository, or git would look into that
+            for addition in self.additions:
+                for path in addition.edits:
+                    os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+                    shutil.copy(os.path.join(self.root, path), os.path.join(folder, path))
+                if addition.patch:
+                    run("git", "apply", "-C1", addition.patch, cwd=folder)
+            return {path: read(os.path.join(folder, path)) for addition in self.additions for path in addition.edits}
+
+    def bring_up_to_date(self):
+        tracked = run("git", "-C", self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]
+        wanted = {path: os.path.join(self.root, path) for path in tracked if os.path.exists(os.path.join(self.root, path))}
+        for addition in self.additions:
+            wanted |= {path: os.path.join(addition.folder, path) for path in addition.new}
+        edited = self.edited()
+        for path, source in wanted.items():
+            target, content = os.path.join(self.tree, path), edited.get(path) or read(source)
+            if not os.path.exists(target) or read(target) != content:
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                with open(target, "wb") as file:
+                    file.write(content)
+                shutil.copymode(source, target)
+        for path in files_below(self.tree):
+            if path not in wanted and not path.startswith("build/"):
+                os.remove(os.path.join(self.tree, path))
+
+    def counts(self):
+        for addition in self.additions:
+            addition.check(self.root)
+        self.bring_up_to_date()
+        run(sys.executable, os.path.join(self.tree, "cmake/check_style.py"), self.tree)
+
+    def configure(self):
+        os.makedirs(self.build, exist_ok=True)
+        for name in ("models", "venv"):
+            link = os.path.join(self.tree, "build", name)
+            if not os.path.lexists(link):
+                os.symlink(os.path.join(self.root, "build", name), link)
+        reuse, known = os.path.join(HERE, "reuse.py"), os.path.join(self.build, "known.json")
+        run(sys.executable, reuse, "known", self.root, known)
+        launcher = ";".join((sys.executable, reuse, "as", self.root, self.tree, known))
+        run("cmake", "--preset", "release", "-DKVASIR_BACKENDS=%s;cpu;reference" % BACKEND, "-DKVASIR_CCACHE=OFF",
+            "-DCMAKE_C_COMPILER_LAUNCHER=" + launcher, "-DCMAKE_CXX_COMPILER_LAUNCHER=" + launcher,
+            "-DCMAKE_PROJECT_INCLUDE=" + os.path.join(HERE, "precompile.cmake"), cwd=self.tree)
+
+    def make(self):
+        run("ninja", "-C", self.build, "backends", "kvasir", "kvasir-compile", "kvasir-opt", "test_block_formats")
+
+    def check_op(self):
+        """Its own test, by lit as the tree's tests are run."""
+        tests = json.loads(run("ctest", "--test-dir", self.build, "--show-only=json-v1", "-R", "^ir$"))["tests"]
+        command = [word.replace(os.path.join(self.tree, "tests/ir"), os.path.join(self.tree, "tests/ir/lm/geglu.mlir"))
+                   if word == os.path.join(self.tree, "tests/ir") else word for word in tests[0]["command"]]
+        run(*command)
+
+    def check_architecture(self):
+        """The test that comes with its line: a random model of it against its oracle."""
+        said = run("ctest", "--test-dir", self.build, "--no-tests=error", "-R", "^models/random/gemma$")
+        demand("100% tests passed" in said, said)
+
+    def random_check(self, *options):
+        program = lambda name: os.path.join(self.build, "bin", name)
+        return run(os.path.join(self.tree, "build/venv/bin/python"), os.path.join(self.tree, "tests/models/random_check.py"),
+                   "--compiler", program("kvasir-compile"), "--kvasir", program("kvasir"), *options)
+
+    def check_backend(self):
+        """Its kernel takes the op, and a model has reference's bits with it; a model that lacks the op runs, too."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, "x.gguf")
+            run(os.path.join(self.tree, "build/venv/bin/python"), os.path.join(self.tree, "tests/models/random_model.py"),
+                source, "--architecture", "gemma")
+            compiler, kvasir = (os.path.join(self.build, "bin", name) for name in ("kvasir-compile", "kvasir"))
+            fates = json.loads(run(compiler, source, "--backend", BACKEND, "--explain", "--json"))["ops"]
+            kernels = {fate["op"]: fate.get("kernel") for fate in fates if "reason" not in fate}
+            demand(kernels.get("lm.geglu") == BACKEND + ".geglu", "the op has no kernel: %s" % kernels)
+            bits = []
+            for backend in (BACKEND, "reference"):
+                made = os.path.join(folder, backend)
+                run(compiler, source, "--backend", backend, "-o", made + ".kvasir")
+                run(kvasir, "logits", made + ".kvasir", "--ids", "1,2,3,4,5,6,7", "-o", made + ".npy")
+                bits.append(read(made + ".npy"))
+            demand(bits[0] == bits[1], "the kernel's bits are others than reference's")
+        self.random_check("--backend", BACKEND, "--", "--type", "Q4_0")
+
+    def check_format(self):
+        """gguf-py's values, bit for bit; and models in it on two backends."""
+        run(os.path.join(self.build, "bin/test_block_formats"))
+        for options in (["--backend", "reference"], ["--backend", "cpu", "--state-in-bf16"]):
+            self.random_check(*options, "--", "--type", "MXFP4")
+
+    def builds(self):
+        steps = [self.counts, self.configure, self.make] + [getattr(self, "check_" + name) for name in ADDITIONS]
+        for step in steps:
+            begin = time.monotonic()
+            step()
+            print("%s: %.0f s" % (step.__name__, time.monotonic() - begin), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("what", choices=["counts", "builds"])
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--work", required=True)
+    args = parser.parse_args()
+    getattr(Copy(args.root, args.work), args.what)()
+
+
+main()
