@@ -11,6 +11,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 
 namespace kvasir::imported {
 
@@ -52,9 +53,11 @@ public:
   /// Has any function a raised form?
   bool hasForms() const;
 
-  /// How often calls took a raised form, and why they did not where there is one: each reason once.
+  /// How often calls took a raised form.
   uint64_t numRaised() const { return raisedCalls; }
-  const std::set<std::string> &reasons() const { return opaqueReasons; }
+
+  /// Why calls did not, where there is one, since this was asked last: each reason once.
+  std::set<std::string> takeReasons() { return std::exchange(opaqueReasons, {}); }
 
   /// What a register of one layer holds, in the type in which it is stored.
   Tensor read(State &state, const std::string &slot) const;

@@ -60,6 +60,10 @@ std::string stateText(const Description &description) {
   if (!description.verified)
     return "NOT proved by verify-state";
   const bool isOpaque = !description.functions.empty() && description.functions.front().maxTokens == 0;
+  const bool hasForms = std::ranges::any_of(description.functions,
+                                            [](const FunctionDescription &each) { return each.raised.has_value(); });
+  if (hasForms)
+    return "whole registers, or rows: in raised forms it is proved that every token's rows reach every layer";
   return isOpaque ? "whole registers, which each function sets once; no token has rows of its own"
                   : "proved: every token's rows reach every layer, in every function";
 }

@@ -132,6 +132,9 @@ TEST_CASE("the raised form runs where the binds hold, and its length is where th
     CHECK(state->length() == each.length);
     checkRows(*state);
   }
+  const auto small = model->makeState(5);
+  CHECK(add(*model, *small, Add(3, {1, 2})).form == Form::raised);
+  CHECK(add(*model, *small, Add(4, {1, 2})).whyOpaque == "the call's 2 tokens would start at row 4 of at most 5");
   CHECK(add(*model, *state, Add(10, {6}), FormWish::opaque).whyOpaque == "the caller asked for the opaque form");
   CHECK(call(*model, *state, "sum", {}).form == Form::single);
   CHECK(failureOf(KV_BAD_INPUT, [&] { add(*model, *state, Add(TWO_FORM_ROWS, {1})); }) == "no such rows");

@@ -71,4 +71,12 @@ const imported::PluginProgram *Packages::findOpaque(const std::string &path) con
   return found == compiled.end() ? nullptr : found->second.opaque.get();
 }
 
+std::set<std::string> Packages::takeReasons() {
+  std::set<std::string> all;
+  for (auto &[path, each] : compiled)
+    if (each.program)
+      all.merge(each.program->takeReasons());
+  return all;
+}
+
 } // namespace kvasir::coreml_cases

@@ -26,6 +26,9 @@ public:
   /// The same program in the opaque form of its functions; null if they have no other. After `open`.
   const imported::PluginProgram *findOpaque(const std::string &path) const;
 
+  /// Why calls of programs with two forms did not take the raised one, since this was asked last; each reason once.
+  std::set<std::string> takeReasons();
+
   /// Where a package is; throws std::runtime_error for a path that leads out of the folder.
   std::filesystem::path pathOf(const std::string &path) const;
 
