@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Packages as accidents and attackers leave them: a clear line, and nothing outside the package is opened.
 #include "compiler/frontends/coreml/package.h"
+#include "compiler/frontends/coreml/report.h"
 #include "tests/unit/damage.h"
 
 #include <doctest/doctest.h>
@@ -8,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <numeric>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 using namespace kvasir;
@@ -60,7 +63,19 @@ private:
   fs::path folder;
 };
 
-/// How many of `count` damaged copies were refused. None may say more than one line.
+/// Reads all that a compiler and an audit read of a program without running it.
+uint64_t readAll(const Package &package) {
+  const std::vector<Finding> findings = findBugs(package.program());
+  uint64_t sum = reportText(package.program(), findings).size() + reportJson(package.program(), findings).size();
+  for (const Function &function : package.program().functions)
+    for (const Value &value : function.values)
+      if (value.constant)
+        sum = std::accumulate(value.constant->bytes.begin(), value.constant->bytes.end(), sum);
+  return sum + package.digest()[0];
+}
+
+/// How many of `count` damaged copies were refused. None may say more than one line; what is not refused can be read
+/// to its end.
 int countRefusals(const std::string &file, int count) {
   const Copy copy("llama2L_hf_int4");
   const std::vector<uint8_t> whole = copy.read(file);
@@ -68,12 +83,98 @@ int countRefusals(const std::string &file, int count) {
   int refused = 0;
   for (int i = 0; i < count; ++i) {
     copy.write(file, damaged(whole, random));
-    const std::string message = copy.message();
-    CHECK(message.find('\n') == std::string::npos);
-    refused += !message.empty();
+    Result<Package> opened = Package::open(copy.package().string());
+    if (opened)
+      CHECK(readAll(*opened) > 0);
+    else
+      CHECK(opened.message().find('\n') == std::string::npos);
+    refused += !opened;
   }
   return refused;
 }
+
+/// Tells whether anything in a folder was opened since it was made.
+class Tripwire {
+public:
+  explicit Tripwire(const fs::path &folder) : queue(inotify_init1(IN_NONBLOCK)) {
+    REQUIRE(inotify_add_watch(queue, folder.c_str(), IN_OPEN | IN_ACCESS) >= 0);
+  }
+  ~Tripwire() { close(queue); }
+
+  bool wasTouched() const {
+    char events[4096];
+    return read(queue, events, sizeof(events)) > 0;
+  }
+
+private:
+  int queue;
+};
+
+/// A package with files outside of it that would do as its own, and links that lead to them and elsewhere.
+class Trap {
+public:
+  Trap() : copy("prefill8"), manifest(copy.read("Manifest.json")), program(copy.read(kProgram)) {
+    fs::create_directory(copy.outside());
+    fs::copy(copy.package() / kWeights, copy.outside() / "w");
+    fs::copy(copy.package() / kProgram, copy.outside() / "m");
+    for (const fs::path &folder : {copy.package() / "Data", copy.package() / "Data/com.apple.CoreML"}) {
+      fs::create_directory_symlink(copy.outside(), folder / "d");
+      fs::create_symlink(copy.outside() / "w", folder / "w");
+      fs::create_symlink(copy.outside() / "m", folder / "m");
+      fs::create_symlink("loop", folder / "loop");
+      fs::create_directory_symlink(copy.package() / "..", folder / "up");
+    }
+  }
+
+  /// A path of some steps that leads out, or nowhere.
+  std::string path(std::mt19937 &random) const {
+    static const std::vector<std::string> kSteps{"..", "d", "up", "loop", ".", "", "outside", "x.mlpackage", "weights"};
+    std::string path = random() % 4 ? "" : random() % 2 ? "/" : "//";
+    for (uint32_t i = random() % 5; i > 0; --i)
+      path += kSteps[random() % kSteps.size()] + "/";
+    return path + (random() % 2 ? "w" : "m");
+  }
+
+  /// Whether the package with this path to its program is refused.
+  bool refusesProgram(const std::string &path) const {
+    copy.write("Manifest.json", manifest);
+    copy.replace("Manifest.json", "\"path\": \"com.apple.CoreML/model.mlmodel", "\"path\": \"" + path);
+    return refuses();
+  }
+
+  /// Whether the package with this path to its weights is refused, in every constant. Lengths are as they were, or the
+  /// protobuf would be none.
+  bool refusesWeights(const std::string &path) const {
+    const std::string name = "@model_path/weights/weight.bin", prefix = "@model_path/";
+    if (path.size() > name.size() - prefix.size())
+      return true;
+    std::vector<uint8_t> changed = program;
+    const std::string other = prefix + std::string(name.size() - prefix.size() - path.size(), '/') + path;
+    for (auto at = changed.begin();;) {
+      at = std::search(at, changed.end(), name.begin(), name.end());
+      if (at == changed.end())
+        break;
+      at = std::copy(other.begin(), other.end(), at);
+    }
+    copy.write("Manifest.json", manifest);
+    copy.write(kProgram, changed);
+    const bool isRefused = refuses();
+    copy.write(kProgram, program);
+    return isRefused;
+  }
+
+  fs::path outside() const { return copy.outside(); }
+
+private:
+  bool refuses() const {
+    const std::string message = copy.message();
+    CHECK(message.find('\n') == std::string::npos);
+    return !message.empty();
+  }
+
+  Copy copy;
+  std::vector<uint8_t> manifest, program;
+};
 
 } // namespace
 
@@ -101,6 +202,33 @@ TEST_CASE("paths that lead out of the package are refused before anything is ope
   fs::copy(copy.outside(), copy.package() / "weight.bin");
   fs::create_symlink(copy.package() / "weight.bin", copy.package() / kWeights);
   CHECK(copy.message() == "");
+}
+
+TEST_CASE("no path of 400 opens anything outside the package") {
+  const Trap trap;
+  const Tripwire tripwire(trap.outside());
+  std::ifstream(trap.outside() / "w").get();
+  CHECK(tripwire.wasTouched()); // it tells
+  std::mt19937 random(11);
+  for (int i = 0; i < 200; ++i) {
+    const std::string path = trap.path(random);
+    CAPTURE(path);
+    CHECK(trap.refusesProgram(path));
+    CHECK(trap.refusesWeights(path));
+    REQUIRE(!tripwire.wasTouched());
+  }
+}
+
+TEST_CASE("a manifest or a folder that is a link to outside the package is refused") {
+  for (const char *name : {"Manifest.json", kProgram, "Data"}) {
+    const Copy copy("prefill8");
+    fs::create_directory(copy.outside());
+    fs::rename(copy.package() / name, copy.outside() / "moved");
+    fs::create_symlink(copy.outside() / "moved", copy.package() / name);
+    const Tripwire tripwire(copy.outside());
+    CHECK(copy.message().find("leads out of the package") != std::string::npos);
+    CHECK(!tripwire.wasTouched());
+  }
 }
 
 TEST_CASE("what is missing or of another kind is named") {
