@@ -53,30 +53,21 @@ public:
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) override {
     const llvm::StringRef name = llvm::StringRef(path).rtrim('/').rsplit('/').second;
     auto module = mil::importProgram(package.program(), name.empty() ? llvm::StringRef(path) : name,
-                                     toHex(package.digest()), context);
+                                     toHex(package.digest()), constants, context);
     if (!module)
       return errorOf(path, module.message());
     return std::move(*module);
   }
 
-  llvm::Expected<const WeightSource *> weights() override { return &noWeights; }
+  llvm::Expected<const WeightSource *> weights() override { return &constants; }
   llvm::Expected<std::vector<Section>> sections() override { return std::vector<Section>{}; }
   bool isVerified() const override { return verified; }
 
 private:
-  /// Constants are in the program.
-  struct NoWeights final : WeightSource {
-    Result<SourceTensor> find(std::string_view name) const override {
-      return Failure{"there is no tensor '" + std::string(name) + "'"};
-    }
-    bool contains(std::string_view) const override { return false; }
-    std::vector<std::string_view> names() const override { return {}; }
-  };
-
   std::string path;
   coreml::Package package;
   bool verified;
-  NoWeights noWeights;
+  mil::PackageWeights constants; ///< of `package`
 };
 } // namespace
 

@@ -149,7 +149,7 @@ void packRows(const Tile &tile, const SourceTensor &tensor, const Segment &segme
   WeightRow read(tensor.form, tensor.columns), row(weight.form, weight.columns);
   bool same = tensor.form == weight.form;
   for (uint64_t r = tile.beginRow; r < tile.endRow; ++r) {
-    tensor.unpack(tensor.rowBytes(r).data(), same ? row : read);
+    tensor.read(r, same ? row : read);
     if (!same)
       convertRow(read, row);
     for (const PlaneWriter *plane : segment.planes)

@@ -11,7 +11,16 @@
 
 namespace kvasir {
 
-/// One tensor as it lies in a file: rows one after the other, each of the same number of bytes.
+/// Makes the rows of a tensor that no run of bytes holds: one that lies turned in its file, or in several parts.
+class RowReader {
+public:
+  virtual ~RowReader() = default;
+
+  /// Row `row` into a WeightRow of the tensor's form and columns. Called from many threads.
+  virtual void read(uint64_t row, WeightRow &into) const = 0;
+};
+
+/// One tensor as it lies in a file: rows one after the other, each of the same number of bytes, unless it has a reader.
 struct SourceTensor {
   std::string_view name;
   uint64_t rows;    ///< 1 for a vector
@@ -19,10 +28,18 @@ struct SourceTensor {
   WeightForm form;
   std::span<const uint8_t> bytes;
   void (*unpack)(const uint8_t *rowBytes, WeightRow &row); ///< into a WeightRow of `form` and `columns`
+  const RowReader *reader = nullptr;                       ///< instead of `unpack`; `bytes` are then for a digest only
 
   std::span<const uint8_t> rowBytes(uint64_t row) const {
     uint64_t size = bytes.size() / rows;
     return bytes.subspan(row * size, size);
+  }
+
+  void read(uint64_t row, WeightRow &into) const {
+    if (reader)
+      reader->read(row, into);
+    else
+      unpack(rowBytes(row).data(), into);
   }
 };
 

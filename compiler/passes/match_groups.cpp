@@ -5,7 +5,14 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
+/// Whether a function takes no tokens: its rows are extents of its own. Kernels count rows by the call's tokens.
+bool takesNoTokens(func::FuncOp function) {
+  BlockArgument batch = kv::batchOf(function.getArguments());
+  return batch && kv::knownOf(batch, "kv.tokens") == 0;
+}
+
 /// Lets the backend wrap what its kernels will do in kv.group. Nothing else changes, and verify-state walks the groups.
+/// Leaves alone functions that take no tokens.
 struct MatchGroups : PassWrapper<MatchGroups, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MatchGroups)
   explicit MatchGroups(const Backend &backend) : backend(backend) {}
@@ -14,7 +21,7 @@ struct MatchGroups : PassWrapper<MatchGroups, OperationPass<ModuleOp>> {
   void getDependentDialects(DialectRegistry &registry) const override { registry.insert<kv::KvDialect>(); }
   void runOnOperation() override {
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal())
+      if (!function.isExternal() && !takesNoTokens(function))
         backend.matchGroups(function);
   }
 

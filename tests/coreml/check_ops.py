@@ -113,6 +113,15 @@ def add_ops(package):
     weight = RANDOM.normal(size=(6, 2, 3)).astype(np.float32)
     op("conv", convolved(IMAGE, weight, 2, 2, (1, 2), 2).astype(np.float32), x=image, weight=weight, groups=np.int32(2),
        strides=np.array([2], np.int32), dilations=np.array([2], np.int32), pad_type="custom", pad=np.array([1, 2], np.int32))
+    # Constants that are large enough to be weights.
+    table = RANDOM.normal(size=(256, 5)).astype(np.float32)
+    op("linear", X @ table.T + table[:, 0], x=x, weight=table, bias=table[:, 0])
+    op("linear", X @ table.T, x=x, weight=table, bias=np.zeros(256, np.float32))
+    op("matmul", X @ table.T, x=x, y=np.ascontiguousarray(table.T))
+    op("matmul", X @ table.T, x=x, y=table, transpose_y=True)
+    op("gather", table[np.abs(I)], x=table, indices=op("abs", np.abs(I), x=i), axis=0)
+    window = RANDOM.normal(size=(300, 4, 1)).astype(np.float32)
+    op("conv", (convolved(IMAGE, window, 1, 1, (0, 0), 1) + window[None, :, :1, 0]).astype(np.float32), x=image, weight=window, bias=window[:, 0, 0])
     return checks
 
 

@@ -64,6 +64,7 @@ coreml::Operand of(coreml::ValueId value) { return {value, {}}; }
 struct Compiler {
   mlir::DialectRegistry registry;
   std::unique_ptr<mlir::MLIRContext> context;
+  mil::PackageWeights weights;
 
   Compiler() {
     registerDialects(registry);
@@ -71,7 +72,7 @@ struct Compiler {
   }
 
   Result<mlir::OwningOpRef<mlir::ModuleOp>> import(const coreml::Program &program) {
-    return mil::importProgram(program, "by hand", "0", context.get());
+    return mil::importProgram(program, "by hand", "0", weights, context.get());
   }
 
   std::string refusal(const coreml::Program &program) {

@@ -35,15 +35,6 @@ Tensor FunctionImport::find(coreml::ValueId value, ImplicitLocOpBuilder &builder
   return nothing;
 }
 
-const coreml::Constant *FunctionImport::keep(coreml::TensorType type, std::vector<uint8_t> bytes) {
-  computed.push_back(std::make_unique<std::pair<coreml::Constant, std::vector<uint8_t>>>());
-  auto &[constant, kept] = *computed.back();
-  kept = std::move(bytes);
-  constant.type = std::move(type);
-  constant.bytes = kept;
-  return &constant;
-}
-
 bool FunctionImport::importOperation(const coreml::Operation &operation, ImplicitLocOpBuilder &builder) {
   if (operation.type == "const")
     return true;

@@ -3,6 +3,7 @@
 #ifndef KVASIR_MODELS_MIL_FUNCTION_IMPORT_H
 #define KVASIR_MODELS_MIL_FUNCTION_IMPORT_H
 
+#include "compiler/models/mil/package_weights.h"
 #include "compiler/models/mil/tensor.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -14,7 +15,8 @@ namespace kvasir::mil {
 /// Values, states and the first failure of a function that is built. Ops are imported in the order of their list.
 class FunctionImport {
 public:
-  FunctionImport(const coreml::Function &source, mlir::func::FuncOp target) : source(source), target(target) {}
+  FunctionImport(const coreml::Function &source, mlir::func::FuncOp target, PackageWeights &weights)
+      : source(source), target(target), weights(weights) {}
 
   /// Imports the ops of a block at the builder's place; false after a failure.
   bool importBlock(const coreml::Block &block, mlir::ImplicitLocOpBuilder &builder);
@@ -24,21 +26,18 @@ public:
   void define(coreml::ValueId value, Tensor tensor) { tensors[value] = std::move(tensor); }
   Tensor constantTensor(const coreml::Constant &constant, mlir::ImplicitLocOpBuilder &builder);
 
-  /// Keeps bytes of a constant that was computed when the program was built.
-  const coreml::Constant *keep(coreml::TensorType type, std::vector<uint8_t> bytes);
-
   void fail(const std::string &reason);
   const std::optional<std::string> &failure() const { return firstFailure; }
 
   const coreml::Function &source;
   mlir::func::FuncOp target;
+  PackageWeights &weights;
   std::map<coreml::ValueId, Tensor> states; ///< by the input that stands for it: its contents at this point
 
 private:
   bool importOperation(const coreml::Operation &operation, mlir::ImplicitLocOpBuilder &builder);
 
   std::map<coreml::ValueId, Tensor> tensors;
-  std::vector<std::unique_ptr<std::pair<coreml::Constant, std::vector<uint8_t>>>> computed;
   std::optional<std::string> firstFailure;
 };
 

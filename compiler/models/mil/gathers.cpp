@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Elements and rows by indices that a call computes.
 #include "compiler/models/mil/families.h"
+#include "compiler/models/mil/weighted.h"
 
 using namespace mlir;
 using kvasir::coreml::Element;
@@ -57,6 +58,12 @@ void refuseOutside(OpImport &op, ArrayRef<Scalar> indices, const Scalar &extent)
                 "has an index that is outside of what it takes from");
 }
 
+/// Whether rows of a matrix are taken, as many as one open dim says.
+bool canEmbed(const Tensor &x, const Tensor &indices, int64_t axis) {
+  return axis == 0 && x.rank() == 2 &&
+         llvm::count_if(indices.dims, [](const Scalar &dim) { return !dim.constant(); }) <= 1;
+}
+
 bool areKnown(ArrayRef<Scalar> list) {
   return llvm::all_of(list, [](const Scalar &scalar) { return scalar.constant().has_value(); });
 }
@@ -77,11 +84,19 @@ void importGather(OpImport &op) {
       list.push_back(all[*index.constant()]);
     return op.failed() ? void() : op.set(op.make(x.element, indices.dims, std::move(list)));
   }
-  Value source = op.valueOf(x), places = op.valueOf(indices);
+  lm::WeightOp weight = canEmbed(x, indices, axis) ? op.weight("x") : lm::WeightOp();
+  Value source = weight ? Value() : op.valueOf(x), places = op.valueOf(indices);
   if (op.isSmall(indices))
     refuseOutside(op, op.scalarsOf(indices), x.dims[axis]);
   else
     refuseOutside(op, indices, places, x.dims[axis]);
+  if (weight) {
+    Value inside = emitGenerate(op, Element::i32, indices.dims, [&](Builder &b, ValueRange at) {
+      Value index = clamped(b, indexAt(b, places, indices.element, at), x.dims[axis]);
+      return b.create<arith::IndexCastOp>(b.getI32Type(), index).getResult();
+    });
+    return op.set(emitEmbedding(op, inside, indices.dims, weight, x.element));
+  }
   Scalars dims(x.dims.begin(), x.dims.begin() + axis);
   llvm::append_range(dims, indices.dims);
   dims.append(x.dims.begin() + axis + 1, x.dims.end());

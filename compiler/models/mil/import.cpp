@@ -65,8 +65,8 @@ void collectUnknown(const coreml::Function &function, const coreml::Block &block
 /// Builds the module, function by function.
 class ProgramImport {
 public:
-  ProgramImport(const coreml::Program &program, const States &states, MLIRContext *context)
-      : program(program), states(states), context(context), module(ModuleOp::create(UnknownLoc::get(context))),
+  ProgramImport(const coreml::Program &program, const States &states, PackageWeights &weights, MLIRContext *context)
+      : program(program), states(states), weights(weights), context(context), module(ModuleOp::create(UnknownLoc::get(context))),
         b(module->getLoc(), module->getBodyRegion()) {}
 
   Result<OwningOpRef<ModuleOp>> run(StringRef name, StringRef identity) {
@@ -113,7 +113,7 @@ private:
     target.addEntryBlock();
     if (states.list.empty()) // no schema lists it: it is a function of tensors, as probes of ops are
       target->setAttr(kProbeAttr, b.getUnitAttr());
-    FunctionImport import(function, target);
+    FunctionImport import(function, target, weights);
     Builder body(target.getLoc(), &target.front(), target.front().begin());
     takeInputs(import, body);
     const auto versions = getStates(import, body);
@@ -279,6 +279,7 @@ private:
 
   const coreml::Program &program;
   const States &states;
+  PackageWeights &weights;
   MLIRContext *context;
   OwningOpRef<ModuleOp> module;
   Builder b;
@@ -293,13 +294,13 @@ std::vector<std::string> unknownOps(const coreml::Program &program) {
 }
 
 Result<OwningOpRef<ModuleOp>> importProgram(const coreml::Program &program, StringRef name, StringRef identity,
-                                            MLIRContext *context) {
-  context->loadDialect<arith::ArithDialect, func::FuncDialect, kv::KvDialect, linalg::LinalgDialect, math::MathDialect,
-                       scf::SCFDialect, tensor::TensorDialect>();
+                                            PackageWeights &weights, MLIRContext *context) {
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, kv::KvDialect, linalg::LinalgDialect, lm::LmDialect,
+                       math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
   Result<States> states = statesOf(program);
   if (!states)
     return Failure{states.message()};
-  return ProgramImport(program, *states, context).run(name, identity);
+  return ProgramImport(program, *states, weights, context).run(name, identity);
 }
 
 } // namespace kvasir::mil

@@ -4,6 +4,7 @@
 #define KVASIR_MODELS_MIL_IMPORT_H
 
 #include "compiler/frontends/coreml/program.h"
+#include "compiler/models/mil/package_weights.h"
 #include "plugins/result.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -15,11 +16,13 @@ namespace kvasir::mil {
 std::vector<std::string> unknownOps(const coreml::Program &program);
 
 /// The program as a module: a kv.schema with a register for each state, a func.func for each function, which takes no
-/// tokens. Ops become tensor, linalg, arith, math and scf in the order of their list. `name` is the model's, for people;
-/// `identity` is equal iff programs and constants are.
+/// tokens. Ops become tensor, linalg, arith, math and scf in the order of their list, and where they multiply by a large
+/// constant or take rows of one, lm; such constants are in `weights` afterwards, and not in the module. `name` is the
+/// model's, for people; `identity` is equal iff programs and constants are.
 /// Errors, in one line: an op that is not known or has a form that is not imported, states of one name that differ.
 Result<mlir::OwningOpRef<mlir::ModuleOp>> importProgram(const coreml::Program &program, llvm::StringRef name,
-                                                        llvm::StringRef identity, mlir::MLIRContext *context);
+                                                        llvm::StringRef identity, PackageWeights &weights,
+                                                        mlir::MLIRContext *context);
 
 } // namespace kvasir::mil
 

@@ -2,6 +2,7 @@
 #include "compiler/models/mil/op_import.h"
 
 #include "compiler/dialects/kv/dialect.h"
+#include "compiler/models/mil/compressed.h"
 #include "compiler/models/mil/function_import.h"
 #include "compiler/passes/contract.h"
 
@@ -15,6 +16,9 @@ namespace {
 
 /// Integer tensors of at most this many elements are computed with one by one: shapes, offsets, positions of a few rows.
 constexpr int64_t kMostScalars = 16;
+
+/// Matrices of fewer elements stay in the program.
+constexpr int64_t kFewestWeights = 1024;
 
 std::string messageOf(const OpImport &op, const Twine &reason) {
   return "function " + op.function.source.name + ": " + op.name() + " " + reason.str();
@@ -95,6 +99,17 @@ SmallVector<int64_t> OpImport::integers(StringRef name) {
   return numbers;
 }
 
+lm::WeightOp OpImport::weight(StringRef name, Order order) {
+  const coreml::Operand *operand = operation.find(std::string_view(name));
+  const Tensor given = operand ? tensor(name) : Tensor();
+  if (!PackageWeights::canHold(given) ||
+      (given.rank() > 1 && *given.dims[0].constant() * *given.dims[1].constant() < kFewestWeights))
+    return {};
+  const std::string own = operand->value ? function.source.nameOf(*operand->value)
+                                         : function.source.nameOf(operation.outputs.front()) + "_" + name.str();
+  return function.weights.declare(function.target->getParentOfType<ModuleOp>(), given, own, order);
+}
+
 int64_t OpImport::axis(int64_t number, int64_t rank) {
   const int64_t axis = number < 0 ? number + rank : number;
   if (axis >= 0 && axis < rank)
@@ -136,10 +151,13 @@ bool OpImport::failed() const { return function.failure().has_value(); }
 Value OpImport::valueOf(const Tensor &tensor) {
   if (tensor.value)
     return tensor.value;
-  if (tensor.constant) {
-    const coreml::TensorType &type = tensor.constant->type;
+  const coreml::Constant *constant = tensor.constant;
+  if (tensor.compressed)
+    constant = function.weights.keep(tensor.compressed->type, wholeOf(*tensor.compressed));
+  if (constant) {
+    const coreml::TensorType &type = constant->type;
     if (coreml::facts(type.element).bits >= 8)
-      return b.create<arith::ConstantOp>(denseElements(b.getContext(), *tensor.constant));
+      return b.create<arith::ConstantOp>(denseElements(b.getContext(), *constant));
     fail("computes with " + coreml::text(type) + ", whose elements are not");
     return empty(Element::f32, tensor.dims);
   }

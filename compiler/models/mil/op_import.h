@@ -3,6 +3,7 @@
 #ifndef KVASIR_MODELS_MIL_OP_IMPORT_H
 #define KVASIR_MODELS_MIL_OP_IMPORT_H
 
+#include "compiler/models/mil/package_weights.h"
 #include "compiler/models/mil/tensor.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -30,6 +31,10 @@ public:
   bool flag(llvm::StringRef name, bool otherwise) { return integer(name, otherwise) != 0; }
   std::string text(llvm::StringRef name, llvm::StringRef otherwise);
   llvm::SmallVector<int64_t> integers(llvm::StringRef name);
+
+  /// The operand as a weight, where it is a constant that can be one, of so many elements that it had better be no part
+  /// of the program; a null value otherwise. A vector may be of any size.
+  lm::WeightOp weight(llvm::StringRef name, Order order = Order::asItLies);
 
   /// A dim of `tensor` by a number that may count from the end. Fails if it has no such.
   int64_t axis(int64_t number, int64_t rank);

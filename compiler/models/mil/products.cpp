@@ -2,6 +2,7 @@
 // Sums of products: linear, matmul, convolution.
 #include "compiler/models/mil/families.h"
 #include "compiler/models/mil/loops.h"
+#include "compiler/models/mil/weighted.h"
 
 using namespace mlir;
 using kvasir::coreml::Element;
@@ -42,6 +43,19 @@ Value biasOf(OpImport &op, const Scalar &count) {
     return op.fail("has a bias that is no vector"), Value();
   return op.valueOf(bias);
 }
+
+/// The bias as a weight, null where it is not there or 0; nothing if it is no constant of so many elements.
+std::optional<lm::WeightOp> constantBias(OpImport &op, const Scalar &count) {
+  if (!op.has("bias"))
+    return lm::WeightOp();
+  const Tensor bias = op.tensor("bias");
+  if (!bias.constant || bias.rank() != 1 || bias.dims[0].constant() != count.constant())
+    return std::nullopt;
+  if (llvm::all_of(bias.constant->bytes, [](uint8_t byte) { return byte == 0; }))
+    return lm::WeightOp();
+  lm::WeightOp weight = op.weight("bias");
+  return weight ? std::optional(weight) : std::nullopt;
+}
 } // namespace
 
 /// x W^T + bias; weight [out, in].
@@ -51,6 +65,9 @@ void importLinear(OpImport &op) {
     return op.fail("has a weight that is no matrix, or of another element type");
   if (differ(op, x.dims.back(), weight.dims[1], "has a weight of other columns than its input has"))
     return;
+  if (lm::WeightOp constant = hasRows(x) ? op.weight("weight") : lm::WeightOp())
+    if (std::optional<lm::WeightOp> addend = constantBias(op, weight.dims[0]))
+      return op.set(emitLinear(op, x, constant, *addend));
   Value source = op.valueOf(x), matrix = op.valueOf(weight), bias = biasOf(op, weight.dims[0]);
   if (op.failed())
     return;
@@ -105,6 +122,9 @@ void importMatmul(OpImport &op) {
   const Scalar depth = side(x, xTurned);
   if (differ(op, depth, side(y, !yTurned), "multiplies tensors whose inner extents differ"))
     return;
+  if (!xTurned && y.rank() == 2 && hasRows(x))
+    if (lm::WeightOp weight = op.weight("y", yTurned ? Order::asItLies : Order::turned))
+      return op.set(emitLinear(op, x, weight, lm::WeightOp()));
   Scalars dims = batchDims(op, x, y);
   dims.push_back(side(x, !xTurned));
   dims.push_back(side(y, yTurned));
@@ -176,6 +196,43 @@ Value paddedAt(Builder &b, Value source, const Tensor &x, SmallVector<Value> ind
   }
   return b.create<arith::SelectOp>(isInside, extract(b, source, indices), zero);
 }
+
+/// Dim i of the result is dim order[i] of x.
+Tensor permuted(OpImport &op, const Tensor &x, ArrayRef<int64_t> order) {
+  Value source = op.valueOf(x);
+  Scalars dims;
+  for (int64_t dim : order)
+    dims.push_back(x.dims[dim]);
+  Value value = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+    SmallVector<Value> own(order.size());
+    for (auto [dim, index] : llvm::zip_equal(order, indices))
+      own[dim] = index;
+    return extract(b, source, own);
+  });
+  return op.make(x.element, dims, value);
+}
+
+/// A convolution whose window is one element, as a linear over channels; nothing if it is another, or its weight has few
+/// elements or is computed.
+std::optional<Tensor> tryPointwise(OpImport &op, const Tensor &x, const Tensor &weight, const Windows &windows) {
+  const auto isOne = [](int64_t number) { return number == 1; };
+  const auto isUnit = [](const Scalar &dim) { return dim.constant() == 1; };
+  SmallVector<int64_t> toLast{0}, back{0, x.rank() - 1};
+  for (int64_t i = 2; i < x.rank(); ++i) {
+    toLast.push_back(i);
+    back.push_back(i - 1);
+  }
+  toLast.push_back(1);
+  if (windows.groups != 1 || !llvm::all_of(windows.strides, isOne) || llvm::any_of(windows.pad, [](int64_t n) { return n; }) ||
+      !llvm::all_of(ArrayRef(weight.dims).drop_front(2), isUnit) ||
+      llvm::count_if(x.dims, [](const Scalar &dim) { return !dim.constant(); }) > 1)
+    return std::nullopt;
+  lm::WeightOp constant = op.weight("weight");
+  std::optional<lm::WeightOp> bias = constant ? constantBias(op, weight.dims[0]) : std::nullopt;
+  if (!bias)
+    return std::nullopt;
+  return permuted(op, emitLinear(op, permuted(op, x, toLast), constant, *bias), back);
+}
 } // namespace
 
 /// x [N, in, …], weight [out, in / groups, …]. Group g of the outputs sees group g of the inputs.
@@ -190,6 +247,8 @@ void importConvolution(OpImport &op) {
   const int64_t perGroup = *weight.dims[1].constant(), outputs = *weight.dims[0].constant();
   if (perGroup * windows.groups != *x.dims[1].constant() || outputs % windows.groups)
     return op.fail("has groups that do not divide its channels");
+  if (std::optional<Tensor> product = tryPointwise(op, x, weight, windows))
+    return op.set(std::move(*product));
   Scalars dims = convolvedDims(op, x, weight, windows);
   Value source = op.valueOf(x), taps = op.valueOf(weight), bias = biasOf(op, weight.dims[0]);
   if (op.failed())

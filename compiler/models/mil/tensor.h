@@ -6,16 +6,22 @@
 #include "compiler/frontends/coreml/program.h"
 #include "compiler/models/mil/scalars.h"
 
+#include <memory>
+
 namespace kvasir::mil {
 
-/// A tensor: its extents, and its elements in one of three forms. `constant`: the package's; `scalars`: integers of at
-/// most one dim, one by one; else `value`. Forms turn into each other where an op asks (OpImport).
+class Compressed;
+
+/// A tensor: its extents, and its elements in one of four forms. `constant`: the package's; `compressed`: made of the
+/// package's constants; `scalars`: integers of at most one dim, one by one; else `value`. Forms turn into each other where
+/// an op asks (OpImport).
 struct Tensor {
   coreml::Element element = coreml::Element::f32;
   Scalars dims;
   mlir::Value value;
   std::optional<Scalars> scalars;
   const coreml::Constant *constant = nullptr;
+  std::shared_ptr<const Compressed> compressed;
 
   int64_t rank() const { return int64_t(dims.size()); }
 };
