@@ -47,8 +47,8 @@ def files_below(folder):
 
 
 class Addition:
-    def __init__(self, name):
-        self.name, self.folder = name, os.path.join(HERE, name)
+    def __init__(self, name, where=HERE):
+        self.name, self.folder = name, os.path.join(where, name)
         self.new = [path for path in files_below(self.folder) if path != PATCH]
         self.patch = os.path.join(self.folder, PATCH) if os.path.exists(os.path.join(self.folder, PATCH)) else None
         listed = run("git", "apply", "--numstat", self.patch, cwd="/").splitlines() if self.patch else []
@@ -186,4 +186,5 @@ def main():
     getattr(Copy(args.root, args.work), args.what)()
 
 
-main()
+if __name__ == "__main__":
+    main()
