@@ -15,7 +15,7 @@ import sys
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [os.path.join(HERE, "..", "programs"), os.path.join(HERE, "..", "models")]
+sys.path[:0] = [os.path.join(HERE, "..", folder) for folder in ("models", "programs")]
 from oracle import Oracle  # noqa: E402
 from runtime import Model  # noqa: E402
 

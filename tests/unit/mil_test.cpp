@@ -152,6 +152,36 @@ TEST_CASE("ops that are not known are listed, all of them, in blocks too") {
   CHECK(mil::unknownOps({{first.function, second.function}, "main"}) == expected);
 }
 
+TEST_CASE("a large constant is one weight for all functions, and its bytes stay where they are") {
+  const std::vector<uint8_t> bytes(2 * 32 * 64, 0x3c), zeros(2 * 32);
+  const auto linear = [&](const std::string &name) {
+    FunctionMaker maker(name);
+    const coreml::ValueId x = maker.input("x", {Element::f16, {1, 3, 64}}), w = maker.value("w", {Element::f16, {32, 64}});
+    maker.function.values[w].constant = coreml::Constant{{Element::f16, {32, 64}}, bytes, {}};
+    const coreml::Operand none{{}, coreml::Constant{{Element::f16, {32}}, zeros, {}}};
+    maker.function.body.outputs = {
+        maker.op("linear", {{"x", of(x)}, {"weight", of(w)}, {"bias", none}}, "y", {Element::f16, {1, 3, 32}})};
+    return maker;
+  };
+  Compiler compiler;
+  const FunctionMaker first = linear("one"), second = linear("two");
+  auto module = compiler.import({{first.function, second.function}, "one"});
+  REQUIRE_MESSAGE(module, module.message());
+  const auto weights = (*module)->getOps<lm::WeightOp>();
+  REQUIRE(std::distance(weights.begin(), weights.end()) == 1); // and no bias, which is 0
+  CHECK((*weights.begin()).getSource() == "w");
+  Result<SourceTensor> tensor = compiler.weights.find("w");
+  REQUIRE(tensor);
+  CHECK(tensor->bytes.data() == bytes.data());
+  CHECK(tensor->rows == 32);
+  CHECK(tensor->columns == 64);
+  (*module)->walk([](mlir::Operation *op) {
+    for (mlir::Type type : op->getResultTypes())
+      if (auto ranked = mlir::dyn_cast<mlir::RankedTensorType>(type); ranked && op->hasTrait<mlir::OpTrait::ConstantLike>())
+        CHECK(ranked.getNumElements() < 1024);
+  });
+}
+
 TEST_CASE("what can't be right is refused with its op") {
   Compiler compiler;
   const TensorType type{Element::f16, {2, 3}};
