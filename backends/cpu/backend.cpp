@@ -62,8 +62,7 @@ public:
   }
 
   Layout slotLayout(kv::CacheOp cache) const override {
-    return cacheLayout(cache.getLayers(), cache.getHeads(), cache.getWidth(), /*isKeys=*/!cache.getValues(),
-                       storedElement(cache));
+    return cacheLayout(cache.getLayers(), cache.getHeads(), cache.getWidth(), /*isKeys=*/!cache.getValues());
   }
 
   void matchGroups(func::FuncOp function) const override { cpu::matchGroups(function, wanted); }

@@ -23,6 +23,9 @@ constexpr llvm::StringLiteral kInputAttr = "kv.input";
 /// On a function that every member of the team calls together.
 constexpr llvm::StringLiteral kKernelAttr = "kvasir.kernel";
 
+/// On the scf.if of an entry whose body member 0 does alone.
+constexpr llvm::StringLiteral kAloneAttr = "kvasir.alone";
+
 /// Added to an entry's name for the function that computes its scratch.
 constexpr llvm::StringLiteral kScratchSuffix = ".scratch";
 
@@ -60,6 +63,7 @@ std::unique_ptr<mlir::Pass> makeShareAmongTeam();
 std::unique_ptr<mlir::Pass> makeCopyByLoops();
 std::unique_ptr<mlir::Pass> makeEmitPlugin();
 std::unique_ptr<mlir::Pass> makeOutlineChecks();
+std::unique_ptr<mlir::Pass> makeOutlineParts();
 
 /// All of the above but the plugin's table, then upstream's conversions: what comes out is LLVM's dialect alone.
 void buildCodegenPipeline(mlir::OpPassManager &pipeline);

@@ -23,6 +23,7 @@ void kvasir::buildCodegenPipeline(OpPassManager &pipeline) {
 
   pipeline.addNestedPass<func::FuncOp>(makeCopyByLoops());
   pipeline.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
+  pipeline.addPass(makeOutlineParts()); // when all loops are loops, and memrefs one argument each
   pipeline.addPass(memref::createExpandStridedMetadataPass());
   pipeline.addPass(createLowerAffinePass());
   pipeline.addPass(createConvertVectorToSCFPass());
@@ -53,6 +54,7 @@ void kvasir::registerCodegenPasses() {
   registerPass(makeCopyByLoops);
   registerPass(makeEmitPlugin);
   registerPass(makeOutlineChecks);
+  registerPass(makeOutlineParts);
   registerPass(makeShareAmongTeam);
   PassPipelineRegistration<>("codegen", "from a bufferised program to LLVM's dialect", buildCodegenPipeline);
 }

@@ -181,6 +181,7 @@ private:
       Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
       Value isFirst = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, function.getArgument(1), zero);
       auto alone = builder.create<scf::IfOp>(loc, isFirst, /*withElseRegion=*/false);
+      alone->setAttr(kAloneAttr, builder.getUnitAttr());
       for (Operation *op : run)
         op->moveBefore(alone.thenBlock()->getTerminator());
     });
