@@ -107,8 +107,14 @@ std::string descriptionToJson(const Description &description) {
   auto waiver = [](const WaiverDescription &waiver) -> Json {
     return {{"function", waiver.function}, {"slot", waiver.slot}, {"reason", waiver.reason}};
   };
+  auto service = [](const ServiceDescription &service) -> Json {
+    return {{"name", service.name},
+            {"version", service.version},
+            {"needs", service.needs},
+            {"fallback", {{"id", service.fallback}, {"invariant", service.fallbackInvariant}}}};
+  };
   const NumericsDescription &numerics = description.numerics;
-  const Json json = {
+  Json json = {
       {"format", KV_FORMAT},
       {"model", toJson(description.model)},
       {"backend", description.backend},
@@ -118,6 +124,8 @@ std::string descriptionToJson(const Description &description) {
       {"slots", listToJson(description.slots, slot)},
       {"functions", listToJson(description.functions, function)},
       {"waivers", listToJson(description.waivers, waiver)}};
+  if (!description.services.empty())
+    json["services"] = listToJson(description.services, service);
   return jsonText(json);
 }
 

@@ -117,6 +117,17 @@ struct WaiverDescription {
   bool operator==(const WaiverDescription &) const = default;
 };
 
+/// A run-time service that the code calls where the host offers it, and does without where not (kvasir/service.h).
+struct ServiceDescription {
+  std::string name;
+  uint64_t version = 1;
+  std::string needs;               ///< what the service is asked for at load, in its own words
+  std::string fallback;            ///< the id of the numerics without it
+  bool fallbackInvariant = false;
+
+  bool operator==(const ServiceDescription &) const = default;
+};
+
 struct Description {
   ModelDescription model;
   std::string backend;
@@ -126,6 +137,7 @@ struct Description {
   std::vector<SlotDescription> slots;
   std::vector<FunctionDescription> functions;
   std::vector<WaiverDescription> waivers;
+  std::vector<ServiceDescription> services = {}; ///< in the order of kv_call.services
 
   bool operator==(const Description &) const = default;
 };

@@ -190,6 +190,23 @@ NumericsDescription readNumerics(const JsonReader &reader) {
           reader.member("activations").text(kMaxName)};
 }
 
+/// The name becomes part of a file's name.
+std::string readServiceName(const JsonReader &reader) {
+  const std::string name = reader.text(kMaxName);
+  if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
+    reader.fail("is no name of a service: small letters, digits and -");
+  return name;
+}
+
+ServiceDescription readService(const JsonReader &reader) {
+  reader.onlyMembers({"name", "version", "needs", "fallback"});
+  const JsonReader fallback = reader.member("fallback");
+  fallback.onlyMembers({"id", "invariant"});
+  return {readServiceName(reader.member("name")), reader.member("version").number(1, UINT32_MAX),
+          reader.member("needs").text(kMaxSentence), fallback.member("id").text(kMaxName),
+          fallback.member("invariant").boolean()};
+}
+
 template <typename T> void requireUniqueNames(const JsonReader &reader, const char *what, const std::vector<T> &list) {
   std::set<std::string_view> names;
   for (const T &element : list)
@@ -247,6 +264,7 @@ void requireConsistency(const JsonReader &reader, const Description &description
   requireUniqueNames(reader, "variant", description.variants);
   requireUniqueNames(reader, "slot", description.slots);
   requireUniqueNames(reader, "function", description.functions);
+  requireUniqueNames(reader, "service", description.services);
   for (const FunctionDescription &function : description.functions) {
     requireUniqueNames(reader, "input", function.inputs);
     requireUniqueNames(reader, "output", function.outputs);
@@ -266,7 +284,7 @@ void requireConsistency(const JsonReader &reader, const Description &description
 
 Description readDescription(const JsonReader &reader) {
   reader.onlyMembers(
-      {"format", "model", "backend", "verified", "numerics", "variants", "slots", "functions", "waivers"});
+      {"format", "model", "backend", "verified", "numerics", "variants", "slots", "functions", "waivers", "services"});
   Description description;
   if (const uint64_t format = reader.member("format").number(1, UINT32_MAX); format != KV_FORMAT)
     reader.fail("has format " + std::to_string(format) + ", this host reads format " + std::to_string(KV_FORMAT));
@@ -278,6 +296,8 @@ Description readDescription(const JsonReader &reader) {
   description.slots = readList(reader.member("slots"), kMaxElements, readSlot);
   description.functions = readList(reader.member("functions"), kMaxElements, readFunction);
   description.waivers = readList(reader.member("waivers"), kMaxElements, readWaiver);
+  if (reader.has("services"))
+    description.services = readList(reader.member("services"), kMaxElements, readService);
   requireConsistency(reader, description);
   return description;
 }

@@ -69,6 +69,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::string &path
   if (options.verifyWeights)
     if (Status status = loaded->pluginFile.verifyWeights(); !status)
       return refuse(status.message());
+  loaded->findServices(options.services);
   if (Status status = loaded->openCode(); !status)
     return refuse(status.message());
   return loaded;
@@ -130,6 +131,17 @@ Status LoadedPlugin::mapWeights(WeightsAccess access) {
   if (access == WeightsAccess::populate && madvise(bytes, size, MADV_POPULATE_READ) != 0 && errno != EINVAL)
     return Failure{"its weights can't be read in: " + systemError()};
   return Done{};
+}
+
+/// Code without one of its services computes as its fallback does.
+void LoadedPlugin::findServices(ServiceUse use) {
+  for (const ServiceDescription &wanted : described.services) {
+    const Result<const kv_service *> service =
+        use == ServiceUse::offered ? offerService(wanted) : Failure{"the host gives none"};
+    serviceTables.push_back(service ? (*service)->table : nullptr);
+    if (!service)
+      described.numerics.id = wanted.fallback, described.numerics.invariant = wanted.fallbackInvariant;
+  }
 }
 
 Status LoadedPlugin::openCode() {

@@ -5,6 +5,7 @@
 
 #include "kvasir/plugin.h"
 #include "plugins/plugin_file.h"
+#include "plugins/services.h"
 
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ struct LoadOptions {
   /// can run.
   std::string variant = {};
   CodeCopy codeCopy = CodeCopy::sealed;
+  ServiceUse services = ServiceUse::offered;
 };
 
 /// A plugin whose code is in the process. Its functions may be called from any thread.
@@ -39,7 +41,12 @@ public:
   ~LoadedPlugin();
 
   const PluginFile &file() const { return pluginFile; }
-  const Description &description() const { return pluginFile.description(); }
+
+  /// The file's, but with the numerics that the code has here: of a fallback where a service is not offered.
+  const Description &description() const { return described; }
+
+  /// The tables of the services that the description lists, as kv_call.services; null for one that is not offered.
+  const std::vector<const void *> &services() const { return serviceTables; }
 
   /// prepare and execute, both there.
   const kv_plugin &table() const { return *plugin; }
@@ -51,13 +58,16 @@ public:
   std::string variantName() const;
 
 private:
-  explicit LoadedPlugin(PluginFile file) : pluginFile(std::move(file)) {}
+  explicit LoadedPlugin(PluginFile file) : pluginFile(std::move(file)), described(pluginFile.description()) {}
 
   Status chooseVariant(const std::string &wanted);
   Status mapWeights(WeightsAccess access);
+  void findServices(ServiceUse use);
   Status openCode();
 
   PluginFile pluginFile; // its descriptors close last
+  Description described;
+  std::vector<const void *> serviceTables;
   uint32_t variantIndex = 0;
   const uint8_t *weightBytes = nullptr;
   void *library = nullptr;

@@ -10,8 +10,13 @@ using namespace kvasir::runtime;
 
 namespace {
 
-std::shared_ptr<const LoadedPlugin> load(const char *path) {
-  auto loaded = LoadedPlugin::load(path);
+std::shared_ptr<const LoadedPlugin> load(const char *path, const kvasir_model_options *given) {
+  const uint32_t wanted = readOptions(given).services;
+  if (wanted > KVASIR_SERVICES_NONE)
+    throw Error(KV_BAD_INPUT, "services is " + std::to_string(wanted) + ", which is none of offered, none");
+  LoadOptions options;
+  options.services = wanted == KVASIR_SERVICES_NONE ? ServiceUse::none : ServiceUse::offered;
+  auto loaded = LoadedPlugin::load(path, options);
   if (!loaded)
     throw Error(KV_BAD_FILE, loaded.message());
   return std::move(*loaded);
@@ -31,8 +36,8 @@ Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin) {
     if (const Status whole = file->stillWhole(); !whole)
       throw Error(KV_BAD_FILE, whole.message());
   };
-  return {&plugin->table(), plugin->description(), plugin->weights().data(),
-          plugin,           requireWhole,          identityOf(plugin->file())};
+  return {&plugin->table(), plugin->description(), plugin->weights().data(),        plugin,
+          requireWhole,     identityOf(plugin->file()), plugin->services().data()};
 }
 
 ModelOptions modelOptionsFrom(const kvasir_model_options *given) {
@@ -70,7 +75,7 @@ kv_status kvasir_model_open(const char *path, const kvasir_model_options *option
     requireGiven(path, "path");
     requireGiven(model, "model");
     const ModelOptions modelOptions = modelOptionsFrom(options);
-    const auto plugin = load(path);
+    const auto plugin = load(path, options);
     requireVerified(*plugin, options);
     auto made = std::make_unique<kvasir_model>();
     made->model = std::make_shared<Model>(programOf(plugin), modelOptions);

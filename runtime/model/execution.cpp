@@ -68,6 +68,7 @@ void Execution::linkArrays() {
   call.function = static_cast<uint32_t>(request.function);
   tokens.link(chunk, call);
   call.weights = model.weights();
+  call.services = model.services();
   call.message = message.data();
   call.message_bytes = message.size();
   call.extents = request.extents.data();

@@ -37,6 +37,7 @@ struct Program {
   std::shared_ptr<const void> owner;            ///< keeps code and weights alive
   std::function<void()> requireWhole = nullptr; ///< throws if the weights can't be read any more; may be empty
   Identity identity = {};
+  const void *const *services = nullptr; ///< kv_call.services; the owner's
 };
 
 struct ModelOptions {
@@ -53,6 +54,7 @@ public:
   const Description &description() const { return program.description; }
   const kv_plugin &plugin() const { return *program.plugin; }
   const uint8_t *weights() const { return program.weights; }
+  const void *const *services() const { return program.services; }
   const Identity &identity() const { return program.identity; }
   const std::shared_ptr<const Slots> &slots() const { return allSlots; }
 

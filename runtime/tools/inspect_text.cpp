@@ -2,6 +2,7 @@
 #include "runtime/tools/inspect_text.h"
 
 #include "plugins/cpu_features.h"
+#include "plugins/services.h"
 #include "runtime/tools/output.h"
 
 #include <algorithm>
@@ -112,6 +113,18 @@ std::string raisedText(const FunctionDescription &function) {
   return function.raised ? ", raised form: " + function.raised->function : "";
 }
 
+/// What the plugin can use, and whether this host has it: no code of the plugin says so, but the service's own does.
+std::string servicesText(const Description &description) {
+  std::string text;
+  for (const ServiceDescription &wanted : description.services) {
+    const Result<const kv_service *> service = offerService(wanted);
+    text += textRow(wanted.name, service ? std::string("offered here: ") + (*service)->about
+                                         : "not offered here: " + service.message() +
+                                               "; generated code computes instead, with numerics " + wanted.fallback);
+  }
+  return text.empty() ? "" : "services\n" + text;
+}
+
 /// "a 1 to 64, b 8 or 16, c = a + 8, "
 std::string extentsText(const FunctionDescription &function) {
   std::string text;
@@ -178,7 +191,7 @@ std::string slotText(const SlotDescription &slot) {
 
 std::string describe(const PluginFile &file, const std::vector<WeightTensor> &tensors) {
   const Description &description = file.description();
-  std::string text = headText(file) + variantsText(description) + functionsText(description) + slotsText(description);
+  std::string text = headText(file) + variantsText(description) + servicesText(description) + functionsText(description) + slotsText(description);
   std::string sections;
   for (const kv_section &section : file.sections())
     sections += textRow(section.name, bytesText(static_cast<double>(section.size)));

@@ -101,6 +101,8 @@ typedef struct kv_call {
   uint64_t message_bytes;
   const uint64_t *extents;        /* [26] what the function's own extents, a to z, are in this call; 0 for letters that
                                    * it has not. May be null if it has none */
+  const void *const *services;    /* the tables of the services that the description lists, in its order; null for one
+                                   * that this host does not offer. May be null if it lists none */
 } kv_call;
 
 /* What prepare answers. */

@@ -49,11 +49,17 @@ enum { KVASIR_PIN_AUTOMATIC = 0, KVASIR_PIN_ON = 1, KVASIR_PIN_OFF = 2 };
 /* What is done with a plugin that was compiled though its functions lose state (kvasir-compile --unverified). */
 enum { KVASIR_UNVERIFIED_REFUSE = 0, KVASIR_UNVERIFIED_TAKE = 1 };
 
+/* Whether plugins get the run-time services that they can use. Their libraries may make pages that are written and
+ * executed; without one a plugin runs the generated code that it has beside each call of it. The environment's
+ * KVASIR_SERVICES=none says the same for a whole process. */
+enum { KVASIR_SERVICES_OFFERED = 0, KVASIR_SERVICES_NONE = 1 };
+
 typedef struct kvasir_model_options {
   uint32_t size;
   uint32_t threads;    /* members of the team, the caller's thread among them; 0: one for each core */
   uint32_t pinning;    /* KVASIR_PIN_… */
   uint32_t unverified; /* KVASIR_UNVERIFIED_… */
+  uint32_t services;   /* KVASIR_SERVICES_… */
 } kvasir_model_options;
 
 /* Checks the file, then loads it. `options` may be null. Weights are mapped, not read.

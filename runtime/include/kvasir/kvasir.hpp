@@ -31,10 +31,14 @@ enum class TextEnds : uint8_t { omitted, added }; ///< tokens that the model wan
 /// Plugins that were compiled though their functions lose state.
 enum class Unverified : uint32_t { refuse = KVASIR_UNVERIFIED_REFUSE, take = KVASIR_UNVERIFIED_TAKE };
 
+/// Run-time services: libraries that plugins use where the host offers them.
+enum class Services : uint32_t { offered = KVASIR_SERVICES_OFFERED, none = KVASIR_SERVICES_NONE };
+
 struct ModelOptions {
   uint32_t threads = 0; ///< 0: one for each core
   Pinning pinning = Pinning::automatic;
   Unverified unverified = Unverified::refuse;
+  Services services = Services::offered;
 };
 
 /// Stops calls from another thread or a signal handler.
@@ -156,7 +160,8 @@ class Model {
 public:
   explicit Model(const std::string &path, const ModelOptions &options = {}) {
     const kvasir_model_options given{sizeof given, options.threads, static_cast<uint32_t>(options.pinning),
-                                     static_cast<uint32_t>(options.unverified)};
+                                     static_cast<uint32_t>(options.unverified),
+                                     static_cast<uint32_t>(options.services)};
     kvasir_model *model;
     detail::check(kvasir_model_open, path.c_str(), &given, &model);
     handle.reset(model);

@@ -12,7 +12,7 @@ import re
 import sys
 
 STRUCT = re.compile(r"typedef struct (\w+) \{\n(.*?)\n\} \1;", re.DOTALL)
-OPTIONAL = {"kv_call": ["message", "message_bytes", "extents"], "kv_host": ["reserved"]}
+OPTIONAL = {"kv_call": ["message", "message_bytes", "extents", "services"], "kv_host": ["reserved"]}
 
 
 def field_names(body):
