@@ -289,8 +289,9 @@ typedef struct kvasir_tensor {
 /* Calls any function of the model by its name. `states` [num_states] each get counts[i] new tokens; `counts` may be
  * null for one state or none: then T is what the inputs say. A function that takes no tokens (max_tokens 0 in the
  * description) has one state, or none if the model has no slots, and `counts` is null; extents that are the function's
- * own (a to z) are what the inputs have. The raised form of another function is called by the other's name. Rules and errors as for predict; also KV_BAD_INPUT for a function or input that
- * is missing, unknown, or of another type or shape. */
+ * own (a to z) are what the inputs have. The raised form of another function is called by the other's name. Rules and
+ * errors as for predict; also KV_BAD_INPUT for a function or input that is missing, unknown, or of another type or
+ * shape. */
 KVASIR_API kv_status kvasir_call(kvasir_model *model, const char *function, kvasir_state *const *states,
                                  const uint64_t *counts, uint64_t num_states, const kvasir_tensor *inputs,
                                  uint64_t num_inputs, const kvasir_call_options *options, kvasir_result **result,
