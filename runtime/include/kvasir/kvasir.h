@@ -202,8 +202,9 @@ KVASIR_API kv_status kvasir_state_write(kvasir_state *state, const char *slot, u
                                         uint64_t count, const float *rows, uint64_t num_floats, char *message,
                                         size_t message_bytes);
 
-/* Copies one layer of a register to `values`, row-major, as f32. Errors: KV_BAD_INPUT if the slot is no register, has no
- * such layer, or `num_floats` is too few; KV_BUSY. */
+/* Copies one layer of a register to `values`, row-major, as f32; rows that a cache holds of it (`from` in the description)
+ * are in their places. Errors: KV_BAD_INPUT if the slot is no register, has no such layer, or `num_floats` is too few;
+ * KV_BUSY, KV_OUT_OF_MEMORY. */
 KVASIR_API kv_status kvasir_state_register(kvasir_state *state, const char *slot, uint64_t layer, float *values,
                                            uint64_t num_floats, char *message, size_t message_bytes);
 
@@ -236,7 +237,8 @@ enum { KVASIR_WANTED_LAST = 0, KVASIR_WANTED_ALL = 1, KVASIR_WANTED_NONE = 2 };
 
 /* Some functions over registers, of imported programs, have a second form that appends rows to caches. It computes the
  * same where the call's inputs are what it takes them for (`raised` in the description), and runs then, unless a caller
- * wishes for the form over registers. What a state holds, as registers and as rows, does not depend on which form ran. */
+ * wishes for the form over registers. What registers hold does not depend on which form ran; the state's length does:
+ * after the raised form it is where the call ended, with rows and checkpoints, after the other it is 0. */
 enum { KVASIR_WISH_AUTOMATIC = 0, KVASIR_WISH_OPAQUE = 1 };
 enum { KVASIR_FORM_SINGLE = 0, KVASIR_FORM_RAISED = 1, KVASIR_FORM_OPAQUE = 2 };
 
