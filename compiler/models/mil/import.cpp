@@ -16,6 +16,7 @@ using namespace mlir;
 namespace kvasir::mil {
 namespace {
 
+using coreml::Element;
 using coreml::TypeKind;
 
 /// The states of all functions, by name.
@@ -38,11 +39,19 @@ struct States {
   }
 };
 
+/// Whether ops take such elements; others are of constants only.
+bool isComputedWith(Element element) {
+  return coreml::facts(element).bits >= 8 && element != Element::f8e4m3fn && element != Element::f8e5m2;
+}
+
 Result<States> statesOf(const coreml::Program &program) {
   States states;
   for (const coreml::Function &function : program.functions)
     for (coreml::ValueId input : function.inputs) {
       const coreml::Value &value = function.values[input];
+      if (!isComputedWith(value.type.tensor.element))
+        return Failure{"input '" + value.name + "' of function '" + function.name + "' is " + coreml::text(value.type) +
+                       ", which no input is"};
       if (value.type.kind != TypeKind::state)
         continue;
       if (llvm::is_contained(value.type.tensor.dims, coreml::kAnySize))

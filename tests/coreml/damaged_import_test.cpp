@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Damaged packages that can be read: they are imported or refused in one line, and what comes out is a module.
+#include "compiler/frontends/coreml/package.h"
+#include "compiler/models/mil/import.h"
+#include "compiler/passes/registry.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/Verifier.h"
+
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <unistd.h>
+
+using namespace kvasir;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A package as it is on a disk, but for its program.
+class Copy {
+public:
+  explicit Copy(const std::string &name) {
+    std::string pattern = (fs::temp_directory_path() / "kvasir-import-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    fs::copy(fs::path(KVASIR_COREML_CASES) / "packages" / (name + ".mlpackage"), path(), fs::copy_options::recursive);
+    std::ifstream in(program(), std::ios::binary);
+    whole = {std::istreambuf_iterator<char>(in), {}};
+  }
+  ~Copy() { fs::remove_all(folder); }
+
+  fs::path path() const { return folder / "x.mlpackage"; }
+
+  /// A flipped bit: most such programs can still be read.
+  void damage(std::mt19937 &random) const {
+    std::vector<uint8_t> bytes = whole;
+    bytes[random() % bytes.size()] ^= uint8_t(1 << random() % 8);
+    std::ofstream(program(), std::ios::binary)
+        .write(reinterpret_cast<const char *>(bytes.data()), std::streamsize(bytes.size()));
+  }
+
+private:
+  fs::path program() const { return path() / "Data/com.apple.CoreML/model.mlmodel"; }
+
+  fs::path folder;
+  std::vector<uint8_t> whole;
+};
+
+/// Whether the package can be read and is imported.
+bool isImported(const Copy &copy, mlir::MLIRContext &context) {
+  Result<coreml::Package> package = coreml::Package::open(copy.path().string());
+  if (!package || !mil::unknownOps(package->program()).empty())
+    return false;
+  mil::PackageWeights weights;
+  auto module = mil::importProgram(package->program(), "damaged", "0", weights, &context);
+  if (!module)
+    CHECK(module.message().find('\n') == std::string::npos);
+  else
+    CHECK(mlir::succeeded(mlir::verify(**module)));
+  return bool(module);
+}
+
+} // namespace
+
+TEST_CASE("damaged packages are imported or refused in one line") {
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  mlir::MLIRContext context(registry);
+  std::mt19937 random(5);
+  for (const std::string name : {"llama2L_hf_int4", "toy_kv_prefill_decode", "int8_kv_ok"}) {
+    const Copy copy(name);
+    CAPTURE(name);
+    int imported = 0;
+    for (int i = 0; i < 100; ++i) {
+      CAPTURE(i);
+      copy.damage(random);
+      imported += isImported(copy, context);
+    }
+    CHECK(imported > 10);
+    CHECK(imported < 90);
+  }
+}
