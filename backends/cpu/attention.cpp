@@ -67,7 +67,7 @@ struct Emitter {
     return code.at(base, code.mul(line, attention.width * 4));
   }
 
-  /// Rounds the queries of `tokens` tokens from `token` on, of one group of heads.
+  /// Scales and rounds the queries of `tokens` tokens from `token` on, of one group of heads.
   void emitQueries(Value token, Value tokens, Value head, Value to) const {
     constexpr float kLog2E = 1.4426950408889634f;
     Value factor = code.splat(16, attention.scale * kLog2E);
@@ -77,14 +77,15 @@ struct Emitter {
       Value into = code.at(to, code.mul(t, bytes));
       code.loop(code.num(0), code.num(bytes), 64, [&](Value at) {
         Value query = code.mulF(code.load(code.vec(16, code.f32), code.at(from, at)), factor);
-        code.store(roundToBf16(code, kernel.isa, query), code.at(into, at));
+        code.store(attention.isHalf ? query : roundToBf16(code, kernel.isa, query), code.at(into, at));
       });
     });
   }
 
   void emitPartitionOf(Value scratch, Value sequence, Value partition, Value head, Value tokens, Value position,
                        Value states) const {
-    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isAlone()), isAlone()};
+    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isAlone()), isAlone(),
+                         attention.isHalf};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());

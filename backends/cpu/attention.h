@@ -16,6 +16,7 @@ struct Attention {
   Value layer;         ///< i64
   Value query;             ///< [T][H][D] f32
   Value result;            ///< likewise, or [W][H][D]
+  bool isHalf = false;     ///< the rows are f16, and nothing is rounded; else bf16, and so are queries and powers
   bool wantedOnly = false; ///< results are the rows of the call's wanted tokens; no others are computed
 
   int64_t groupSize() const { return queryHeads / heads; }

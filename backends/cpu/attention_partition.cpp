@@ -30,21 +30,40 @@ struct Partition {
     return code.load(words(), code.at(line, int64_t(vector) * isa.lanes * 4));
   }
 
-  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; the odd element is added first.
-  void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line) const {
+  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; of bf16 the odd element is added first.
+  /// Of f16 the pair's second elements lie `secondBytes` behind its first ones.
+  void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line, int64_t secondBytes) const {
+    if (shape.isHalf) {
+      stepOfHalf(sums, rows, rowBytes, halvesAt(sums, line));
+      // Later: twelve sums and both halves don't fit sixteen registers.
+      Value second = code.at(isa.lanes == 8 ? code.pinned(line) : line, secondBytes);
+      return stepOfHalf(sums, code.at(rows, 4), rowBytes, halvesAt(sums, second));
+    }
     if (isa.hasBf16 && !isa.isEmulated)
       return stepOfPairs(sums, rows, rowBytes, line);
-    stepOfHalf(sums, code.at(rows, 4), rowBytes, line, highBf16);
+    stepOfHalf(sums, code.at(rows, 4), rowBytes, partsAt(sums, line, highBf16));
     // Loaded again: twelve sums and both halves don't fit sixteen registers.
-    stepOfHalf(sums, rows, rowBytes, isa.lanes == 8 ? code.pinned(line) : line, lowBf16);
+    stepOfHalf(sums, rows, rowBytes, partsAt(sums, isa.lanes == 8 ? code.pinned(line) : line, lowBf16));
   }
 
-  void stepOfHalf(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line,
-                  Value (*half)(Code &, Value)) const {
-    size_t numVectors = sums.size() / shape.queryTile;
+  /// One half of the pairs at `line`, as f32: a register for each of a query's sums.
+  Values partsAt(ArrayRef<Value> sums, Value line, Value (*half)(Code &, Value)) const {
     Values factors;
-    for (size_t v = 0; v < numVectors; ++v)
+    for (size_t v = 0; v < sums.size() / shape.queryTile; ++v)
       factors.push_back(half(code, pairsAt(line, v)));
+    return factors;
+  }
+
+  Values halvesAt(ArrayRef<Value> sums, Value line) const {
+    Values factors;
+    for (size_t v = 0; v < sums.size() / shape.queryTile; ++v)
+      factors.push_back(code.extF(code.load(code.vec(isa.lanes, code.f16), code.at(line, int64_t(v) * isa.lanes * 2), 2),
+                                  code.f32));
+    return factors;
+  }
+
+  void stepOfHalf(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, ArrayRef<Value> factors) const {
+    size_t numVectors = factors.size();
     for (int64_t q = 0; q < shape.queryTile; ++q) {
       Value element = code.loadSplat(isa.lanes, code.f32, code.at(rows, q * rowBytes));
       for (size_t v = 0; v < numVectors; ++v)
@@ -68,7 +87,7 @@ struct Partition {
     int64_t tileKeys = 2 * isa.lanes;
     code.loop(code.num(0), numKeys, tileKeys, [&](Value firstKey) {
       Value tileOfKeys = code.at(keys, code.mul(code.div(firstKey, kKeyTile), kKeyTile * shape.width * 2));
-      Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), 4));
+      Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), shape.isHalf ? 2 : 4));
       Value valuesAt = code.at(values, code.mul(firstKey, shape.width * 2));
       code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
         Value rows = code.at(queries, code.mul(query, shape.width * 4));
@@ -82,7 +101,7 @@ struct Partition {
             for (int64_t byte = 0; byte < tileKeys * 4; byte += 64)
               code.prefetch(code.at(code.at(valuesAt, ahead), byte));
           }
-          step(next, code.at(rows, code.mul(pair, 8)), shape.width * 4, line);
+          step(next, code.at(rows, code.mul(pair, 8)), shape.width * 4, line, kKeyTile * 2);
           return next;
         });
         Value to = code.at(code.at(scores, code.mul(query, kScoreBytes)), code.mul(firstKey, 4));
@@ -105,7 +124,7 @@ struct Partition {
     return b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, count, code.splat(kLanes, left));
   }
 
-  /// Scores become powers, rounded to bf16, exactly zero where a key is not seen.
+  /// Scores become powers, rounded to bf16 where rows are, exactly zero where a key is not seen.
   void emitSoftmax() const {
     Type lanes = code.vec(kLanes, code.f32);
     Value numLanes = code.mul(code.div(code.add(numKeys, kLanes - 1), kLanes), kLanes);
@@ -122,7 +141,7 @@ struct Partition {
         Value at = code.at(row, code.mul(key, 4));
         Value power = emitExp2(code, code.subF(code.load(lanes, at), largests));
         power = code.select(seen(key, ofQuery), power, zero);
-        code.store(roundToBf16(code, isa, power), at);
+        code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
         return Values{code.addF(carried[0], power)};
       })[0];
       code.store(largest, state);
@@ -140,12 +159,12 @@ struct Partition {
       Value rows = code.at(scores, code.mul(query, kScoreBytes)),
             state = code.at(states, code.mul(query, stateBytes()));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
-        Value laneBytes = code.mul(lane, 4);
+        Value laneBytes = code.mul(lane, 4), halfBytes = code.mul(lane, 2);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
-          Value line = code.at(code.at(values, code.mul(pair, shape.width * 4)), laneBytes);
-          step(next, code.at(rows, code.mul(pair, 8)), kScoreBytes, line);
+          Value line = code.at(code.at(values, code.mul(pair, shape.width * 4)), shape.isHalf ? halfBytes : laneBytes);
+          step(next, code.at(rows, code.mul(pair, 8)), kScoreBytes, line, shape.width * 2);
           return next;
         });
         Value to = code.at(code.at(state, 64), laneBytes);
@@ -161,7 +180,7 @@ struct Partition {
 void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call) {
   Code &outer = kernel.code;
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
-                     std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") + kernel.isa.name;
+                     std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") + (shape.isHalf ? "f16_" : "") + kernel.isa.name;
   Type p = outer.ptr, i = outer.i64;
   auto function = sharedFunction(kernel.module, name, {p, i, p, p, i, p, p}, [&](Code &code, ValueRange args) {
     Value lastToken = code.div(code.sub(args[1], code.num(1)), shape.groupSize);

@@ -23,10 +23,11 @@ struct PartitionShape {
   int64_t groupSize; ///< queries of one token, H / G
   int64_t queryTile; ///< queries in registers; numbers of queries are rounded up to it
   bool isAlone;      ///< one tile of queries only: the cache is fetched ahead
+  bool isHalf;       ///< rows are f16; else bf16
 };
 
 struct PartitionCall {
-  Value queries;    ///< [n][D] f32, rounded to bf16 and scaled by log2(e) / sqrt(D)
+  Value queries;    ///< [n][D] f32, scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
   Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more

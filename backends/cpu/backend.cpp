@@ -62,7 +62,8 @@ public:
   }
 
   Layout slotLayout(kv::CacheOp cache) const override {
-    return cacheLayout(cache.getLayers(), cache.getHeads(), cache.getWidth(), /*isKeys=*/!cache.getValues());
+    return cacheLayout(cache.getLayers(), cache.getHeads(), cache.getWidth(), /*isKeys=*/!cache.getValues(),
+                       storedElement(cache));
   }
 
   void matchGroups(func::FuncOp function) const override { cpu::matchGroups(function, wanted); }

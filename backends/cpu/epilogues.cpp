@@ -127,6 +127,17 @@ void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destinat
   });
 }
 
+/// Lanes from `lane` on of a token's row, as f16.
+static void storeHalf(Code &code, const CacheRows &cache, Value base, Value token, Value lane, Value y) {
+  Value half = code.builder().create<arith::TruncFOp>(code.vec(kLanes, code.f16), y);
+  if (!cache.isKeys)
+    return code.store(half, code.at(base, code.mul(code.add(code.mul(token, cache.width), lane), 2)), 2);
+  Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
+  Value first = code.at(tileBase, code.mul(code.add(code.mul(lane, kKeyTile), code.rem(token, kKeyTile)), 2));
+  for (int64_t i = 0; i < kLanes; ++i)
+    code.store(code.extract(half, i), code.at(first, i * kKeyTile * 2), 2);
+}
+
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
                 const std::optional<Rotation> &rotation, Value row, Value column, Tile tile) {
   Code &code = kernel.code;
@@ -135,6 +146,8 @@ void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cac
       y = rotate(kernel, *rotation, cache.width, row, at, y);
     Value lane = code.rem(at, cache.width);
     auto [base, token] = cacheRow(kernel, cache, row, code.div(at, cache.width));
+    if (cache.isHalf)
+      return storeHalf(code, cache, base, token, lane, y);
     Value rounded = kernel.isa.toBf16(code, y);
     if (cache.isKeys) {
       Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));

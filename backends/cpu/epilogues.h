@@ -25,6 +25,7 @@ struct CacheRows {
   Value layer;          ///< i64
   int64_t heads, width; ///< G, D
   bool isKeys;          ///< else values: the two are laid out differently
+  bool isHalf = false;  ///< rows are f16, not bf16
 };
 
 /// result = y + bias

@@ -178,6 +178,23 @@ std::optional<std::string> whyNot(lm::LinearOp linear) {
   return std::nullopt;
 }
 
+kv::CacheOp cacheOfSlot(Operation *from, Value slot) {
+  kv::CacheOp found;
+  StringAttr name = cast<kv::SlotType>(slot.getType()).getSymbol().getLeafReference();
+  from->getParentOfType<ModuleOp>().walk([&](kv::CacheOp cache) {
+    if (cache.getSymNameAttr() == name)
+      found = cache;
+  });
+  return found;
+}
+
+ElementType storedElement(kv::CacheOp cache) {
+  std::optional<Type> rounds = cache.getRounds();
+  if (!rounds || rounds->isBF16())
+    return ElementType::bf16;
+  return rounds->isF16() ? ElementType::f16 : ElementType::f32;
+}
+
 std::optional<std::string> whyNot(kv::AttendOp attend) {
   int64_t width = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(2);
   if (attend.getSoftcap() || attend.getWindow() || attend.getMask() != kv::Mask::causal)
@@ -187,6 +204,9 @@ std::optional<std::string> whyNot(kv::AttendOp attend) {
   if (!isa<kv::SlotType>(attend.getKeys().getType()) || !isa<kv::SlotType>(attend.getValues().getType()) ||
       attend.getKeyLayer() != attend.getValueLayer() || attend.getKeys().getType() == attend.getValues().getType())
     return "keys and values are not the same layer of two slots";
+  ElementType keys = storedElement(cacheOfSlot(attend, attend.getKeys()));
+  if (keys == ElementType::f32 || keys != storedElement(cacheOfSlot(attend, attend.getValues())))
+    return "rows are neither all bf16 nor all f16";
   return std::nullopt;
 }
 

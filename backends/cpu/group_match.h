@@ -52,6 +52,12 @@ struct GroupOps {
   Value input() const;
 };
 
+/// The cache that a slot is a version of.
+kv::CacheOp cacheOfSlot(mlir::Operation *from, Value slot);
+
+/// What rows of the cache are stored in: bf16, or what an imported program prescribes.
+ElementType storedElement(kv::CacheOp cache);
+
 /// Wraps what the kernels do. `wanted` is the rounding of the model's activations.
 void matchGroups(mlir::func::FuncOp function, Rounding wanted);
 

@@ -37,16 +37,6 @@ unsigned slotNumber(Operation *from, kv::SlotType slot) {
   return found;
 }
 
-kv::CacheOp cacheOfSlot(Operation *from, Value slot) {
-  kv::CacheOp found;
-  StringAttr name = cast<kv::SlotType>(slot.getType()).getSymbol().getLeafReference();
-  from->getParentOfType<ModuleOp>().walk([&](kv::CacheOp cache) {
-    if (cache.getSymNameAttr() == name)
-      found = cache;
-  });
-  return found;
-}
-
 /// A kernel in the making: the group's ops, and where their values are.
 class KernelWriter {
 public:
@@ -179,7 +169,8 @@ private:
   CacheRows cacheOf(kv::AppendOp append, int64_t width, bool isKeys) {
     auto slot = cast<kv::SlotType>(append.getSlot().getType());
     int64_t heads = cast<RankedTensorType>(append.getRows().getType()).getDimSize(1);
-    return {slotNumber(append, slot), layerOf(append.getLayer()), heads, width, isKeys};
+    bool isHalf = storedElement(cacheOp(append.getSlot())) == ElementType::f16;
+    return {slotNumber(append, slot), layerOf(append.getLayer()), heads, width, isKeys, isHalf};
   }
 
   void writeAttend() {
@@ -195,6 +186,7 @@ private:
     attention.layer = layerOf(attend.getKeyLayer());
     attention.query = code.addressOf(argumentOf(attend.getQuery()));
     attention.result = code.addressOf(resultAt(0));
+    attention.isHalf = storedElement(cacheOp(attend.getKeys())) == ElementType::f16;
     attention.wantedOnly = ops.take != nullptr;
     emitAttention(kernel, attention);
   }

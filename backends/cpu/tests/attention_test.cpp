@@ -20,6 +20,9 @@ using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t 
 
 struct Shape {
   int64_t queryHeads, heads, width;
+  bool isHalf = false; ///< rows of f16
+
+  ElementType element() const { return isHalf ? ElementType::f16 : ElementType::bf16; }
 };
 
 constexpr int64_t kLayers = 2, kLayer = 1;
@@ -37,13 +40,13 @@ struct Caches {
       : shape(shape), numSequences(sequences) {
     std::normal_distribution<float> normal;
     for (int slot = 0; slot < 2; ++slot) {
-      layouts[slot] = cacheLayout(kLayers, shape.heads, shape.width, slot == 0);
+      layouts[slot] = cacheLayout(kLayers, shape.heads, shape.width, slot == 0, shape.element());
       for (size_t b = 0; b < sequences; ++b) {
         auto &own = blocks.emplace_back((rows + 127) / 128);
         for (auto &block : own) {
           block.resize(layouts[slot].sizeBytes);
           for (size_t i = 0; i < block.size(); i += 2) {
-            uint16_t value = floatToBf16(normal(random));
+            uint16_t value = shape.isHalf ? floatToHalf(normal(random)) : floatToBf16(normal(random));
             std::memcpy(&block[i], &value, 2);
           }
         }
@@ -63,7 +66,7 @@ struct Caches {
     uint16_t value;
     const auto &block = blocks[slot * numSequences + sequence][row / 128];
     std::memcpy(&value, &block[bitOffset(layouts[slot].planes[0], indices) / 8], 2);
-    return bf16ToFloat(value);
+    return shape.isHalf ? halfToFloat(value) : bf16ToFloat(value);
   }
 };
 
@@ -137,7 +140,7 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
         kernel.rows = 1;
       Attention attention{
           shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1, code.num(kLayer),
-          args[4],          args[5],     what[0] == 'w'};
+          args[4],          args[5],     shape.isHalf, what[0] == 'w'};
       emitAttention(kernel, attention);
     });
 }
@@ -185,7 +188,7 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
   for (float &value : query)
     value = 2 * normal(random);
   std::vector<float> together = run(chunk, batch.call(caches.views.data()), query.data(), shape, 1);
-  CHECK(errorOf(caches, batch, query.data(), together) < 0.03);
+  CHECK(errorOf(caches, batch, query.data(), together) < (shape.isHalf ? 1e-4 : 0.03)); // nothing but rows is rounded
   std::vector<float> byTwo = run(chunk, batch.call(caches.views.data()), query.data(), shape, 2);
   CHECK(std::memcmp(together.data(), byTwo.data(), together.size() * 4) == 0);
   for (size_t t = 0; t < batch.positions.size(); ++t) {
@@ -205,7 +208,8 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
 } // namespace
 
 TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
-  for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256}}) {
+  for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256},
+                             Shape{9, 3, 64, true}, Shape{2, 1, 80, true}}) {
     std::vector<float> expected;
     for (const Isa &isa : testedIsas()) {
       std::vector<float> result = check(isa, shape);

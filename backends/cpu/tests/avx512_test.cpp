@@ -97,7 +97,7 @@ TEST_CASE("attention is vdpbf16ps where the machine has it") {
     KernelModule module;
     module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p'}, [&](Code &code, ValueRange args) {
       Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
-      emitPartition(kernel, {64, 3, 4, false}, {args[0], args[1], args[2], args[3], args[4], args[5], args[6]});
+      emitPartition(kernel, {64, 3, 4, false, false}, {args[0], args[1], args[2], args[3], args[4], args[5], args[6]});
     });
     std::string assembly = module.assembly(cpu);
     CHECK(count(assembly, "vdpbf16ps") >= 16);

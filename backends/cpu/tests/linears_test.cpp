@@ -34,7 +34,7 @@ struct Fixture {
   std::vector<int64_t> positions;
   Layout layout;
 
-  explicit Fixture(bool isKeys) : layout(cacheLayout(1, kHeads, kWidth, isKeys)) {
+  Fixture(bool isKeys, E element) : layout(cacheLayout(1, kHeads, kWidth, isKeys, element)) {
     std::normal_distribution<float> normal;
     auto fill = [&](std::vector<float> &values, size_t size) {
       values.resize(size);
@@ -92,7 +92,7 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
     Linear first{f.format, N, pointer(kFirst), pointer(kBias)}, second{f.format, N, pointer(kSecond), {}};
     Destination to{pointer(kResult), N};
     Rotation rotation{pointer(kAngles), kWidth};
-    CacheRows cache{0, code.num(0), kHeads, kWidth, kind == Kind::keys};
+    CacheRows cache{0, code.num(0), kHeads, kWidth, kind == Kind::keys, f.layout.planes[0].element == E::f16};
     PanelSet set{{first}, {}};
     if (kind == Kind::gated)
       set.linears.push_back(second);
@@ -145,13 +145,13 @@ double valueAt(const Fixture &f, Kind kind, const Outcome &outcome, int64_t row,
   uint64_t block = f.sequenceOf[row] * 2 + position / 128;
   uint16_t bits;
   std::memcpy(&bits, &outcome.cache[block * f.layout.sizeBytes + bitOffset(f.layout.planes[0], indices) / 8], 2);
-  return bf16ToFloat(bits);
+  return f.layout.planes[0].element == E::f16 ? halfToFloat(bits) : bf16ToFloat(bits);
 }
 
-void check(const Isa &isa, Kind kind) {
+void check(const Isa &isa, Kind kind, E element = E::bf16) {
   CAPTURE(isa.name);
   CAPTURE(int(kind));
-  Fixture fixture(kind == Kind::keys);
+  Fixture fixture(kind == Kind::keys, element);
   KernelModule module;
   addKernel(module, isa, fixture, kind);
   module.compile(isa);
@@ -178,4 +178,7 @@ TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on 
   for (const Isa &isa : testedIsas())
     for (Kind kind : {Kind::store, Kind::sum, Kind::gated, Kind::rotated, Kind::keys, Kind::values})
       check(isa, kind);
+  for (const Isa &isa : testedIsas())
+    for (Kind kind : {Kind::keys, Kind::values})
+      check(isa, kind, E::f16);
 }
