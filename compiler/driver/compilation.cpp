@@ -284,12 +284,20 @@ private:
     return errorOf("cannot write '" + name + "': " + error.message());
   }
 
-  /// Of a program without tokens: its registers are whole tensors, about whose rows nothing is proved.
+  /// Of a program without tokens: its registers are whole tensors, about whose rows nothing is proved but in second forms
+  /// of functions, which take tokens.
   void summariseOpaque(const Description &description, llvm::raw_ostream &stream) {
-    stream << options.output << ": " << description.functions.size() << " functions";
-    if (!description.slots.empty())
+    const auto numRaised = llvm::count_if(description.functions, [](const auto &each) { return each.maxTokens != 0; });
+    SmallVector<StringRef> registers;
+    for (const SlotDescription &slot : description.slots)
+      if (slot.kind == SlotKind::reg)
+        registers.push_back(slot.name);
+    stream << options.output << ": " << description.functions.size() - numRaised << " functions";
+    if (!registers.empty())
       stream << (description.verified ? ", each sets " : ", which LOSE STATE (compiled unverified), of ");
-    llvm::interleave(description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
+    llvm::interleave(registers, stream, " and ");
+    if (numRaised)
+      stream << "; in a second form of " << numRaised << " of them each token's rows are proved to reach the state";
   }
 
   void summarise(const Description &description, size_t imageSize) {

@@ -45,6 +45,14 @@ std::string joined(const std::vector<std::string> &lines) {
   return text;
 }
 
+/// None if the program cannot be imported.
+std::vector<coreml::StateForm> formsOf(const coreml::Program &program, mil::Forms wanted) {
+  mlir::MLIRContext context;
+  mil::PackageWeights constants;
+  Result<mil::ImportedProgram> imported = mil::importProgram(program, "", "", wanted, constants, &context);
+  return imported ? std::move(imported->forms) : std::vector<coreml::StateForm>();
+}
+
 class CoremlProgram final : public SourceProgram {
 public:
   CoremlProgram(std::string path, coreml::Package opened, bool isVerified)
@@ -52,15 +60,20 @@ public:
 
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) override {
     const llvm::StringRef name = llvm::StringRef(path).rtrim('/').rsplit('/').second;
-    auto module = mil::importProgram(package.program(), name.empty() ? llvm::StringRef(path) : name,
-                                     toHex(package.digest()), constants, context);
-    if (!module)
-      return errorOf(path, module.message());
-    return std::move(*module);
+    Result<mil::ImportedProgram> imported = mil::importProgram(
+        package.program(), name.empty() ? llvm::StringRef(path) : name, toHex(package.digest()),
+        verified ? mil::Forms::all : mil::Forms::opaque, constants, context);
+    if (!imported)
+      return errorOf(path, imported.message());
+    forms = std::move(imported->forms);
+    return std::move(imported->module);
   }
 
   llvm::Expected<const WeightSource *> weights() override { return &constants; }
-  llvm::Expected<std::vector<Section>> sections() override { return std::vector<Section>{}; }
+  llvm::Expected<std::vector<Section>> sections() override {
+    const std::string report = reportJson(package.program(), coreml::findBugs(package.program()), forms);
+    return std::vector<Section>{{"report", {report.begin(), report.end()}}};
+  }
   bool isVerified() const override { return verified; }
 
 private:
@@ -68,6 +81,7 @@ private:
   coreml::Package package;
   bool verified;
   mil::PackageWeights constants; ///< of `package`
+  std::vector<coreml::StateForm> forms;
 };
 } // namespace
 
@@ -90,7 +104,10 @@ llvm::Error kvasir::reportCoremlPackage(const CompileOptions &options) {
   if (!package)
     return errorOf(options.input, package.message());
   const std::vector<coreml::Finding> findings = coreml::findBugs(package->program());
-  llvm::outs() << (options.json ? reportJson(package->program(), findings) : reportText(package->program(), findings));
+  const std::vector<coreml::StateForm> forms = formsOf(
+      package->program(), coreml::hasErrors(findings) ? mil::Forms::opaque : mil::Forms::all);
+  llvm::outs() << (options.json ? reportJson(package->program(), findings, forms)
+                                : reportText(package->program(), findings, forms));
   llvm::outs().flush();
   return coreml::hasErrors(findings) ? errorOf(options.input, "its functions lose state") : llvm::Error::success();
 }

@@ -72,7 +72,10 @@ struct Compiler {
   }
 
   Result<mlir::OwningOpRef<mlir::ModuleOp>> import(const coreml::Program &program) {
-    return mil::importProgram(program, "by hand", "0", weights, context.get());
+    Result<mil::ImportedProgram> imported = mil::importProgram(program, "by hand", "0", mil::Forms::all, weights, context.get());
+    if (!imported)
+      return Failure{imported.message()};
+    return std::move(imported->module);
   }
 
   std::string refusal(const coreml::Program &program) {

@@ -94,6 +94,26 @@ Json jsonOf(const Finding &finding) {
           {"text", finding.text}};
 }
 
+const StateForm *findForm(const std::vector<StateForm> &forms, const Function &function, ValueId state) {
+  const auto found = std::find_if(forms.begin(), forms.end(), [&](const StateForm &form) {
+    return form.function == function.name && form.state == function.nameOf(state);
+  });
+  return found == forms.end() ? nullptr : &*found;
+}
+
+std::string formText(const StateForm *form) {
+  if (!form)
+    return "";
+  return form->reason.empty() ? "\n    kept as a row a token: appended and attended, proved to be written"
+                              : "\n    kept whole, nothing is proved of its rows: " + form->reason;
+}
+
+Json jsonOf(const StateForm &form) {
+  if (form.reason.empty())
+    return {{"kept", "rows"}};
+  return {{"kept", "whole"}, {"reason", form.reason}};
+}
+
 } // namespace
 
 bool hasErrors(const std::vector<Finding> &findings) {
@@ -101,7 +121,8 @@ bool hasErrors(const std::vector<Finding> &findings) {
                      [](const Finding &finding) { return finding.severity == Severity::error; });
 }
 
-std::string reportText(const Program &program, const std::vector<Finding> &findings) {
+std::string reportText(const Program &program, const std::vector<Finding> &findings,
+                       const std::vector<StateForm> &forms) {
   std::string lines;
   for (const Function &function : program.functions) {
     const StateFlow flow = followStates(function);
@@ -109,14 +130,16 @@ std::string reportText(const Program &program, const std::vector<Finding> &findi
     for (ValueId state : flow.states)
       lines += "  " + function.nameOf(state) + " " + text(function.values[state].type.tensor) + ": " +
                AccessSummary(flow.reads, state).text("read") + "; " +
-               AccessSummary(flow.writes, state).text("written") + rowsOfUpdates(flow, state) + "\n";
+               AccessSummary(flow.writes, state).text("written") + rowsOfUpdates(flow, state) +
+               formText(findForm(forms, function, state)) + "\n";
   }
   for (const Finding &finding : findings)
     lines += std::string(name(finding.severity)) + ": " + finding.text + "\n";
   return lines;
 }
 
-std::string reportJson(const Program &program, const std::vector<Finding> &findings) {
+std::string reportJson(const Program &program, const std::vector<Finding> &findings,
+                       const std::vector<StateForm> &forms) {
   Json json{{"result", hasErrors(findings) ? "bug"
                        : findings.empty()  ? "clean"
                                            : "warning"},
@@ -127,12 +150,15 @@ std::string reportJson(const Program &program, const std::vector<Finding> &findi
   for (const Function &function : program.functions) {
     const StateFlow flow = followStates(function);
     Json states = Json::array();
-    for (ValueId state : flow.states)
+    for (ValueId state : flow.states) {
       states.push_back({{"name", function.nameOf(state)},
                         {"type", text(function.values[state].type.tensor)},
                         {"reads", AccessSummary(flow.reads, state).json()},
                         {"writes", AccessSummary(flow.writes, state).json()},
                         {"updates", updatesOf(flow, state)}});
+      if (const StateForm *form = findForm(forms, function, state))
+        states.back().update(jsonOf(*form));
+    }
     json["functions"].push_back({{"name", function.name}, {"states", std::move(states)}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

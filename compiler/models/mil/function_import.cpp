@@ -28,11 +28,18 @@ Tensor FunctionImport::find(coreml::ValueId value, ImplicitLocOpBuilder &builder
     return constantTensor(*constant, builder);
   if (const auto found = tensors.find(value); found != tensors.end())
     return found->second;
+  if (std::optional<Tensor> late = makeLate ? makeLate(value) : std::nullopt)
+    return *late;
   fail("'" + source.nameOf(value) + "' is a state, or has no value here");
   Tensor nothing;
   nothing.value = builder.create<arith::ConstantOp>(
       DenseElementsAttr::get(RankedTensorType::get({}, builder.getF32Type()), 0.0f));
   return nothing;
+}
+
+const Tensor *FunctionImport::lookup(coreml::ValueId value) const {
+  const auto found = tensors.find(value);
+  return found == tensors.end() ? nullptr : &found->second;
 }
 
 bool FunctionImport::importOperation(const coreml::Operation &operation, ImplicitLocOpBuilder &builder) {

@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <functional>
 #include <map>
 
 namespace kvasir::mil {
@@ -23,6 +24,8 @@ public:
 
   /// What a name stands for. Constants and states are not kept, they are made where they are asked for.
   Tensor find(coreml::ValueId value, mlir::ImplicitLocOpBuilder &builder);
+  /// Null for constants, states, and what has not been imported.
+  const Tensor *lookup(coreml::ValueId value) const;
   void define(coreml::ValueId value, Tensor tensor) { tensors[value] = std::move(tensor); }
   Tensor constantTensor(const coreml::Constant &constant, mlir::ImplicitLocOpBuilder &builder);
 
@@ -34,9 +37,13 @@ public:
   PackageWeights &weights;
   std::map<coreml::ValueId, Tensor> states; ///< by the input that stands for it: its contents at this point
 
-private:
+  /// Imports one op; false after a failure.
   bool importOperation(const coreml::Operation &operation, mlir::ImplicitLocOpBuilder &builder);
 
+  /// Makes a value that is asked for and was not defined; null if there is nobody who does.
+  std::function<std::optional<Tensor>(coreml::ValueId)> makeLate;
+
+private:
   std::map<coreml::ValueId, Tensor> tensors;
   std::optional<std::string> firstFailure;
 };

@@ -58,6 +58,13 @@ void refuseOutside(OpImport &op, ArrayRef<Scalar> indices, const Scalar &extent)
                 "has an index that is outside of what it takes from");
 }
 
+void refuseOutside(OpImport &op, const Tensor &indices, const Scalar &extent) {
+  if (op.isSmall(indices))
+    refuseOutside(op, op.scalarsOf(indices), extent);
+  else
+    refuseOutside(op, indices, op.valueOf(indices), extent);
+}
+
 /// Whether rows of a matrix are taken, as many as one open dim says.
 bool canEmbed(const Tensor &x, const Tensor &indices, int64_t axis) {
   return axis == 0 && x.rank() == 2 &&
@@ -68,6 +75,15 @@ bool areKnown(ArrayRef<Scalar> list) {
   return llvm::all_of(list, [](const Scalar &scalar) { return scalar.constant().has_value(); });
 }
 } // namespace
+
+Value emitInside(OpImport &op, const Tensor &indices, const Scalar &extent) {
+  refuseOutside(op, indices, extent);
+  Value places = op.valueOf(indices);
+  return emitGenerate(op, Element::i32, indices.dims, [&](Builder &b, ValueRange at) {
+    Value index = clamped(b, indexAt(b, places, indices.element, at), extent);
+    return b.create<arith::IndexCastOp>(b.getI32Type(), index).getResult();
+  });
+}
 
 /// Shape: x[:axis] + indices + x[axis + 1:].
 void importGather(OpImport &op) {
@@ -86,17 +102,9 @@ void importGather(OpImport &op) {
   }
   lm::WeightOp weight = canEmbed(x, indices, axis) ? op.weight("x") : lm::WeightOp();
   Value source = weight ? Value() : op.valueOf(x), places = op.valueOf(indices);
-  if (op.isSmall(indices))
-    refuseOutside(op, op.scalarsOf(indices), x.dims[axis]);
-  else
-    refuseOutside(op, indices, places, x.dims[axis]);
-  if (weight) {
-    Value inside = emitGenerate(op, Element::i32, indices.dims, [&](Builder &b, ValueRange at) {
-      Value index = clamped(b, indexAt(b, places, indices.element, at), x.dims[axis]);
-      return b.create<arith::IndexCastOp>(b.getI32Type(), index).getResult();
-    });
-    return op.set(emitEmbedding(op, inside, indices.dims, weight, x.element));
-  }
+  if (weight)
+    return op.set(emitEmbedding(op, emitInside(op, indices, x.dims[axis]), indices.dims, weight, x.element));
+  refuseOutside(op, indices, x.dims[axis]);
   Scalars dims(x.dims.begin(), x.dims.begin() + axis);
   llvm::append_range(dims, indices.dims);
   dims.append(x.dims.begin() + axis + 1, x.dims.end());

@@ -2,14 +2,17 @@
 #include "compiler/models/mil/import.h"
 
 #include "compiler/dialects/kv/dialect.h"
-#include "compiler/models/mil/function_import.h"
-#include "compiler/models/mil/op_import.h"
+#include "compiler/models/mil/function_border.h"
 #include "compiler/models/mil/ops.h"
-#include "compiler/models/mil/own_extents.h"
+#include "compiler/models/mil/raised/raise.h"
 #include "compiler/passes/passes.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+#include <deque>
 
 using namespace mlir;
 
@@ -21,7 +24,7 @@ using coreml::TypeKind;
 
 /// The states of all functions, by name.
 struct States {
-  std::vector<std::pair<std::string, coreml::TensorType>> list; ///< in the order in which functions name them
+  StateTypes list; ///< in the order in which functions name them
   std::map<std::string, std::string> firstUser;
 
   Status add(const coreml::Function &function, const std::string &name, const coreml::TensorType &type) {
@@ -75,8 +78,8 @@ void collectUnknown(const coreml::Function &function, const coreml::Block &block
 class ProgramImport {
 public:
   ProgramImport(const coreml::Program &program, const States &states, PackageWeights &weights, MLIRContext *context)
-      : program(program), states(states), weights(weights), context(context), module(ModuleOp::create(UnknownLoc::get(context))),
-        b(module->getLoc(), module->getBodyRegion()) {}
+      : program(program), states(states), weights(weights), context(context),
+        module(ModuleOp::create(UnknownLoc::get(context))), b(module->getLoc(), module->getBodyRegion()) {}
 
   Result<OwningOpRef<ModuleOp>> run(StringRef name, StringRef identity) {
     const auto text = [&](StringRef value) { return b.getStringAttr(value); };
@@ -93,6 +96,9 @@ public:
     return std::move(module);
   }
 
+  /// The functions that were built, in the program's order.
+  const std::deque<FunctionImport> &functions() const { return imports; }
+
 private:
   void declareStates() {
     if (states.list.empty())
@@ -107,183 +113,25 @@ private:
       b.create<kv::RegisterOp>(name, 1, RankedTensorType::get(type.dims, elementType(context, type.element)));
   }
 
-  Type slotType(StringRef name) { return kv::SlotType::get(context, FlatSymbolRefAttr::get(context, name)); }
-
   Status importFunction(const coreml::Function &function) {
-    SmallVector<Type> types;
-    for (coreml::ValueId input : function.inputs)
-      if (const coreml::Type &type = function.values[input].type; type.kind == TypeKind::tensor)
-        types.push_back(inputType(type.tensor));
+    std::vector<std::string> slots;
     for (const auto &[name, type] : states.list)
-      types.push_back(slotType(name));
-    types.push_back(kv::BatchType::get(context));
+      slots.push_back(name);
     b.setInsertionPointToEnd(module->getBody());
-    auto target = b.create<func::FuncOp>(function.name, b.getFunctionType(types, {}));
+    auto target = b.create<func::FuncOp>(function.name, b.getFunctionType(argumentTypes(context, function, slots), {}));
     target.addEntryBlock();
     if (states.list.empty()) // no schema lists it: it is a function of tensors, as probes of ops are
       target->setAttr(kProbeAttr, b.getUnitAttr());
-    FunctionImport import(function, target, weights);
-    Builder body(target.getLoc(), &target.front(), target.front().begin());
-    takeInputs(import, body);
-    const auto versions = getStates(import, body);
+    for (StringRef fact : {"kv.sequences", "kv.tokens"})
+      target.setArgAttr(target.getNumArguments() - 1, fact, b.getI64IntegerAttr(fact == "kv.sequences" ? 1 : 0));
+    FunctionImport &import = imports.emplace_back(function, target, weights);
+    ImplicitLocOpBuilder body(target.getLoc(), &target.front(), target.front().begin());
+    FunctionBorder border(program, import, states.list, body);
+    border.takeInputs([](coreml::ValueId, size_t) { return std::nullopt; });
+    border.getRegisters();
     if (import.failure() || !import.importBlock(function.body, body))
       return Failure{*import.failure()};
-    return finish(import, body, versions);
-  }
-
-  using Builder = ImplicitLocOpBuilder;
-
-  RankedTensorType inputType(const coreml::TensorType &type) {
-    SmallVector<int64_t> shape;
-    for (int64_t dim : type.dims)
-      shape.push_back(dim == coreml::kAnySize ? ShapedType::kDynamic : dim);
-    return RankedTensorType::get(shape, elementType(context, type.element));
-  }
-
-  /// Inputs under their names, their open dims as extents of the function's own.
-  void takeInputs(FunctionImport &import, Builder &body) {
-    const coreml::Function &function = import.source;
-    OwnExtents extents(import.target);
-    unsigned number = 0;
-    for (coreml::ValueId input : function.inputs) {
-      const coreml::Value &value = function.values[input];
-      if (value.type.kind != TypeKind::tensor)
-        continue;
-      Tensor tensor;
-      tensor.element = value.type.tensor.element;
-      tensor.value = import.target.getArgument(number);
-      const auto declared = function.declaredDims.find(value.name);
-      ArrayRef<coreml::DimRange> ranges;
-      if (declared != function.declaredDims.end())
-        ranges = declared->second;
-      std::string letters;
-      for (auto [i, dim] : llvm::enumerate(value.type.tensor.dims))
-        if (dim != coreml::kAnySize)
-          tensor.dims.push_back(ScalarBuilder(body).constant(dim));
-        else
-          tensor.dims.push_back(extents.add(body, tensor.value, i,
-                                            i < ranges.size() && !isContradicted(value.name, i, ranges[i])
-                                                ? ranges[i]
-                                                : coreml::DimRange(),
-                                            letters));
-      nameArgument(import.target, number++, value.name, letters);
-      import.define(input, std::move(tensor));
-    }
-    if (!extents.fit())
-      import.fail("has more than 26 open dims in its inputs");
-    extents.write();
-    for (StringRef fact : {"kv.sequences", "kv.tokens"})
-      import.target.setArgAttr(import.target.getNumArguments() - 1, fact,
-                               b.getI64IntegerAttr(fact == "kv.sequences" ? 1 : 0));
-  }
-
-  /// Whether another function takes more than this dim's range allows: exporters leave the ranges of a function as they are
-  /// when they fix its shapes for others. No such range is held to.
-  bool isContradicted(const std::string &name, size_t dim, const coreml::DimRange &range) const {
-    return llvm::any_of(program.functions, [&](const coreml::Function &function) {
-      return llvm::any_of(function.inputs, [&](coreml::ValueId input) {
-        const coreml::Value &value = function.values[input];
-        const std::vector<int64_t> &dims = value.type.tensor.dims;
-        return value.name == name && dim < dims.size() && range.to != coreml::kAnySize && dims[dim] > range.to;
-      });
-    });
-  }
-
-  void nameArgument(func::FuncOp target, unsigned number, const std::string &name, const std::string &letters) {
-    target.setArgAttr(number, "kv.name", b.getStringAttr(name));
-    if (!letters.empty())
-      target.setArgAttr(number, kExtentsAttr, b.getStringAttr(letters));
-  }
-
-  struct Version {
-    std::string name;
-    coreml::TensorType type;
-    Value slot, contents; ///< contents: as the call finds them, [1] + shape
-  };
-
-  /// Each register's contents; those of the function's own states under their names.
-  std::vector<Version> getStates(FunctionImport &import, Builder &body) {
-    std::vector<Version> versions;
-    Value batch = import.target.getArguments().back();
-    Value layer = body.create<arith::ConstantIndexOp>(0);
-    const unsigned first = import.target.getNumArguments() - 1 - states.list.size();
-    for (const auto &[i, state] : llvm::enumerate(states.list)) {
-      SmallVector<int64_t> shape{1};
-      llvm::append_range(shape, state.second.dims);
-      auto type = RankedTensorType::get(shape, elementType(context, state.second.element));
-      Value slot = import.target.getArgument(first + i);
-      Value contents = body.create<kv::GetOp>(type, slot, layer, batch);
-      versions.push_back({state.first, state.second, slot, contents});
-      for (coreml::ValueId input : import.source.inputs)
-        if (import.source.values[input].type.kind == TypeKind::state && import.source.nameOf(input) == state.first)
-          import.states[input] = contentsOf(body, state.second, contents);
-    }
-    return versions;
-  }
-
-  /// The two shapes of one register, with and without the dim of sequences.
-  static SmallVector<ReassociationIndices> withoutSequences(size_t rank) {
-    SmallVector<ReassociationIndices> groups;
-    for (size_t i = 0; i < rank; ++i)
-      groups.push_back(i ? ReassociationIndices{int64_t(i) + 1} : ReassociationIndices{0, 1});
-    return groups;
-  }
-
-  Tensor contentsOf(Builder &body, const coreml::TensorType &type, Value contents) {
-    Tensor tensor;
-    tensor.element = type.element;
-    for (int64_t dim : type.dims)
-      tensor.dims.push_back(ScalarBuilder(body).constant(dim));
-    tensor.value = body.create<tensor::CollapseShapeOp>(tensorType(context, type.element, tensor.dims), contents,
-                                                        withoutSequences(type.dims.size()));
-    return tensor;
-  }
-
-  Status finish(FunctionImport &import, Builder &body, ArrayRef<Version> versions) {
-    body.setLoc(import.target.getLoc());
-    SmallVector<Value> results;
-    SmallVector<DictionaryAttr> attributes;
-    OwnExtents extents(import.target);
-    for (coreml::ValueId output : import.source.body.outputs) {
-      Tensor tensor = import.find(output, body);
-      const std::string &name = import.source.nameOf(output);
-      if (import.failure())
-        return Failure{*import.failure()};
-      std::optional<std::string> letters = extents.lettersOf(tensor.dims);
-      if (!letters)
-        return Failure{"function '" + import.source.name + "': the extents of output '" + name +
-                       "' are no sums of the extents of inputs"};
-      SmallVector<NamedAttribute> facts{b.getNamedAttr("kv.name", b.getStringAttr(name))};
-      if (!letters->empty())
-        facts.push_back(b.getNamedAttr(kExtentsAttr, b.getStringAttr(*letters)));
-      results.push_back(elementsOf(import, body, tensor));
-      attributes.push_back(b.getDictionaryAttr(facts));
-    }
-    extents.write();
-    setStates(import, body, versions, results);
-    attributes.resize(results.size(), b.getDictionaryAttr({}));
-    body.create<func::ReturnOp>(results);
-    import.target.setType(b.getFunctionType(import.target.getArgumentTypes(), ValueRange(results).getTypes()));
-    import.target.setAllResultAttrs(attributes);
-    return Done{};
-  }
-
-  static Value elementsOf(FunctionImport &import, Builder &body, const Tensor &tensor) {
-    static const coreml::Operation kReturn{"return", 0, {}, {}, {}, {}};
-    return OpImport(import, kReturn, body).valueOf(tensor);
-  }
-
-  void setStates(FunctionImport &import, Builder &body, ArrayRef<Version> versions, SmallVector<Value> &results) {
-    Value batch = import.target.getArguments().back();
-    Value layer = body.create<arith::ConstantIndexOp>(0);
-    for (const Version &version : versions) {
-      Value next = version.contents;
-      for (const auto &[input, state] : import.states)
-        if (import.source.nameOf(input) == version.name)
-          next = body.create<tensor::ExpandShapeOp>(version.contents.getType(), state.value,
-                                                    withoutSequences(version.type.dims.size()));
-      results.push_back(body.create<kv::SetOp>(version.slot.getType(), version.slot, layer, next, batch));
-    }
+    return border.finish();
   }
 
   const coreml::Program &program;
@@ -291,7 +139,8 @@ private:
   PackageWeights &weights;
   MLIRContext *context;
   OwningOpRef<ModuleOp> module;
-  Builder b;
+  ImplicitLocOpBuilder b;
+  std::deque<FunctionImport> imports;
 };
 } // namespace
 
@@ -302,14 +151,20 @@ std::vector<std::string> unknownOps(const coreml::Program &program) {
   return unknown;
 }
 
-Result<OwningOpRef<ModuleOp>> importProgram(const coreml::Program &program, StringRef name, StringRef identity,
-                                            PackageWeights &weights, MLIRContext *context) {
+Result<ImportedProgram> importProgram(const coreml::Program &program, StringRef name, StringRef identity,
+                                      Forms wanted, PackageWeights &weights, MLIRContext *context) {
   context->loadDialect<arith::ArithDialect, func::FuncDialect, kv::KvDialect, linalg::LinalgDialect, lm::LmDialect,
                        math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
   Result<States> states = statesOf(program);
   if (!states)
     return Failure{states.message()};
-  return ProgramImport(program, *states, weights, context).run(name, identity);
+  ProgramImport import(program, *states, weights, context);
+  Result<OwningOpRef<ModuleOp>> module = import.run(name, identity);
+  if (!module)
+    return Failure{module.message()};
+  std::vector<coreml::StateForm> forms = wanted == Forms::all ? addRaisedForms(**module, program, import.functions())
+                                                              : opaqueForms(program, "the program loses state");
+  return ImportedProgram{std::move(*module), std::move(forms)};
 }
 
 } // namespace kvasir::mil

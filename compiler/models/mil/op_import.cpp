@@ -2,6 +2,7 @@
 #include "compiler/models/mil/op_import.h"
 
 #include "compiler/dialects/kv/dialect.h"
+#include "compiler/models/mil/call_sums.h"
 #include "compiler/models/mil/compressed.h"
 #include "compiler/models/mil/function_import.h"
 #include "compiler/passes/contract.h"
@@ -293,8 +294,8 @@ Value emitGenerate(OpImport &op, Element element, ArrayRef<Scalar> dims,
 namespace {
 
 bool isSame(const Scalar &lhs, const Scalar &rhs) {
-  return lhs.value == rhs.value || (lhs.constant() && lhs.constant() == rhs.constant()) ||
-         (lhs.base && lhs.base == rhs.base && lhs.offset == rhs.offset);
+  return (lhs.constant() && lhs.constant() == rhs.constant()) ||
+         (lhs.base && lhs.base == rhs.base && lhs.offset == rhs.offset) || areEqual(lhs.value, rhs.value);
 }
 
 /// The extent that two broadcast to.

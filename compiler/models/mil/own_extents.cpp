@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/models/mil/own_extents.h"
 
+#include "compiler/dialects/kv/dialect.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -11,7 +12,6 @@ namespace {
 
 /// What an extent may be at most where the package sets no limit.
 constexpr int64_t kMostExtent = INT32_MAX;
-constexpr int kDeepest = 64;
 
 } // namespace
 
@@ -42,64 +42,37 @@ Scalar OwnExtents::add(ImplicitLocOpBuilder &b, Value input, int64_t dim, const 
   return scalar;
 }
 
-std::optional<OwnExtents::Sum> OwnExtents::combined(Operation *op, int64_t sign, int depth) const {
-  std::optional<Sum> lhs = sumOf(op->getOperand(0), depth + 1), rhs = sumOf(op->getOperand(1), depth + 1);
-  if (!lhs || !rhs)
+/// Of an open extent of an input.
+std::optional<char> OwnExtents::letterOf(const CallNumber &number) const {
+  func::FuncOp owner = function; // whose accessors are not const
+  auto letters = owner.getArgAttrOfType<StringAttr>(number.input, kExtentsAttr);
+  auto type = cast<RankedTensorType>(owner.getArgumentTypes()[number.input]);
+  if (!number.isExtent() || !letters)
     return std::nullopt;
-  lhs->constant += sign * rhs->constant;
-  for (const auto &[letter, factor] : rhs->terms)
-    if ((lhs->terms[letter] += sign * factor) == 0)
-      lhs->terms.erase(letter);
-  return lhs;
+  return letters.getValue()[llvm::count_if(type.getShape().take_front(number.index), ShapedType::isDynamic)];
 }
 
-/// Bounds are passed over: what they change is refused in a call, where the sum is checked, too.
-std::optional<OwnExtents::Sum> OwnExtents::sumOf(Value value, int depth) const {
-  APInt constant;
-  if (matchPattern(value, m_ConstantInt(&constant)))
-    return Sum{constant.getSExtValue(), {}};
-  Operation *op = value.getDefiningOp();
-  if (!op || depth > kDeepest)
-    return std::nullopt;
-  if (auto extent = dyn_cast<tensor::DimOp>(op)) {
-    auto argument = dyn_cast<BlockArgument>(extent.getSource());
-    func::FuncOp owner = function; // whose accessors are not const
-    auto letters = argument ? owner.getArgAttrOfType<StringAttr>(argument.getArgNumber(), kExtentsAttr) : StringAttr();
-    std::optional<int64_t> dim = extent.getConstantIndex();
-    auto type = cast<RankedTensorType>(extent.getSource().getType());
-    if (!letters || !dim)
-      return std::nullopt;
-    const int64_t before = llvm::count_if(type.getShape().take_front(*dim), ShapedType::isDynamic);
-    return Sum{0, {{letters.getValue()[before], 1}}};
-  }
-  if (isa<arith::AddIOp, arith::SubIOp>(op))
-    return combined(op, isa<arith::AddIOp>(op) ? 1 : -1, depth);
-  if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::MaxSIOp, arith::MinSIOp>(op))
-    return sumOf(op->getOperand(0), depth + 1);
-  if (!isa<arith::MulIOp>(op))
-    return std::nullopt;
-  std::optional<Sum> lhs = sumOf(op->getOperand(0), depth + 1), rhs = sumOf(op->getOperand(1), depth + 1);
-  if (!lhs || !rhs || (!lhs->terms.empty() && !rhs->terms.empty()))
-    return std::nullopt;
-  const int64_t factor = lhs->terms.empty() ? lhs->constant : rhs->constant;
-  Sum &scaled = lhs->terms.empty() ? *rhs : *lhs;
-  scaled.constant *= factor;
-  for (auto &[letter, own] : scaled.terms)
-    own *= factor;
-  return factor ? scaled : Sum();
-}
-
-char OwnExtents::letterOf(const Sum &sum) {
-  if (sum.constant == 0 && sum.terms.size() == 1 && sum.terms.begin()->second == 1)
-    return sum.terms.begin()->first;
+/// Nothing if an element of an input is in it, or letters are all taken.
+std::optional<char> OwnExtents::letterOf(const CallSum &sum) {
   for (const auto &[letter, known] : sums)
     if (known == sum)
       return letter;
-  const char letter = char('a' + entries.size());
+  if (const CallNumber *number = sum.single())
+    return letterOf(*number);
+  std::map<char, int64_t> factors;
+  for (const auto &[number, factor] : sum.terms) {
+    std::optional<char> letter = letterOf(number);
+    if (!letter)
+      return std::nullopt;
+    factors[*letter] += factor;
+  }
+  if (factors.empty() || entries.size() >= 26)
+    return std::nullopt;
   Builder b(function.getContext());
   SmallVector<NamedAttribute> terms;
-  for (const auto &[term, factor] : sum.terms)
-    terms.push_back(b.getNamedAttr(StringRef(&term, 1), b.getI64IntegerAttr(factor)));
+  for (const auto &[letter, factor] : factors)
+    terms.push_back(b.getNamedAttr(StringRef(&letter, 1), b.getI64IntegerAttr(factor)));
+  const char letter = char('a' + entries.size());
   entries[letter] = b.getDictionaryAttr({b.getNamedAttr("constant", b.getI64IntegerAttr(sum.constant)),
                                          b.getNamedAttr("terms", b.getDictionaryAttr(terms))});
   sums[letter] = sum;
@@ -111,10 +84,15 @@ std::optional<std::string> OwnExtents::lettersOf(ArrayRef<Scalar> dims) {
   for (const Scalar &dim : dims) {
     if (dim.constant())
       continue;
-    std::optional<Sum> sum = sumOf(dim.value);
-    if (!sum || sum->terms.empty() || entries.size() >= 26)
+    if (Operation *maker = dim.value.getDefiningOp(); isa_and_nonnull<kv::TokensOp, kv::LengthOp>(maker)) {
+      letters.push_back(isa<kv::TokensOp>(maker) ? 'T' : 'S');
+      continue;
+    }
+    const std::optional<CallSum> sum = callSumOf(dim.value);
+    const std::optional<char> letter = sum ? letterOf(*sum) : std::nullopt;
+    if (!letter)
       return std::nullopt;
-    letters.push_back(letterOf(*sum));
+    letters.push_back(*letter);
   }
   return letters;
 }

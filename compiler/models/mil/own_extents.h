@@ -3,12 +3,11 @@
 #ifndef KVASIR_MODELS_MIL_OWN_EXTENTS_H
 #define KVASIR_MODELS_MIL_OWN_EXTENTS_H
 
+#include "compiler/models/mil/call_sums.h"
 #include "compiler/models/mil/tensor.h"
 #include "compiler/passes/extents.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-
-#include <map>
 
 namespace kvasir::mil {
 
@@ -24,25 +23,19 @@ public:
   /// Were there letters for all?
   bool fit() const { return entries.size() <= 26; }
 
-  /// The letters of the dims that only a call knows. Nothing if one is no sum of free extents, or letters are all taken.
+  /// The letters of the dims that only a call knows: T and S of the batch's, else the function's own. Nothing if one is
+  /// no sum of free extents, or letters are all taken.
   std::optional<std::string> lettersOf(llvm::ArrayRef<Scalar> dims);
 
   void write();
 
 private:
-  struct Sum {
-    int64_t constant = 0;
-    std::map<char, int64_t> terms;
-    bool operator==(const Sum &) const = default;
-  };
-
-  std::optional<Sum> sumOf(mlir::Value value, int depth = 0) const;
-  std::optional<Sum> combined(mlir::Operation *op, int64_t sign, int depth) const;
-  char letterOf(const Sum &sum);
+  std::optional<char> letterOf(const CallNumber &number) const;
+  std::optional<char> letterOf(const CallSum &sum);
 
   mlir::func::FuncOp function;
   std::map<char, mlir::Attribute> entries;
-  std::map<char, Sum> sums; ///< of letters that are no free ones
+  std::map<char, CallSum> sums; ///< of letters that are no free ones
 };
 
 } // namespace kvasir::mil

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The same elements in another shape or order of dims.
+#include "compiler/models/mil/call_sums.h"
 #include "compiler/models/mil/families.h"
 
 using namespace mlir;
@@ -65,7 +66,7 @@ struct Ratio {
       else
         openAbove.push_back(dim);
     for (const Scalar &dim : divisors) {
-      auto *same = llvm::find_if(openAbove, [&](const Scalar &other) { return other.value == dim.value; });
+      auto *same = llvm::find_if(openAbove, [&](const Scalar &other) { return areEqual(other.value, dim.value); });
       if (dim.constant())
         below *= *dim.constant();
       else if (same != openAbove.end())

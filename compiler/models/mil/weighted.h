@@ -14,6 +14,9 @@ bool hasRows(const Tensor &x);
 /// f32 and rounded once, to x's element type. Result [.., N].
 Tensor emitLinear(OpImport &op, const Tensor &x, lm::WeightOp weight, lm::WeightOp bias);
 
+/// The indices as i32. A call with one that is none of 0 to extent - 1 is refused.
+mlir::Value emitInside(OpImport &op, const Tensor &indices, const Scalar &extent);
+
 /// The weight's row of each of `indices`, a tensor of i32 that lie inside: [dims.., E]. At most one dim is open.
 Tensor emitEmbedding(OpImport &op, mlir::Value indices, llvm::ArrayRef<Scalar> dims, lm::WeightOp weight,
                      coreml::Element element);

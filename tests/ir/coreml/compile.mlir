@@ -1,7 +1,7 @@
 // Core ML packages as programs: a state is a register, a function takes no tokens, offsets and extents are the call's.
 
 // RUN: kvasir-compile --emit kv %S/../../coreml/packages/toy_kv_prefill_decode.mlpackage | FileCheck %s
-// CHECK:      kv.schema @program entries [@prefill, @decode]
+// CHECK:      kv.schema @program entries [@prefill, @decode, @prefill.raised, @decode.raised]
 // CHECK-NEXT: kv.register @k_cache layers(1) tensor<1x32x16xf16>
 // CHECK:      func.func @prefill(%{{.*}}: tensor<1x8xi32> {kv.name = "input_ids"}, %{{.*}}: tensor<1xi32> {kv.name = "pos"}
 // CHECK-SAME: !kv.batch {kv.sequences = 1 : i64, kv.tokens = 0 : i64}
