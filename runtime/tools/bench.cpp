@@ -36,13 +36,11 @@ struct Test {
 /// What the machine reaches with one number of threads.
 struct Limits {
   uint32_t threads = 0;
-  double readBytesPerSecond = 0, opsPerSecond = 0, barrierNs = 0;
-  std::string instructions;
+  double readBytesPerSecond = 0, barrierNs = 0;
+  std::array<double, kNumArithmetics> opsPerSecond = {}; ///< 0 for what the model does not compute in
+  std::string instructions;                              ///< of most ops of a prompt, and how many a second
+  double mostOpsPerSecond = 0;
 };
-
-Arithmetic arithmeticFor(const std::string &activations) {
-  return activations == "int8" ? Arithmetic::int8 : activations == "bf16" ? Arithmetic::bf16 : Arithmetic::f32;
-}
 
 Limits measureLimits(const std::string &path, const Work &work, uint32_t threads) {
   runtime::Team team(threads);
@@ -51,9 +49,17 @@ Limits measureLimits(const std::string &path, const Work &work, uint32_t threads
   limits.threads = team.size();
   if (!weights.bytes().empty())
     limits.readBytesPerSecond = static_cast<double>(weights.bytes().size()) / readSeconds(team, weights.bytes(), 9);
-  const Peak peak = peakArithmetic(team, arithmeticFor(work.activations));
-  limits.opsPerSecond = peak.opsPerSecond;
-  limits.instructions = peak.instructions;
+  const size_t most = std::ranges::max_element(work.tokenOps) - work.tokenOps.begin();
+  for (size_t i = 0; i < kNumArithmetics; ++i) {
+    if (work.tokenOps[i] + work.headOps[i] == 0 && i != most)
+      continue;
+    const Peak peak = peakArithmetic(team, static_cast<Arithmetic>(i));
+    limits.opsPerSecond[i] = peak.opsPerSecond;
+    if (i != most)
+      continue;
+    limits.instructions = peak.instructions;
+    limits.mostOpsPerSecond = peak.opsPerSecond;
+  }
   limits.barrierNs = barrierNanoseconds(team);
   return limits;
 }
@@ -65,9 +71,12 @@ double limitOf(const Test &test, const Work &work, const Limits &limits) {
   const double meanDepth = static_cast<double>(test.depth) + (test.isPrefill ? 0 : test.tokens / 2.0);
   const double bytes =
       static_cast<double>(work.stepBytes) + static_cast<double>(work.stateBytesPerRow) * meanDepth * heads;
-  const double ops = static_cast<double>(work.tokenOps) * tokens + static_cast<double>(work.headOps) * heads;
   const double readTime = limits.readBytesPerSecond > 0 ? bytes / limits.readBytesPerSecond : 0;
-  const double computeTime = limits.opsPerSecond > 0 ? ops / limits.opsPerSecond : 0;
+  double computeTime = 0;
+  for (size_t i = 0; i < kNumArithmetics; ++i)
+    if (limits.opsPerSecond[i] > 0)
+      computeTime += (static_cast<double>(work.tokenOps[i]) * tokens + static_cast<double>(work.headOps[i]) * heads) /
+                     limits.opsPerSecond[i];
   const double slower = std::max(readTime, computeTime);
   return slower > 0 ? tokens / slower : 0;
 }
@@ -166,14 +175,14 @@ std::string processorName() {
 Json limitsJson(const Limits &limits) {
   return {{"threads", limits.threads},
           {"read_gb_per_s", limits.readBytesPerSecond / 1e9},
-          {"gops_per_s", limits.opsPerSecond / 1e9},
+          {"gops_per_s", limits.mostOpsPerSecond / 1e9},
           {"arithmetic", limits.instructions},
           {"barrier_ns", limits.barrierNs}};
 }
 
 void printLimits(const Limits &limits) {
   printNow(std::to_string(limits.threads) + " threads: read " + fixedText(limits.readBytesPerSecond / 1e9, 1) +
-           " GB/s, " + limits.instructions + " " + fixedText(limits.opsPerSecond / 1e9, 0) + " Gop/s, barrier " +
+           " GB/s, " + limits.instructions + " " + fixedText(limits.mostOpsPerSecond / 1e9, 0) + " Gop/s, barrier " +
            fixedText(limits.barrierNs, 0) + " ns\n" + "  test     tokens  depth  batch   tokens/s      limit  share\n");
 }
 

@@ -35,6 +35,7 @@ double fileReadGBs(const std::string &path, uint32_t threads);
 
 /// What a multiply and add is done in.
 enum class Arithmetic { int8, bf16, f32 };
+constexpr size_t kNumArithmetics = 3;
 
 /// A loop of multiplies and adds in registers.
 struct Peak {

@@ -26,6 +26,16 @@ uint64_t matrixElements(const WeightTensor &tensor) {
   return rows > 1 && columns > 1 ? rows * columns : 0;
 }
 
+/// What a matrix meets activations in, which are rounded to `activations` before they meet codes.
+Arithmetic arithmeticOf(const WeightTensor &tensor, const std::string &activations) {
+  for (const Plane &plane : tensor.layout.planes)
+    if (plane.role == PlaneRole::value) {
+      const bool isBf16 = plane.element == ElementType::bf16 && activations != "exact";
+      return isBf16 ? Arithmetic::bf16 : Arithmetic::f32;
+    }
+  return activations == "int8" ? Arithmetic::int8 : activations == "bf16" ? Arithmetic::bf16 : Arithmetic::f32;
+}
+
 } // namespace
 
 Work readWork(const std::string &path) {
@@ -38,14 +48,15 @@ Work readWork(const std::string &path) {
   Work work;
   work.weightsOffset = file->manifest().weights_offset;
   work.weightsBytes = file->manifest().weights_size;
-  work.activations = file->description().numerics.activations;
+  const std::string &activations = file->description().numerics.activations;
   const bool hasHead = std::ranges::any_of(*tensors, [](const WeightTensor &tensor) { return tensor.name == kHead; });
   for (const WeightTensor &tensor : *tensors) {
     const bool isLookedUp = hasHead && tensor.name == kEmbedding;
     const bool isHead = tensor.name == kHead || (!hasHead && tensor.name == kEmbedding);
     work.stepBytes += isLookedUp ? 0 : tensor.layers * tensor.sizeBytes;
     const uint64_t ops = 2 * tensor.layers * matrixElements(tensor);
-    (isHead ? work.headOps : work.tokenOps) += isLookedUp ? 0 : ops;
+    Ops &of = isHead ? work.headOps : work.tokenOps;
+    of[static_cast<size_t>(arithmeticOf(tensor, activations))] += isLookedUp ? 0 : ops;
   }
   for (const SlotDescription &slot : file->description().slots)
     if (slot.kind == SlotKind::cache)

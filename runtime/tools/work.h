@@ -4,16 +4,22 @@
 #define KVASIR_RUNTIME_TOOLS_WORK_H
 
 #include "plugins/plugin_file.h"
+#include "runtime/tools/limits.h"
+
+#include <array>
 
 namespace kvasir::tools {
+
+/// Multiplies and adds, by the arithmetic that they are done in: codes as activations are rounded, plain weights of bf16
+/// in bf16, others in f32.
+using Ops = std::array<uint64_t, kNumArithmetics>;
 
 struct Work {
   uint64_t weightsOffset = 0, weightsBytes = 0; ///< in the file
   uint64_t stepBytes = 0;                       ///< of weights that one call reads, whatever the number of its tokens
-  uint64_t tokenOps = 0;         ///< multiplies and adds of one token of a prompt: the matrices but the head
-  uint64_t headOps = 0;          ///< of one wanted token more
-  uint64_t stateBytesPerRow = 0; ///< of all caches and layers
-  std::string activations;       ///< "int8", "bf16", "exact"
+  Ops tokenOps = {};                            ///< of one token of a prompt: the matrices but the head
+  Ops headOps = {};                             ///< of one wanted token more
+  uint64_t stateBytesPerRow = 0;                ///< of all caches and layers
 };
 
 /// Throws Failed if the file can't be read.
