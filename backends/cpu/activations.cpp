@@ -22,12 +22,18 @@ int64_t ActivationFormat::sumsAt() const {
 
 bool scalesWords(const Isa &isa, ElementType codes) { return codes == ElementType::u4 && !isa.hasVnni; }
 
-int64_t ActivationFormat::bytesPerGroup() const { return sumsAt() + (hasSums ? 4 * subgroups : 0); }
+bool multipliesWords(const Isa &isa, ElementType codes) { return codes != ElementType::u4 && !isa.hasVnni; }
+
+int64_t ActivationFormat::wordsAt() const { return sumsAt() + (hasSums ? 4 * subgroups : 0); }
+
+int64_t ActivationFormat::bytesPerGroup() const { return wordsAt() + (hasWords ? 2 * kBlockColumns : 0); }
 
 std::string ActivationFormat::name() const {
   std::string word = isInt() ? "int8" : rounding == Rounding::bf16 ? "bf16" : "f32";
   for (int64_t zero : zeros)
     word += "_z" + std::to_string(zero);
+  if (hasWords)
+    word += "_words";
   if (hasSums)
     word += "_sums";
   return subgroups > 1 ? word + "_by" + std::to_string(subgroups) : word;
@@ -43,6 +49,7 @@ ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
   format.rounding = rounding;
   format.subgroups = std::max<int64_t>(1, weight.subgroups());
   format.hasSums = weight.min.has_value();
+  format.hasWords = rounding == Rounding::int8 && weight.codes != ElementType::u4;
   if (rounding == Rounding::int8 && storedZero(weight) != 0) {
     assert((storedZero(weight) < kNibbles) == (weight.codes == ElementType::u4) && "a zero tells the width of codes");
     format.zeros.push_back(storedZero(weight));
@@ -56,6 +63,7 @@ std::optional<ActivationFormat> merged(const ActivationFormat &a, const Activati
     return std::nullopt;
   ActivationFormat both = asksA ? a : b;
   both.hasSums = a.hasSums || b.hasSums;
+  both.hasWords = a.hasWords || b.hasWords;
   for (int64_t zero : asksA ? b.zeros : a.zeros)
     if (!llvm::is_contained(both.zeros, zero))
       both.zeros.push_back(zero);
@@ -111,6 +119,8 @@ struct RowWriter {
     code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
     code.store(multiplier, slot(format.multipliersAt(), group, 0, 4));
     code.store(code.orI(code.shl(whole, 16), whole), slot(format.multiplierPairsAt(), group, 0, 4));
+    if (format.hasWords && !isa.hasVnni)
+      writeWords(group, a, 0), writeWords(group, b, 1);
     if (format.zeros.empty() && !format.hasSums)
       return;
     auto product = [&](Value x, Value y) -> Value { return code.builder().create<arith::MulIOp>(x, y); };
@@ -130,13 +140,24 @@ struct RowWriter {
     return code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, number, scalar(0.0f));
   }
 
-  void writePairs(Value group, Value floats, int64_t half) {
-    SmallVector<int64_t> crossed;
+  /// Sixteen lanes as shifting the words of codes leaves them: (0, 2), (1, 3), (4, 6) …
+  Value crossed(Value lanes) {
+    SmallVector<int64_t> order;
     for (int64_t i = 0; i < 16; ++i)
-      crossed.push_back(i / 4 * 4 + (i % 4 == 1 ? 2 : i % 4 == 2 ? 1 : i % 4));
+      order.push_back(i / 4 * 4 + (i % 4 == 1 ? 2 : i % 4 == 2 ? 1 : i % 4));
+    return code.shuffle(lanes, lanes, order);
+  }
+
+  void writeWords(Value group, Value integers, int64_t half) {
+    Value line = code.add(code.mul(group, rows), row);
+    Value words = slotOf(code, destination, format.wordsAt(), groups, rows, line, 2 * kBlockColumns);
+    code.store(crossed(code.truncI(integers, code.i16)), code.at(words, 32 * half));
+  }
+
+  void writePairs(Value group, Value floats, int64_t half) {
     Value rounded = isa.toBf16(code, floats), pairs = code.at(slot(0, group, 0, format.groupBytes()), 32 * half);
     code.store(rounded, pairs);
-    code.store(code.shuffle(rounded, rounded, crossed), code.at(pairs, kCodePairsAt));
+    code.store(crossed(rounded), code.at(pairs, kCodePairsAt));
   }
 
   void writeFloat(Value group, Value low, Value high) {

@@ -12,8 +12,9 @@ namespace kvasir::cpu {
 enum class Rounding { int8, bf16, none };
 
 /// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 [K/32][M] multipliers
-/// (as f32, and as pairs of i16), then [K/32][subgroups][M] sums, each where a weight asks for it, then for int8 the M
-/// rows' units in f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0,
+/// (as f32, and as pairs of i16), then [K/32][subgroups][M] sums, each where a weight asks for it, then for int8 [K/32][M]
+/// groups of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units in
+/// f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0,
 /// 1), (2, 3) … for plain weights, and behind these (0, 2), (1, 3), (4, 6) … for codes, as shifting the words of codes
 /// leaves them.
 ///
@@ -23,6 +24,7 @@ struct ActivationFormat {
   Rounding rounding = Rounding::int8;
   int64_t subgroups = 1;      ///< in how many parts of a group sums are taken
   SmallVector<int64_t> zeros; ///< int8: for each, the i32 sums of columns, times -zero (and see scalesWords)
+  bool hasWords = false;      ///< int8: columns in i16, too
   bool hasSums = false;       ///< the f32 sums of (rounded) columns, for mins; of int8 times the multiplier
 
   bool isInt() const { return rounding == Rounding::int8; }
@@ -34,6 +36,7 @@ struct ActivationFormat {
   int64_t multiplierPairsAt() const { return multipliersAt() + 4; }
   int64_t zerosAt(int64_t zero) const;
   int64_t sumsAt() const;
+  int64_t wordsAt() const;
   int64_t bytesPerGroup() const;
   /// Bytes of a row of K columns.
   int64_t bytesPerRow(int64_t columns) const { return columns / kBlockColumns * bytesPerGroup() + (isInt() ? 4 : 0); }
@@ -43,6 +46,9 @@ struct ActivationFormat {
 /// Whether the dots of such codes are multiplied by their group's multiplier while they are integers; the sums for
 /// their zero are, too.
 bool scalesWords(const Isa &isa, ElementType codes);
+
+/// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes wider than u4.
+bool multipliesWords(const Isa &isa, ElementType codes);
 
 /// Where the pairs for codes begin in a group.
 constexpr int64_t kCodePairsAt = 64;

@@ -40,6 +40,13 @@ Value Isa::dotTotal(Code &code, Value sum, Value multipliers) const {
   return code.intrinsic("llvm.x86.avx2.pmadd.wd", code.vec(lanes, code.i32), {sum, factors});
 }
 
+Value Isa::dotWords(Code &code, Value sum, Value codes, Value activations) const {
+  Type words = code.vec(2 * lanes, code.i16);
+  Value products = code.intrinsic("llvm.x86.avx2.pmadd.wd", code.vec(lanes, code.i32),
+                                  {code.bitcast(codes, words), code.bitcast(activations, words)});
+  return sum ? code.addI(sum, products) : products;
+}
+
 Value Isa::dotPairs(Code &code, Value sum, Value a, Value b) const {
   if (hasBf16 && !isEmulated) {
     Type pairs = code.vec(2 * lanes, code.bf16);

@@ -15,16 +15,17 @@ struct Isa {
   bool hasBf16 = false;    ///< vdpbf16ps, vcvtneps2bf16
   bool isEmulated = false; ///< generic IR in place of AVX-512's own instructions, for machines without them
 
-  /// Bits that a code may have in `dot`.
-  int64_t codeBits() const { return hasVnni ? 8 : 4; }
-
   /// Adds four products a lane, unsigned codes times signed activations, both four bytes in an i32 lane. A null sum
-  /// is zero. At most 8 steps on one sum: 8 * 2 * 15 * 127 fits the 16 bits that AVX2 adds in.
+  /// is zero. Without VNNI codes have up to 4 bits, and a sum at most 8 steps: 8 * 2 * 15 * 127 fits the 16 bits that
+  /// AVX2 adds in.
   Value dot(Code &code, Value sum, Value codes, Value activations) const;
 
   /// What `dot` has summed, as i32 lanes. Without VNNI it is multiplied by the i16 pairs of `multipliers`, where there
   /// are some, at no cost.
   Value dotTotal(Code &code, Value sum, Value multipliers = {}) const;
+
+  /// Adds two products a lane, pairs of i16 in an i32 lane. A null sum is zero. Exact while the sum fits an i32.
+  Value dotWords(Code &code, Value sum, Value codes, Value activations) const;
 
   /// sum + a.odd * b.odd, + a.even * b.even: pairs of bf16 in i32 lanes, each product added with one rounding.
   Value dotPairs(Code &code, Value sum, Value a, Value b) const;

@@ -67,9 +67,10 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   auto array = [&](int64_t arrayAt, int64_t bytes) {
     return code.at(call.activations, code.add(code.mul(lines, arrayAt), code.mul(call.firstRow, bytes)));
   };
-  int64_t zero = weight.zero + (weight.codes == ElementType::i8 ? 128 : 0);
+  bool isOfWords = format.isInt() && multipliesWords(isa, weight.codes);
+  int64_t zero = weight.zero + (weight.codes == ElementType::i8 && !isOfWords ? 128 : 0);
   bool hasZeros = format.isInt() && zero != 0;
-  Value columns = array(0, format.groupBytes());
+  Value columns = isOfWords ? array(format.wordsAt(), 2 * kBlockColumns) : array(0, format.groupBytes());
   int64_t multipliersAt = scalesWords(isa, weight.codes) ? format.multiplierPairsAt() : format.multipliersAt();
   Value operands[] = {call.weight,
                       call.groups,

@@ -11,28 +11,27 @@ namespace {
 constexpr int64_t kPrefetchBlocks = 8;
 
 /// One step of a dot: four unsigned codes a lane against one quad (4 bytes) of activations. Codes wider than the
-/// machine's dot takes are two steps, on two sums: `high` counts 16 times.
+/// machine's dot takes are two steps of words: the even columns of a quad, and the odd ones.
 struct Step {
   int64_t quad;
-  bool isHigh;
+  bool isOdd;
 };
 
 struct IntPanel : PanelBody {
   explicit IntPanel(const PanelBody &body) : PanelBody(body) {}
 
   bool isU4() const { return weight.codes == ElementType::u4; }
-  int64_t zero() const { return weight.zero + (weight.codes == ElementType::i8 ? 128 : 0); }
-  bool splitsCodes() const { return !isU4() && isa.codeBits() < 8; }
-  int64_t sums() const { return splitsCodes() ? 2 : 1; }
+  bool isOfWords() const { return multipliesWords(isa, weight.codes); }
+  int64_t zero() const { return weight.zero + (weight.codes == ElementType::i8 && !isOfWords() ? 128 : 0); }
   int64_t loads() const { return isU4() ? 4 : 8; }
   int64_t subgroupOf(int64_t quad) const { return quad * 4 / weight.group; }
-  int64_t numSteps() const { return splitsCodes() ? 16 : 8; }
+  int64_t numSteps() const { return isOfWords() ? 16 : 8; }
 
   /// The steps that the codes of load `j` give.
   SmallVector<Step> stepsOf(int64_t j) const {
     if (isU4())
       return {{j, false}, {4 + j, false}};
-    if (splitsCodes())
+    if (isOfWords())
       return {{j, false}, {j, true}};
     return {{j, false}};
   }
@@ -40,12 +39,21 @@ struct IntPanel : PanelBody {
   /// The codes of load `j` for one register of rows, one vector a step.
   Values codesOf(Value block, int64_t j, int64_t vector) const {
     Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
-    if (weight.codes == ElementType::i8)
-      word = flipSigns(word);
-    if (!isU4() && !splitsCodes())
-      return {word};
-    Value nibbles = code.splat(isa.lanes, code.i32, 0x0f0f0f0f);
-    return {code.andI(word, nibbles), code.andI(code.shr(word, 4), nibbles)};
+    if (isOfWords())
+      return wordsOf(word);
+    if (isU4()) {
+      Value nibbles = code.splat(isa.lanes, code.i32, 0x0f0f0f0f);
+      return {code.andI(word, nibbles), code.andI(code.shr(word, 4), nibbles)};
+    }
+    return {weight.codes == ElementType::i8 ? flipSigns(word) : word};
+  }
+
+  /// The even and the odd bytes of a register, as i16.
+  Values wordsOf(Value bytes) const {
+    Value pairs = code.bitcast(bytes, code.vec(2 * isa.lanes, code.i16));
+    bool isSigned = weight.codes == ElementType::i8;
+    Value even = isSigned ? code.sar(code.shl(pairs, 8), 8) : code.andI(pairs, code.splat(2 * isa.lanes, code.i16, 255));
+    return {even, isSigned ? code.sar(pairs, 8) : code.shr(pairs, 8)};
   }
 
   Value flipSigns(Value word) const {
@@ -53,25 +61,28 @@ struct IntPanel : PanelBody {
     return code.builder().create<arith::XOrIOp>(word, signs);
   }
 
-  Value quadOf(Value columnsOfRow, int64_t quad) const {
-    return code.loadSplat(isa.lanes, code.i32, code.at(columnsOfRow, quad * 4));
+  /// The activations of a step.
+  Value quadOf(Value columnsOfRow, Step step) const {
+    int64_t at = isOfWords() ? step.quad * 8 + step.isOdd * 4 : step.quad * 4;
+    return code.loadSplat(isa.lanes, code.i32, code.at(columnsOfRow, at));
   }
+  int64_t bytesOfColumns() const { return isOfWords() ? 2 * kBlockColumns : kBlockColumns; }
 
-  /// Sums of one row and one register of weight rows: [subgroup][low, high].
+  /// Sums of one row and one register of weight rows, for each subgroup.
   struct Sums {
-    SmallVector<Value, 4> values;
+    SmallVector<Value, 2> values;
   };
-  Sums noSums() const { return {SmallVector<Value, 4>(weight.subgroups() * sums())}; }
+  Sums noSums() const { return {SmallVector<Value, 2>(weight.subgroups())}; }
 
   void step(Sums &sum, Step step, Value codes, Value quad) const {
-    Value &slot = sum.values[subgroupOf(step.quad) * sums() + step.isHigh];
-    slot = isa.dot(code, slot, codes, quad);
+    Value &slot = sum.values[subgroupOf(step.quad)];
+    slot = isOfWords() ? isa.dotWords(code, slot, codes, quad) : isa.dot(code, slot, codes, quad);
   }
 
   void pin(Sums &sum, Step step) const {
     if (isa.isEmulated) // wider than this machine's registers
       return;
-    Value &slot = sum.values[subgroupOf(step.quad) * sums() + step.isHigh];
+    Value &slot = sum.values[subgroupOf(step.quad)];
     slot = code.pinned(slot);
   }
 
@@ -84,9 +95,9 @@ struct IntPanel : PanelBody {
   /// The dot of one subgroup times the row's multiplier.
   Value total(const Sums &sum, int64_t subgroup, const RowFactors &row) const {
     bool isScaled = scalesWords(isa, weight.codes);
-    Value dot = isa.dotTotal(code, sum.values[subgroup * sums()], isScaled ? row.multiplier : Value());
-    if (splitsCodes())
-      dot = code.addI(dot, code.shl(isa.dotTotal(code, sum.values[subgroup * sums() + 1]), 4));
+    Value dot = sum.values[subgroup];
+    if (!isOfWords())
+      dot = isa.dotTotal(code, dot, isScaled ? row.multiplier : Value());
     if (zero())
       dot = code.addI(dot, row.zeros[subgroup]);
     return isScaled ? code.toFloat(dot) : code.mulF(code.toFloat(dot), row.multiplier);
@@ -148,7 +159,7 @@ struct IntPanel : PanelBody {
   }
 
   Value columnsAt(Value group, Value row) const {
-    return code.at(columns, code.mul(code.add(code.mul(group, rows), row), kBlockColumns));
+    return code.at(columns, code.mul(code.add(code.mul(group, rows), row), bytesOfColumns()));
   }
 
   void emitOneRow() const;
@@ -162,10 +173,8 @@ struct IntPanel : PanelBody {
   bool keepsCodes() const { return isa.lanes == 16; }
   /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
   /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
-  int64_t tileRows() const { return isU4() && !keepsCodes() ? 2 : 4; }
-  int64_t tileVectors() const {
-    return keepsCodes() ? vectors() : std::max<int64_t>(1, 8 / tileRows() / (sums() * weight.subgroups()));
-  }
+  int64_t tileRows() const { return keepsCodes() ? 4 : 2; }
+  int64_t tileVectors() const { return keepsCodes() ? vectors() : 4 / weight.subgroups(); }
 };
 
 void IntPanel::emitOneRow() const {
@@ -179,7 +188,7 @@ void IntPanel::emitOneRow() const {
           SmallVector<Step> steps = stepsOf(j);
           Values quads;
           for (Step step : steps)
-            quads.push_back(quadOf(columnsOfRow, step.quad));
+            quads.push_back(quadOf(columnsOfRow, step));
           for (int64_t v = 0; v < vectors(); ++v) {
             Values codes = codesOf(block, j, v);
             for (size_t s = 0; s < steps.size(); ++s)
@@ -211,7 +220,7 @@ void IntPanel::emitTile(Value block, Value group, bool isFirst, Value row, int64
                            ? code.load(words(), code.at(unpacked, (index * kPanelRows + (first + v) * isa.lanes) * 4))
                            : codes[index][v]);
       for (int64_t r = 0; r < numRows; ++r) {
-        Value quad = quadOf(code.at(columnsOfRow, r * kBlockColumns), s.quad);
+        Value quad = quadOf(code.at(columnsOfRow, r * bytesOfColumns()), s);
         for (int64_t v = 0; v < numVectors; ++v) {
           step(sum[r][v], s, word[v], quad);
           // Else LLVM adds products in trees and loads quads ahead, for which there are no registers.
