@@ -8,8 +8,12 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Rows of a tile of results: 16 KiB, half of a first-level cache.
-constexpr int64_t kRowBlock = 128;
+/// Rows of a tile of results. Integers come and go with each group of 32 columns: 16 KiB, half of a first-level cache.
+/// Floats come and go more rarely, and their blocks take longer to unpack: 66 KiB stay in a second-level cache.
+constexpr int64_t kIntRows = 128, kFloatRows = 528;
+
+int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntRows : kFloatRows; }
+
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
 
@@ -39,7 +43,7 @@ struct Linears {
     return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
   }
   Value tile(Value own, int64_t index) const {
-    return code.at(own, aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * kRowBlock * kPanelRows * 4);
+    return code.at(own, aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * rowBlock(format) * kPanelRows * 4);
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
@@ -123,8 +127,8 @@ struct Linears {
   void emitRows() const {
     Value own = memberScratch();
     Value activations = roundRows(own);
-    code.loop(code.num(0), input.rows, kRowBlock, [&](Value firstRow) {
-      Value count = code.min(code.sub(input.rows, firstRow), code.num(kRowBlock));
+    code.loop(code.num(0), input.rows, rowBlock(format), [&](Value firstRow) {
+      Value count = code.min(code.sub(input.rows, firstRow), code.num(rowBlock(format)));
       panels([&](const PanelSet &set, Value panel) {
         for (auto [index, linear] : llvm::enumerate(set.linears)) {
           PanelCall call = panelCall(linear, panel);
@@ -154,7 +158,7 @@ void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles) {
   int64_t row = format.bytesPerRow(columns);
-  int64_t own = aligned(kOwnRows * row) + tiles * kRowBlock * kPanelRows * 4 + kUnpackedBytes;
+  int64_t own = aligned(kOwnRows * row) + tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
   return {64, row, own};
 }
 

@@ -7,8 +7,8 @@
 
 namespace kvasir::cpu {
 
-/// Bytes of a member's scratch that a panel of many rows unpacks a block into.
-constexpr int64_t kUnpackedBytes = 4096;
+/// Bytes of a member's scratch that a panel of many rows unpacks blocks into: four in f32.
+constexpr int64_t kUnpackedBytes = 16384;
 
 /// A panel, and the activations of M rows of which `count` from `firstRow` on are taken.
 struct PanelCall {

@@ -95,13 +95,16 @@ struct FloatPanel : PanelBody {
   }
 
   /// y, after the sums of one subgroup's columns are scaled; plain weights are summed on y itself.
-  Value finish(Value y, Value sum, Value block, int64_t subgroup, int64_t vector, Value sumOfRow) const {
-    if (!weight.isGrouped())
-      return sum;
-    y = code.fma(sum, factors(block, weight.scale, weight.scaleAt(subgroup), vector), y);
-    if (weight.min)
-      y = code.fma(factors(block, *weight.min, weight.minAt(subgroup), vector), sumOfRow, y);
-    return y;
+  Value finish(Value y, Value sum, Value scale, Value min, Value sumOfRow) const {
+    y = code.fma(sum, scale, y);
+    return weight.min ? code.fma(min, sumOfRow, y) : y;
+  }
+
+  Value scaleOf(Value block, int64_t subgroup, int64_t vector) const {
+    return factors(block, weight.scale, weight.scaleAt(subgroup), vector);
+  }
+  Value minOf(Value block, int64_t subgroup, int64_t vector) const {
+    return weight.min ? factors(block, *weight.min, weight.minAt(subgroup), vector) : Value();
   }
 
   Value sumOfRow(Value group, Value row, int64_t subgroup) const {
@@ -116,19 +119,35 @@ struct FloatPanel : PanelBody {
     return isPaired && weight.isGrouped() ? code.at(at, kCodePairsAt) : at;
   }
 
-  Value addressOf(Value row, int64_t vector) const {
-    return code.at(code.at(result, code.mul(row, kPanelRows * 4)), vector * isa.lanes * 4);
-  }
+  /// Groups of columns that are unpacked at once. Sums of plain weights stay in registers over all of them.
+  int64_t chunkGroups() const { return weight.isGrouped() ? 1 : 4; }
 
-  /// Rows of a tile, the largest first: vdpbf16ps takes sixteen sums to keep busy.
+  /// A chunk is unpacked to [kPanelRows / tile's][group][step][tile's rows], so that a tile reads on and on; behind that
+  /// lie the scales (and mins) of each part, 32 in f32.
+  int64_t tileBytes() const { return kTileVectors * isa.lanes * 4; }
+  int64_t groupBytes() const { return numSteps() * tileBytes(); }
+  int64_t stepAt(int64_t step, int64_t vector) const {
+    int64_t tile = vector / kTileVectors, within = vector % kTileVectors * isa.lanes * 4;
+    return tile * chunkGroups() * groupBytes() + step * tileBytes() + within;
+  }
+  int64_t factorsAt(int64_t part, bool isMin) const {
+    return chunkGroups() * numSteps() * kPanelRows * 4 + (2 * part + isMin) * kPanelRows * 4;
+  }
+  struct Chunk {
+    Value first, groups;
+  };
+
+  /// Rows of a tile, the largest first: vdpbf16ps takes sixteen sums to keep busy, AVX2's FMAs ten, and twelve leave
+  /// its registers room for weights and an activation.
   SmallVector<int64_t> rowTiles() const {
-    return isPaired ? SmallVector<int64_t>{8, 4, 1} : SmallVector<int64_t>{4, 1};
+    return isa.lanes == 8 ? SmallVector<int64_t>{6, 4, 2, 1} : SmallVector<int64_t>{8, 4, 1};
   }
 
   void emitOneRow() const;
   void emitRows() const;
-  void emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first) const;
-  Values emitSteps(Value columnsOfRow, int64_t part, int64_t numRows, int64_t first, Values sum) const;
+  void unpack(Value block, Value to) const;
+  void emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const;
+  Values emitSteps(Value weights, Value columnsOfRow, int64_t part, int64_t numRows, Values sum) const;
 };
 
 void FloatPanel::emitOneRow() const {
@@ -145,8 +164,11 @@ void FloatPanel::emitOneRow() const {
             for (int64_t v = 0; v < vectors(); ++v)
               sum[v] = multiplyAdd(weightOf(block, step, v), activation, sum[v]);
           }
+          Value ofRow = sumOfRow(group, code.num(0), part);
           for (int64_t v = 0; v < vectors(); ++v)
-            next[v] = finish(next[v], sum[v], block, part, v, sumOfRow(group, code.num(0), part));
+            next[v] = weight.isGrouped()
+                          ? finish(next[v], sum[v], scaleOf(block, part, v), minOf(block, part, v), ofRow)
+                          : sum[v];
         }
         return next;
       });
@@ -154,18 +176,17 @@ void FloatPanel::emitOneRow() const {
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
-/// Four steps a turn; the unpacked block holds steps in their order.
-Values FloatPanel::emitSteps(Value columnsOfRow, int64_t part, int64_t numRows, int64_t first, Values sum) const {
+/// Four steps a turn, of one group of columns.
+Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, int64_t numRows, Values sum) const {
   Value begin = code.num(part * stepsOfPart()), end = code.num((part + 1) * stepsOfPart());
   return code.loop(begin, end, 4, sum, [&](Value place, ValueRange carried) {
     Values next(carried);
-    Value weights = code.at(unpacked, code.mul(place, kPanelRows * 4));
+    Value at = code.at(weights, code.mul(place, tileBytes()));
     Value activations = code.at(columnsOfRow, code.mul(place, 4));
     for (int64_t step = 0; step < 4; ++step) {
       Values w;
       for (int64_t v = 0; v < kTileVectors; ++v)
-        w.push_back(code.load(isPaired ? words() : floats(),
-                              code.at(weights, (step * kPanelRows + (first + v) * isa.lanes) * 4)));
+        w.push_back(code.load(isPaired ? words() : floats(), code.at(at, step * tileBytes() + v * isa.lanes * 4)));
       for (int64_t r = 0; r < numRows; ++r) {
         Value activation = activationOf(code.at(activations, 4 * r * kBlockColumns), step);
         for (int64_t v = 0; v < kTileVectors; ++v)
@@ -176,42 +197,76 @@ Values FloatPanel::emitSteps(Value columnsOfRow, int64_t part, int64_t numRows, 
   });
 }
 
-void FloatPanel::emitTile(Value block, Value group, Value row, int64_t numRows, int64_t first) const {
-  auto addressOfSum = [&](int64_t i) { return addressOf(code.add(row, i / kTileVectors), first + i % kTileVectors); };
-  Value columnsOfRow = columnsAt(group, row);
+/// `first` is where the tile's first register of weight rows lies among the 32 (in bytes).
+void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const {
+  Value results = code.at(code.at(result, code.mul(row, kPanelRows * 4)), first);
+  Value weights = code.at(unpacked, code.mul(first, chunkGroups() * numSteps()));
+  auto addressOf = [&](int64_t i) {
+    return code.at(results, (i / kTileVectors * kPanelRows + i % kTileVectors * isa.lanes) * 4);
+  };
+  int64_t numSums = numRows * kTileVectors;
+  Values sum;
+  if (!weight.isGrouped()) {
+    for (int64_t i = 0; i < numSums; ++i)
+      sum.push_back(code.load(floats(), addressOf(i)));
+    sum = code.loop(code.num(0), chunk.groups, 1, sum, [&](Value group, ValueRange carried) {
+      Value columnsOfRow = columnsAt(code.add(chunk.first, group), row);
+      return emitSteps(code.at(weights, code.mul(group, groupBytes())), columnsOfRow, 0, numRows, Values(carried));
+    });
+    for (int64_t i = 0; i < numSums; ++i)
+      code.store(sum[i], addressOf(i));
+    return;
+  }
+  // Sums are scaled before they are added: results stay in memory meanwhile, for registers are for the sums.
+  Value factors = code.at(unpacked, first);
   for (int64_t part = 0; part < parts(); ++part) {
-    // Where sums are scaled before they are added, results stay in memory meanwhile: registers are for the sums.
-    Values sum;
-    for (int64_t i = 0; i < numRows * kTileVectors; ++i)
-      sum.push_back(weight.isGrouped() ? code.zero(floats()) : code.load(floats(), addressOfSum(i)));
-    sum = emitSteps(columnsOfRow, part, numRows, first, sum);
+    sum = emitSteps(weights, columnsAt(chunk.first, row), part, numRows, Values(numSums, code.zero(floats())));
     for (int64_t r = 0; r < numRows; ++r) {
-      Value ofRow = sumOfRow(group, code.add(row, r), part);
+      Value ofRow = sumOfRow(chunk.first, code.add(row, r), part);
       for (int64_t i = r * kTileVectors; i < (r + 1) * kTileVectors; ++i) {
-        Value y = weight.isGrouped() ? code.load(floats(), addressOfSum(i)) : sum[i];
-        code.store(finish(y, sum[i], block, part, first + i % kTileVectors, ofRow), addressOfSum(i));
+        Value y = code.load(floats(), addressOf(i)), lane = code.at(factors, i % kTileVectors * isa.lanes * 4);
+        Value scale = code.load(floats(), code.at(lane, factorsAt(part, false)));
+        Value min = weight.min ? code.load(floats(), code.at(lane, factorsAt(part, true))) : Value();
+        code.store(finish(y, sum[i], scale, min, ofRow), addressOf(i));
       }
     }
   }
 }
 
+/// `to` is where the block's group begins in the chunk.
+void FloatPanel::unpack(Value block, Value to) const {
+  auto storeFactors = [&](Value value, int64_t part, bool isMin, int64_t vector) {
+    code.store(value, code.at(unpacked, factorsAt(part, isMin) + vector * isa.lanes * 4));
+  };
+  for (int64_t v = 0; v < vectors(); ++v)
+    for (int64_t part = 0; part < weight.subgroups(); ++part) {
+      storeFactors(scaleOf(block, part, v), part, false, v);
+      if (weight.min)
+        storeFactors(minOf(block, part, v), part, true, v);
+    }
+  for (int64_t step = 0; step < numSteps(); ++step)
+    for (int64_t v = 0; v < vectors(); ++v)
+      code.store(weightOf(block, step, v), code.at(to, stepAt(step, v)));
+}
+
 void FloatPanel::emitRows() const {
   code.loop(code.num(0), code.mul(count, vectors()), 1,
             [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
-  code.loop(code.num(0), groups, 1, [&](Value group) {
-    Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
-    prefetchAhead(block, kPrefetchBlocks);
-    for (int64_t step = 0; step < numSteps(); ++step)
-      for (int64_t v = 0; v < vectors(); ++v)
-        code.store(weightOf(block, step, v), code.at(unpacked, (step * kPanelRows + v * isa.lanes) * 4));
-    for (int64_t first = 0; first < vectors(); first += kTileVectors) {
+  code.loop(code.num(0), groups, chunkGroups(), [&](Value firstGroup) {
+    Chunk chunk{firstGroup, code.min(code.sub(groups, firstGroup), code.num(chunkGroups()))};
+    code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
+      Value block = code.at(blocks, code.mul(code.add(firstGroup, group), weight.blockBytes()));
+      prefetchAhead(block, kPrefetchBlocks);
+      unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
+    });
+    code.loop(code.num(0), code.num(kPanelRows * 4), kTileVectors * isa.lanes * 4, [&](Value first) {
       Value done = code.num(0);
       for (int64_t tile : rowTiles()) {
         Value end = code.add(done, code.mul(code.div(code.sub(count, done), tile), tile));
-        code.loop(done, end, tile, [&](Value row) { emitTile(block, group, row, tile, first); });
+        code.loop(done, end, tile, [&](Value row) { emitTile(chunk, row, tile, first); });
         done = end;
       }
-    }
+    });
   });
 }
 

@@ -51,26 +51,40 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
     }
 }
 
-TEST_CASE("panels of many rows of four-bit codes keep every vector in AVX2's registers") {
+TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
+  struct Case {
+    WeightFormat weight;
+    Rounding rounding;
+    const char *step; ///< what inner loops are made of
+    int loops;        ///< one for each number of rows of a tile
+  };
+  const WeightFormat q40{E::u4, 8, 32, E::f16, {}}, q41{E::u4, 0, 32, E::f16, E::f16}, q80{E::i8, 0, 32, E::f16, {}},
+      q6k{E::u8, 32, 16, E::f32, {}}, bf16{E::bf16, 0, 0, E::f16, {}};
+  const Case cases[] = {
+      {q40, Rounding::int8, "vpmaddubsw", 2},  {q41, Rounding::int8, "vpmaddubsw", 2},
+      {q80, Rounding::int8, "vpmaddwd", 2},    {q6k, Rounding::int8, "vpmaddwd", 2},
+      {bf16, Rounding::bf16, "vfmadd231ps", 4}, {q40, Rounding::bf16, "vfmadd231ps", 4},
+      {q41, Rounding::bf16, "vfmadd231ps", 4}, {q80, Rounding::bf16, "vfmadd231ps", 4},
+  };
   const Isa isa{"avx2", 8};
   for (const char *cpu : {"haswell", "znver3"})
-    for (const WeightFormat &weight :
-         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16}}) {
+    for (const Case &test : cases) {
       CAPTURE(cpu);
-      CAPTURE(weight.name());
-      std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
-      std::string rows = assembly.substr(assembly.find("_int8_rows_avx2:"));
+      CAPTURE(test.weight.name());
+      CAPTURE(int(test.rounding));
+      std::string assembly = panelAssembly(isa, test.weight, test.rounding, cpu);
+      std::string rows = assembly.substr(assembly.find("_rows_avx2:"));
       // Inner loops are one block each, from a label to the next.
       int loops = 0;
       for (size_t at = 0, next; at != std::string::npos; at = next) {
         next = rows.find("\n.LBB", at + 1);
         std::string block = rows.substr(at, next - at);
-        if (!count(block, "vpmaddubsw.*%ymm"))
+        if (count(block, std::string(test.step) + ".*%ymm") < 8)
           continue;
         ++loops;
         CHECK(count(block, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
       }
-      CHECK(loops >= 2); // of two rows, and of one
+      CHECK(loops >= test.loops);
     }
 }
 

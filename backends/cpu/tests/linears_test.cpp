@@ -18,7 +18,7 @@ using E = ElementType;
 using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const void *const *pointers,
                       int64_t rows);
 
-constexpr int64_t K = 96, N = 64, kWidth = 32, kHeads = 2, kRows = 150;
+constexpr int64_t K = 96, N = 64, kWidth = 32, kHeads = 2, kRows = 540, kBlocks = 4;
 
 /// What the kernel under test is given, by place in `pointers`.
 enum Pointer { kSource, kNorm, kFirst, kSecond, kBias, kAngles, kResult, kNumPointers };
@@ -63,11 +63,11 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members) {
   f.setRows(rows);
   Outcome outcome;
   outcome.result.assign(f.source.begin(), f.source.begin() + rows * N); // an addend, where one is asked for
-  outcome.cache.resize(f.layout.sizeBytes * 4);
-  uint8_t *blocks[4];
-  for (int i = 0; i < 4; ++i)
+  outcome.cache.resize(f.layout.sizeBytes * 2 * kBlocks);
+  uint8_t *blocks[2 * kBlocks];
+  for (int i = 0; i < 2 * kBlocks; ++i)
     blocks[i] = outcome.cache.data() + f.layout.sizeBytes * i;
-  kv_view views[2] = {{blocks, 2, nullptr, nullptr}, {blocks + 2, 2, nullptr, nullptr}};
+  kv_view views[2] = {{blocks, kBlocks, nullptr, nullptr}, {blocks + kBlocks, kBlocks, nullptr, nullptr}};
   std::vector<uint8_t> bytes((4 << 20) + 64);
   const void *pointers[kNumPointers] = {f.source.data(), f.norm.data(),   f.first.bytes(),      f.second.bytes(),
                                         f.bias.data(),   f.angles.data(), outcome.result.data()};
@@ -142,7 +142,7 @@ double valueAt(const Fixture &f, Kind kind, const Outcome &outcome, int64_t row,
     return outcome.result[row * N + n];
   uint64_t position = uint64_t(f.positions[row]);
   uint64_t indices[6] = {0, 0, 0, uint64_t(n / kWidth), position % 128, uint64_t(n % kWidth)};
-  uint64_t block = f.sequenceOf[row] * 2 + position / 128;
+  uint64_t block = f.sequenceOf[row] * kBlocks + position / 128;
   uint16_t bits;
   std::memcpy(&bits, &outcome.cache[block * f.layout.sizeBytes + bitOffset(f.layout.planes[0], indices) / 8], 2);
   return f.layout.planes[0].element == E::f16 ? halfToFloat(bits) : bf16ToFloat(bits);
@@ -156,7 +156,7 @@ void check(const Isa &isa, Kind kind, E element = E::bf16) {
   addKernel(module, isa, fixture, kind);
   module.compile(isa);
   auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
-  for (int64_t rows : {1, 3, 6, 150}) {
+  for (int64_t rows : {1, 3, 6, 150, 540}) {
     CAPTURE(rows);
     Outcome outcome = run(kernel, fixture, rows, 1), byThree = run(kernel, fixture, rows, 3);
     CHECK(outcome.result == byThree.result);
