@@ -58,7 +58,7 @@ public:
   }
 
   Layout weightLayout(lm::WeightOp weight, ArrayRef<Operation *>) const override {
-    return cpu::weightLayout(cast<lm::WeightType>(weight.getType()));
+    return cpu::weightLayout(cast<lm::WeightType>(weight.getType()), wanted);
   }
 
   Layout slotLayout(kv::CacheOp cache) const override {

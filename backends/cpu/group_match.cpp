@@ -135,15 +135,19 @@ static WeightFormat formatOf(lm::WeightType type) {
   return format;
 }
 
-std::optional<WeightFormat> weightFormat(lm::WeightType type) {
+std::optional<WeightFormat> weightFormat(lm::WeightType type, Rounding wanted) {
   WeightFormat format = formatOf(type);
+  if (wanted != Rounding::none && format.scale == ElementType::f32)
+    format.scale = ElementType::f16;
+  if (wanted != Rounding::none && format.min == ElementType::f32)
+    format.min = ElementType::f16;
   bool isReadable = !type.isVector() && type.getNumColumns() % kBlockColumns == 0 &&
                     (!format.isGrouped() || format.group == 16 || format.group == 32);
   return isReadable ? std::optional(format) : std::nullopt;
 }
 
-Layout weightLayout(lm::WeightType type) {
-  std::optional<WeightFormat> readable = weightFormat(type);
+Layout weightLayout(lm::WeightType type, Rounding wanted) {
+  std::optional<WeightFormat> readable = weightFormat(type, wanted);
   return readable ? readable->layout(type.getNumRows(), type.getNumColumns())
                   : rowMajorLayout(formatOf(type), type.getNumRows(), type.getNumColumns());
 }
@@ -159,7 +163,7 @@ std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears
   for (lm::LinearOp linear : linears) {
     if (whyNot(linear))
       return std::nullopt;
-    WeightFormat weight = *weightFormat(linear.getWeight().getType());
+    WeightFormat weight = *weightFormat(linear.getWeight().getType(), wanted);
     ActivationFormat own = activationsFor(weight, roundingFor(weight, wanted));
     common = common ? merged(*common, own) : own;
     if (!common)
@@ -169,7 +173,7 @@ std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears
 }
 
 std::optional<std::string> whyNot(lm::LinearOp linear) {
-  if (!weightFormat(linear.getWeight().getType()))
+  if (!weightFormat(linear.getWeight().getType(), Rounding::none))
     return "K is no multiple of 32, or groups are not of 16 or 32 columns";
   if (!linear.getWeight().getDefiningOp<lm::SelectOp>())
     return "the weight is not selected from a family";

@@ -86,7 +86,7 @@ private:
 
   Linear linear(lm::LinearOp op) {
     Linear linear;
-    linear.format = *weightFormat(op.getWeight().getType());
+    linear.format = *weightFormat(op.getWeight().getType(), wanted);
     linear.rows = op.getWeight().getType().getNumRows();
     linear.blocks = weightAddress(op.getWeight());
     if (op.getBias())

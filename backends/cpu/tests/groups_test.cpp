@@ -166,6 +166,18 @@ TEST_CASE("queries, keys and values are one kernel where their weights round act
     CHECK(succeeded(verify(*compiled.lower(variant))));
 }
 
+TEST_CASE("scales of f32 are packed in f16 where activations are rounded") {
+  const std::pair<Activations, ElementType> cases[] = {{Activations::int8, ElementType::f16},
+                                                       {Activations::bf16, ElementType::f16},
+                                                       {Activations::exact, ElementType::f32}};
+  for (auto [activations, element] : cases) {
+    Compiled compiled(kDecoder, {activations, {"avx2"}});
+    auto weight = compiled.module->lookupSymbol<lm::WeightOp>("v_");
+    for (const Plane &plane : weight.getLayout()->getLayout().planes)
+      CHECK((plane.role == PlaneRole::code || plane.element == element));
+  }
+}
+
 TEST_CASE("what has no kernel is left to its decomposition") {
   std::string text = replaced(kDecoder, "{scale = 0.25 : f32}", "{scale = 0.25 : f32, softcap = 30.0 : f32}");
   Compiled compiled(text);
