@@ -19,6 +19,8 @@ llvm::Expected<std::vector<Variant>> Backend::configure(const BackendOptions &op
   return std::vector<Variant>{variant};
 }
 
+std::vector<Service> Backend::services(mlir::ModuleOp) const { return {}; }
+
 Layout Backend::weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *>) const {
   return plainLayout(mlir::cast<lm::WeightType>(weight.getType()));
 }

@@ -38,6 +38,15 @@ struct Numerics {
   bool invariant = true; ///< results do not depend on chunking, batch, recycled blocks or team size
 };
 
+/// A run-time service that kernels call where the host offers it (plugins/include/kvasir/service.h, CallFrame::service);
+/// each has code for hosts that do not.
+struct Service {
+  std::string name; ///< of libkvasir-service-NAME.so
+  uint32_t version;
+  std::string needs;  ///< what the service is asked for at load, in its own words; one line
+  Numerics fallback;  ///< what the model computes with where the service is not offered
+};
+
 /// Bytes of scratch that a kernel wants beside its operands: fixed + perRow * rows + perMember * members.
 struct KernelScratch {
   int64_t fixedBytes = 0;
@@ -86,6 +95,9 @@ public:
 
   /// Says itself that ops are computed in f32 in the order of their decompositions, where that is so ("f32").
   virtual Numerics numerics() const = 0;
+
+  /// The services that kernels of this program may call, by number. The program is grouped and planned. By itself: none.
+  virtual std::vector<Service> services(mlir::ModuleOp program) const;
 
   /// Null if the backend has a kernel for this op instance, else the reason, for `--explain` and the kit.
   virtual std::optional<std::string> declines(mlir::Operation *op) const = 0;

@@ -40,7 +40,7 @@ unsigned slotNumber(Operation *from, kv::SlotType slot) {
 /// A kernel in the making: the group's ops, and where their values are.
 class KernelWriter {
 public:
-  KernelWriter(const KernelRequest &request, Rounding wanted, Code &code)
+  KernelWriter(const KernelRequest &request, Rounding wanted, const ManyRows *manyRows, Code &code)
       : group(request.group), function(request.function), operands(request.operands), wanted(wanted), code(code),
         isa(isaOf(request.variant)), ops(readGroup(group)), kernel{code,
                                                                    function->getParentOfType<ModuleOp>(),
@@ -49,7 +49,8 @@ public:
                                                                    code.fromIndex(function.getArgument(1)),
                                                                    code.fromIndex(function.getArgument(2)),
                                                                    code.addressOf(function.getArguments().back()),
-                                                                   request.rows} {}
+                                                                   request.rows,
+                                                                   manyRows} {}
 
   void write() {
     StringRef name = group.getKernel();
@@ -210,7 +211,7 @@ Isa isaOf(const Variant &variant) {
   return isa;
 }
 
-llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted) {
+llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted, const ManyRows *manyRows) {
   GroupOps ops = readGroup(group);
   KernelSignature signature;
   LinearScratch scratch;
@@ -222,7 +223,7 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding want
     std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
     if (!format)
       return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");
-    scratch = linearScratch(*format, lastExtent(ops.input()), group.getKernel() == kGateUp ? 2 : 1);
+    scratch = linearScratch(*format, lastExtent(ops.input()), group.getKernel() == kGateUp ? 2 : 1, manyRows);
   }
   signature.scratch = {scratch.fixedBytes, scratch.bytesPerRow, scratch.bytesPerMember};
   signature.inPlace.assign(group.getNumResults(), -1);
@@ -234,12 +235,12 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding want
   return signature;
 }
 
-LogicalResult emitKernel(const KernelRequest &request, Rounding wanted) {
+LogicalResult emitKernel(const KernelRequest &request, Rounding wanted, const ManyRows *manyRows) {
   func::FuncOp function = request.function;
   ImplicitLocOpBuilder builder(function.getLoc(), function.getContext());
   builder.setInsertionPointToStart(function.addEntryBlock());
   Code code(builder);
-  KernelWriter(request, wanted, code).write();
+  KernelWriter(request, wanted, manyRows, code).write();
   builder.create<func::ReturnOp>();
   return success();
 }

@@ -28,12 +28,7 @@ struct Linears {
 
   Value groups() const { return code.num(input.columns / kBlockColumns); }
 
-  int64_t tiles() const {
-    size_t most = 0;
-    for (const PanelSet &set : sets)
-      most = std::max(most, set.linears.size());
-    return most;
-  }
+  int64_t tiles() const { return numTiles(sets); }
 
   /// Scratch: the shared activations, then each member's own rows, tiles, unpacked block.
   Value memberScratch() const {
@@ -156,10 +151,20 @@ struct Linears {
 
 void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 
-LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles) {
+int64_t numTiles(ArrayRef<PanelSet> sets) {
+  size_t most = 0;
+  for (const PanelSet &set : sets)
+    most = std::max(most, set.linears.size());
+  return most;
+}
+
+LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles, const ManyRows *manyRows) {
   int64_t row = format.bytesPerRow(columns);
   int64_t own = aligned(kOwnRows * row) + tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
-  return {64, row, own};
+  if (!manyRows)
+    return {64, row, own};
+  LinearScratch more = manyRows->scratch(format, columns, tiles);
+  return {std::max<int64_t>(64, more.fixedBytes), std::max(row, more.bytesPerRow), std::max(own, more.bytesPerMember)};
 }
 
 void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
@@ -169,8 +174,14 @@ void emitLinears(const Kernel &kernel, const ActivationFormat &format, const Lin
   // The head of a call of one token may have no row at all.
   if (kernel.rows == 1)
     return code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); });
-  code.when(
-      code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, [&] { linears.emitRows(); });
+  auto emitRows = [&] {
+    if (!kernel.manyRows)
+      return linears.emitRows();
+    code.when(
+        kernel.manyRows->takes(kernel, format, input, sets),
+        [&] { kernel.manyRows->emit(kernel, format, input, sets); }, [&] { linears.emitRows(); });
+  };
+  code.when(code.equal(input.rows, 1), [&] { linears.emitOneRow(); }, emitRows);
 }
 
 } // namespace kvasir::cpu

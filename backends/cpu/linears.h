@@ -7,6 +7,8 @@
 
 namespace kvasir::cpu {
 
+class ManyRows;
+
 /// What a kernel's body is written with.
 struct Kernel {
   Code &code;
@@ -16,6 +18,7 @@ struct Kernel {
   Value member, members;       ///< i64
   Value scratch;               ///< 64-byte aligned
   std::optional<int64_t> rows; ///< T, where it is known
+  const ManyRows *manyRows = nullptr;
 
   /// Waits for the team. What a cancelled call computes is dropped, so the result is not looked at.
   void barrier() const;
@@ -50,11 +53,33 @@ struct PanelSet {
   std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
 };
 
-/// Bytes of scratch that emitLinears needs.
+/// Bytes of scratch that emitLinears needs, for linears that are computed `tiles` at a time.
 struct LinearScratch {
   int64_t fixedBytes, bytesPerRow, bytesPerMember;
 };
-LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles);
+LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles,
+                            const ManyRows *manyRows = nullptr);
+
+/// Another way to compute linears of many rows, which a backend that stands on this folder brings. It is asked at run
+/// time, call by call, and the kernels of this folder are emitted beside it.
+class ManyRows {
+public:
+  virtual ~ManyRows() = default;
+
+  /// Bytes of scratch that its code needs; a kernel gets the more of these and its own.
+  virtual LinearScratch scratch(const ActivationFormat &format, int64_t columns, int64_t tiles) const = 0;
+
+  /// Emits the question whether it computes the rows of this call: an i1, the same for each member.
+  virtual Value takes(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
+                      llvm::ArrayRef<PanelSet> sets) const = 0;
+
+  /// Emits what emitLinears does.
+  virtual void emit(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
+                    llvm::ArrayRef<PanelSet> sets) const = 0;
+};
+
+/// The most linears of a set.
+int64_t numTiles(llvm::ArrayRef<PanelSet> sets);
 
 void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,
                  llvm::ArrayRef<PanelSet> sets);

@@ -208,6 +208,9 @@ llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backe
   description.numerics = {numerics.id, numerics.invariant, activationsOf(activations, numerics.id)};
   for (const Variant &variant : variants)
     description.variants.push_back({variant.name, variant.features});
+  for (const Service &service : backend.services(module))
+    description.services.push_back(
+        {service.name, service.version, service.needs, service.fallback.id, service.fallback.invariant});
   for (auto schema : module.getOps<kv::SchemaOp>()) {
     for (Operation &slot : schema.getBody().front()) {
       auto cache = dyn_cast<kv::CacheOp>(slot);

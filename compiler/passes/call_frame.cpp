@@ -95,6 +95,10 @@ Value CallFrame::block(unsigned slot, Value sequence, Value blockIndex) {
 Value CallFrame::registerIn(unsigned slot, Value sequence) { return view(slot, sequence, offsetof(kv_view, in)); }
 Value CallFrame::registerOut(unsigned slot, Value sequence) { return view(slot, sequence, offsetof(kv_view, out)); }
 
+Value CallFrame::service(unsigned number) {
+  return load(pointerType(builder), field(offsetof(kv_call, services)), number * sizeof(void *));
+}
+
 Value CallFrame::positionsArray() {
   return emitMemref(builder, loc, MemRefType::get({ShapedType::kDynamic}, builder.getI64Type()),
                     field(offsetof(kv_call, positions)), tokens());

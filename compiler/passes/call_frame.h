@@ -40,6 +40,7 @@ public:
   mlir::Value block(unsigned slot, mlir::Value sequence, mlir::Value blockIndex);
   mlir::Value registerIn(unsigned slot, mlir::Value sequence);
   mlir::Value registerOut(unsigned slot, mlir::Value sequence);
+  mlir::Value service(unsigned number); ///< the table of one that the description lists; null if the host has it not
 
   /// The whole arrays of positions ([T] i64) and wanted tokens ([W] i32), as memrefs.
   mlir::Value positionsArray();
