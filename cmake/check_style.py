@@ -81,6 +81,10 @@ def words(line):
     return [word.lower() for word in re.findall(r"[A-Za-z][A-Za-z0-9]*", split.replace("_", " "))]
 
 
+# The one arrow from backend to backend: the first is built on the library of the second.
+STANDS_ON = {("onednn", "cpu")}
+
+
 def is_allowed(path, name):
     return (path, "*") in NAMES_ALLOWED or (path, name) in NAMES_ALLOWED
 
@@ -100,6 +104,8 @@ def check_backend(path, code, backends):
     for number, line in enumerate(code, 1):
         for name in backends:
             if path.startswith(f"backends/{name}/") or is_allowed(path, name):
+                continue
+            if any(path.startswith(f"backends/{above}/") for above, below in STANDS_ON if below == name):
                 continue
             if re.search(rf'"{name}"|backends/{name}\b|\bkvasir[_:]+(backend_)?{name}\b', line):
                 yield number, f"'{name}' is a backend; only backends/{name} knows it"

@@ -44,6 +44,7 @@ class CheckStyle(unittest.TestCase):
         self.expect("compiler/passes/a.cpp", 'make("cpu")', "2: backend: 'cpu'")
         self.expect("compiler/passes/a.cpp", '#include "backends/cpu/panels.h"', "2: backend: 'cpu'")
         self.allow("backends/cpu/a.cpp", 'make("cpu")')
+        self.allow("backends/onednn/a.cpp", '#include "backends/cpu/panels.h"')
         self.allow("compiler/passes/a.cpp", "cpuFeatures(cpu);")
 
     def test_arrow(self):

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// How fast linears of many rows are with the service and without, and the peak of this machine's multiplications.
+#include "backends/cpu/epilogues.h"
+#include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/reference.h"
+#include "backends/cpu/tests/team.h"
+#include "backends/onednn/panels.h"
+#include "backends/onednn/runtime/gemm.h"
+#include "plugins/services.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <immintrin.h>
+
+using namespace kvasir;
+using namespace kvasir::cpu;
+
+namespace {
+using E = ElementType;
+using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const void *const *pointers,
+                      int64_t rows);
+
+double seconds(const std::function<void()> &body) {
+  auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double best(int rounds, const std::function<void()> &body) {
+  double least = 1e9;
+  for (int round = 0; round < rounds; ++round)
+    least = std::min(least, seconds(body));
+  return least;
+}
+
+/// f32 operations a second of one thread.
+[[gnu::target("avx2,fma")]] double peak() {
+  constexpr int64_t kTurns = 400000;
+  __m256 sums[12] = {}, x = _mm256_set1_ps(0.5f);
+  double least = best(8, [&] __attribute__((target("avx2,fma"))) {
+    for (int64_t turn = 0; turn < kTurns; ++turn)
+      for (__m256 &sum : sums) {
+        sum = _mm256_fmadd_ps(sum, x, x);
+        asm volatile("" : "+x"(sum));
+      }
+  });
+  return kTurns * 12 * 16 / least;
+}
+
+struct Case {
+  const char *name;
+  int64_t columns, rows; ///< K, N
+};
+
+/// Gigaoperations of a linear of this shape with and without the service, on one thread.
+void measure(const WeightFormat &format, const Case &of, const onednn_gemm_table &service) {
+  std::mt19937 random(3);
+  Matrix matrix(format, of.rows, of.columns, random);
+  std::vector<float> source(512 * of.columns, 0.25f), result(512 * of.rows);
+  onednn::PanelRows panelRows;
+  ActivationFormat activations = activationsFor(format, Rounding::bf16);
+  KernelModule module;
+  const Isa isa{"avx2", 8};
+  module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
+    Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}, &panelRows};
+    auto pointer = [&](int64_t index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
+    Linear linear{format, of.rows, pointer(1), {}};
+    Destination to{pointer(2), of.rows};
+    PanelSet set{{linear}, [&](Value row, Value column, llvm::ArrayRef<Tile> tiles) {
+                   emitStore(kernel, linear, to, row, column, tiles[0]);
+                 }};
+    emitLinears(kernel, activations, {pointer(0), args[5], of.columns, {}, 0}, set);
+  });
+  module.compile(isa);
+  auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
+  const void *pointers[] = {source.data(), matrix.bytes(), result.data()};
+  LinearScratch sizes = linearScratch(activations, of.columns, 1, &panelRows);
+  std::vector<uint8_t> scratch(sizes.fixedBytes + 512 * sizes.bytesPerRow + sizes.bytesPerMember + 64);
+  for (int64_t rows : {128, 256, 512}) {
+    double speed[2];
+    for (int with : {0, 1}) {
+      const void *services[] = {with ? &service : nullptr};
+      runTeam(1, [&](const kv_team *team, uint32_t) {
+        kv_call call{};
+        call.size = sizeof call, call.team = team, call.services = services;
+        auto run = [&] { kernel(&call, 0, 1, scratch.data() + (-uintptr_t(scratch.data()) & 63), pointers, rows); };
+        run();
+        speed[with] = 2.0 * double(rows * of.rows * of.columns) / best(7, run);
+      });
+    }
+    std::printf("%-18s %5ld x %-5ld %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n",
+                (std::string(of.name) + " " + format.name()).c_str(), long(of.rows), long(of.columns), long(rows),
+                speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
+  }
+}
+} // namespace
+
+int main() {
+  auto service = offerService({ONEDNN_GEMM_NAME, ONEDNN_GEMM_VERSION, "bf16", "", true});
+  if (!service) {
+    std::fprintf(stderr, "bench: %s\n", service.message().c_str());
+    return 1;
+  }
+  const auto &table = *static_cast<const onednn_gemm_table *>((*service)->table);
+  std::printf("%s; peak %.1f GF/s of f32, one thread\n", (*service)->about, peak() / 1e9);
+  for (const Case &of : {Case{"135M", 576, 576}, Case{"135M", 576, 1536}, Case{"135M", 1536, 576}})
+    measure({E::u4, 0, 32, E::f16, E::f16}, of, table);
+  for (const Case &of : {Case{"1B", 2048, 2048}, Case{"1B", 2048, 8192}, Case{"1B", 8192, 2048}})
+    measure({E::u4, 8, 32, E::f16, {}}, of, table);
+}
