@@ -54,12 +54,12 @@ bool isImported(const Copy &copy, mlir::MLIRContext &context) {
   if (!package || !mil::unknownOps(package->program()).empty())
     return false;
   mil::PackageWeights weights;
-  auto module = mil::importProgram(package->program(), "damaged", "0", weights, &context);
-  if (!module)
-    CHECK(module.message().find('\n') == std::string::npos);
+  auto imported = mil::importProgram(package->program(), "damaged", "0", mil::Forms::all, weights, &context);
+  if (!imported)
+    CHECK(imported.message().find('\n') == std::string::npos);
   else
-    CHECK(mlir::succeeded(mlir::verify(**module)));
-  return bool(module);
+    CHECK(mlir::succeeded(mlir::verify(*imported->module)));
+  return bool(imported);
 }
 
 } // namespace

@@ -12,9 +12,10 @@ using namespace mlir;
 namespace kvasir::mil {
 namespace {
 
-constexpr int kDeepest = 64;
+/// Of one sum: a chain of x + x would be followed twice at each step.
+constexpr int kMostSteps = 1024;
 
-std::optional<CallSum> sumOf(Value value, int depth);
+std::optional<CallSum> sumOf(Value value, int &left);
 
 CallSum scaled(CallSum sum, int64_t factor) {
   if (!factor)
@@ -43,15 +44,15 @@ std::optional<CallSum> elementOf(tensor::ExtractOp element) {
   return CallSum{0, {{{CallNumber::Kind::element, argument.getArgNumber(), index.getSExtValue()}, 1}}};
 }
 
-std::optional<CallSum> productOf(Operation *op, int depth) {
-  std::optional<CallSum> lhs = sumOf(op->getOperand(0), depth), rhs = sumOf(op->getOperand(1), depth);
+std::optional<CallSum> productOf(Operation *op, int &left) {
+  std::optional<CallSum> lhs = sumOf(op->getOperand(0), left), rhs = sumOf(op->getOperand(1), left);
   if (!lhs || !rhs || (!lhs->isConstant() && !rhs->isConstant()))
     return std::nullopt;
   return lhs->isConstant() ? scaled(*rhs, lhs->constant) : scaled(*lhs, rhs->constant);
 }
 
 /// x >= 0 ? x : y, or x < 0 ? y : x, as x.
-std::optional<CallSum> indexOf(arith::SelectOp select, int depth) {
+std::optional<CallSum> indexOf(arith::SelectOp select, int &left) {
   auto compare = select.getCondition().getDefiningOp<arith::CmpIOp>();
   if (!compare || !matchPattern(compare.getRhs(), m_Zero()))
     return std::nullopt;
@@ -59,18 +60,17 @@ std::optional<CallSum> indexOf(arith::SelectOp select, int depth) {
   const Value kept = predicate == arith::CmpIPredicate::sge   ? select.getTrueValue()
                      : predicate == arith::CmpIPredicate::slt ? select.getFalseValue()
                                                               : Value();
-  const auto sum = kept ? sumOf(kept, depth) : std::nullopt, compared = sumOf(compare.getLhs(), depth);
+  const auto sum = kept ? sumOf(kept, left) : std::nullopt, compared = sumOf(compare.getLhs(), left);
   return sum && compared && *sum == *compared ? sum : std::nullopt;
 }
 
-std::optional<CallSum> sumOf(Value value, int depth) {
+std::optional<CallSum> sumOf(Value value, int &left) {
   APInt constant;
   if (matchPattern(value, m_ConstantInt(&constant)))
     return CallSum{constant.getSExtValue(), {}};
   Operation *op = value.getDefiningOp();
-  if (!op || depth > kDeepest)
+  if (!op || --left < 0)
     return std::nullopt;
-  ++depth;
   if (auto extent = dyn_cast<tensor::DimOp>(op))
     return extentOf(extent);
   if (auto element = dyn_cast<tensor::ExtractOp>(op))
@@ -82,14 +82,14 @@ std::optional<CallSum> sumOf(Value value, int depth) {
   if (isa<kv::LengthOp>(op))
     return CallSum{0, {{{CallNumber::Kind::tokens}, 1}, {{CallNumber::Kind::start}, 1}}};
   if (auto select = dyn_cast<arith::SelectOp>(op))
-    return indexOf(select, depth);
+    return indexOf(select, left);
   if (isa<arith::IndexCastOp, arith::IndexCastUIOp, arith::MaxSIOp, arith::MinSIOp>(op))
-    return sumOf(op->getOperand(0), depth);
+    return sumOf(op->getOperand(0), left);
   if (isa<arith::MulIOp>(op))
-    return productOf(op, depth);
+    return productOf(op, left);
   if (!isa<arith::AddIOp, arith::SubIOp>(op))
     return std::nullopt;
-  const auto lhs = sumOf(op->getOperand(0), depth), rhs = sumOf(op->getOperand(1), depth);
+  const auto lhs = sumOf(op->getOperand(0), left), rhs = sumOf(op->getOperand(1), left);
   return lhs && rhs ? std::optional(plus(*lhs, *rhs, isa<arith::AddIOp>(op) ? 1 : -1)) : std::nullopt;
 }
 } // namespace
@@ -107,7 +107,10 @@ CallSum plus(const CallSum &lhs, const CallSum &rhs, int64_t factor) {
   return sum;
 }
 
-std::optional<CallSum> callSumOf(Value index) { return sumOf(index, 0); }
+std::optional<CallSum> callSumOf(Value index) {
+  int left = kMostSteps;
+  return sumOf(index, left);
+}
 
 bool areEqual(Value lhs, Value rhs) {
   if (lhs == rhs)
