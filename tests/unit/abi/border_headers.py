@@ -57,7 +57,7 @@ def grown(match):
 def shrunk(match):
     name, body = match.groups()
     for field in OPTIONAL.get(name, []):
-        body, count = re.subn(rf"^  [\w ]+[ *]{field}; *(/\*.*?\*/)?$", "", body, flags=re.MULTILINE | re.DOTALL)
+        body, count = re.subn(rf"^  [\w *]+[ *]{field}; *(/\*.*?\*/)?$", "", body, flags=re.MULTILINE | re.DOTALL)
         if count != 1:
             sys.exit(f"border_headers.py: {name} has no line for {field} alone")
     return f"typedef struct {name} {{\n{body}\n}} {name};"
