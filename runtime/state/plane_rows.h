@@ -28,6 +28,9 @@ struct PlaneRows {
   std::vector<uint64_t> elementBits; ///< [G * D]
 };
 
+/// The bit at which an element of a row of a cache begins.
+uint64_t rowBit(const Plane &plane, uint64_t layer, uint64_t head, uint64_t token, uint64_t lane);
+
 /// The bit at which an element of a layer of a register begins.
 uint64_t registerBit(const Plane &plane, uint64_t layer, uint64_t element);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state_file/used_rows.h"
 
+#include "runtime/state/plane_rows.h"
+
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -13,22 +15,13 @@ struct Run {
   uint64_t first, count;
 };
 
-uint64_t bitAt(const Plane &plane, uint64_t layer, uint64_t head, uint64_t token, uint64_t lane) {
-  uint64_t indices[kNumAxes] = {};
-  indices[static_cast<size_t>(Axis::layer)] = layer;
-  indices[static_cast<size_t>(Axis::head)] = head;
-  indices[static_cast<size_t>(Axis::token)] = token;
-  indices[static_cast<size_t>(Axis::lane)] = lane;
-  return bitOffset(plane, indices);
-}
-
 /// The bits of all elements of one layer's first tokens, ascending, neighbours joined.
 std::vector<Run> usedRuns(const Plane &plane, const SlotDescription &slot, uint64_t numTokens) {
   std::vector<uint64_t> bits;
   for (uint64_t head = 0; head < slot.heads; ++head)
     for (uint64_t token = 0; token < numTokens; ++token)
       for (uint64_t lane = 0; lane < slot.width; ++lane)
-        bits.push_back(bitAt(plane, 0, head, token, lane));
+        bits.push_back(rowBit(plane, 0, head, token, lane));
   std::ranges::sort(bits);
   const uint64_t width = elementBits(plane.element);
   std::vector<Run> runs;
@@ -68,7 +61,7 @@ void copyUsedRows(const SlotDescription &slot, uint64_t numTokens, const uint8_t
   for (const Plane &plane : slot.layout.planes) {
     const auto runs = usedRuns(plane, slot, numTokens);
     for (uint64_t layer = 0; layer < slot.layers; ++layer) {
-      const uint64_t shift = bitAt(plane, layer, 0, 0, 0) - plane.offsetBits;
+      const uint64_t shift = rowBit(plane, layer, 0, 0, 0) - plane.offsetBits;
       for (const Run &run : runs)
         copyBits(block, copy.data(), {run.first + shift, run.count});
     }
