@@ -7,6 +7,7 @@
 #include "compiler/models/mil/raised/raise.h"
 #include "compiler/passes/passes.h"
 
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -153,8 +154,9 @@ std::vector<std::string> unknownOps(const coreml::Program &program) {
 
 Result<ImportedProgram> importProgram(const coreml::Program &program, StringRef name, StringRef identity,
                                       Forms wanted, PackageWeights &weights, MLIRContext *context) {
-  context->loadDialect<arith::ArithDialect, func::FuncDialect, kv::KvDialect, linalg::LinalgDialect, lm::LmDialect,
-                       math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
+  context
+      ->loadDialect<arith::ArithDialect, bufferization::BufferizationDialect, func::FuncDialect, kv::KvDialect,
+                    linalg::LinalgDialect, lm::LmDialect, math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();
   Result<States> states = statesOf(program);
   if (!states)
     return Failure{states.message()};

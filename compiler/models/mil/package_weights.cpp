@@ -4,6 +4,8 @@
 #include "compiler/models/mil/compressed.h"
 #include "compiler/packing/weight_type.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 #include <cstring>
 
 using namespace mlir;
@@ -55,6 +57,27 @@ int64_t extentAt(const Tensor &tensor, int64_t dim) {
 /// The constants that the elements are made of, the largest first.
 std::vector<const coreml::Constant *> partsOf(const Tensor &tensor) {
   return tensor.compressed ? tensor.compressed->parts : std::vector{tensor.constant};
+}
+
+/// The members' names with {} in the place of the layer; empty if that is not what they are.
+std::string patternOf(ArrayRef<std::string> names) {
+  const std::string &first = names.front();
+  for (size_t at = first.find('0'); at != std::string::npos; at = first.find('0', at + 1)) {
+    std::string pattern = first;
+    pattern.replace(at, 1, "{}");
+    const auto isMember = [&](auto pair) { return sourceName(pattern, pair.index()) == pair.value(); };
+    if (llvm::all_of(llvm::enumerate(names), isMember))
+      return pattern;
+  }
+  return "";
+}
+
+/// "layers_{}_q_proj" => "layers_q_proj", "q_proj.{}" => "q_proj"
+std::string withoutLayer(std::string pattern) {
+  const size_t at = pattern.find("{}");
+  const bool isEnd = at + 2 == pattern.size();
+  const bool isBetween = at > 0 && !llvm::isAlnum(pattern[at - 1]) && (isEnd || pattern[at - 1] == pattern[at + 2]);
+  return isBetween ? pattern.erase(at - 1, 3) : pattern.erase(at, 2);
 }
 
 } // namespace
@@ -125,11 +148,40 @@ lm::WeightOp PackageWeights::declare(ModuleOp module, const Tensor &tensor, Stri
                                       IntegerAttr());
 }
 
+lm::WeightOp PackageWeights::declareFamily(ArrayRef<lm::WeightOp> members) {
+  SmallVector<std::string> names;
+  for (lm::WeightOp member : members)
+    names.push_back(member.getSource().str());
+  std::string pattern = patternOf(names);
+  if (pattern.empty()) {
+    pattern = names.front() + ".{}";
+    while (contains(sourceName(pattern, 0)))
+      pattern.insert(pattern.size() - 2, "_");
+    for (auto [layer, name] : llvm::enumerate(names))
+      aliases[sourceName(pattern, layer)] = entryOf(name);
+  }
+  auto module = lm::WeightOp(members.front())->getParentOfType<ModuleOp>();
+  std::string symbol = "weight." + withoutLayer(pattern);
+  while (module.lookupSymbol(symbol))
+    symbol += "_";
+  OpBuilder builder(members.front());
+  return builder.create<lm::WeightOp>(NameLoc::get(builder.getStringAttr(withoutLayer(pattern))), symbol,
+                                      int64_t(members.size()), pattern, lm::WeightOp(members.front()).getType(),
+                                      lm::LayoutAttr(), IntegerAttr(), IntegerAttr());
+}
+
+const PackageWeights::Entry *PackageWeights::entryOf(std::string_view name) const {
+  if (const auto found = byName.find(name); found != byName.end())
+    return found->second;
+  const auto alias = aliases.find(name);
+  return alias == aliases.end() ? nullptr : alias->second;
+}
+
 Result<SourceTensor> PackageWeights::find(std::string_view name) const {
-  const auto found = byName.find(name);
-  if (found == byName.end())
+  const Entry *entry = entryOf(name);
+  if (!entry)
     return Failure{"there is no constant '" + std::string(name) + "'"};
-  return found->second->tensor;
+  return entry->tensor;
 }
 
 std::vector<std::string_view> PackageWeights::names() const {

@@ -30,12 +30,15 @@ public:
   /// elements, or a vector [E] of f32, which is what kernels take. `name` is the tensor's in the package.
   lm::WeightOp declare(mlir::ModuleOp module, const Tensor &tensor, llvm::StringRef name, Order order = Order::asItLies);
 
+  /// The weights of one type that layers pick as a family, by layer. The members stay declared.
+  lm::WeightOp declareFamily(llvm::ArrayRef<lm::WeightOp> members);
+
   /// Keeps bytes of a constant that was computed when the program was imported.
   const coreml::Constant *keep(coreml::TensorType type, std::vector<uint8_t> bytes);
 
   // WeightSource.
   Result<SourceTensor> find(std::string_view name) const override;
-  bool contains(std::string_view name) const override { return byName.count(name) != 0; }
+  bool contains(std::string_view name) const override { return entryOf(name) != nullptr; }
   std::vector<std::string_view> names() const override;
 
 private:
@@ -48,11 +51,13 @@ private:
   /// What makes two weights one: where their bytes lie, and how they are read.
   using Place = std::tuple<std::vector<const uint8_t *>, uint64_t, uint64_t, Order>;
 
+  const Entry *entryOf(std::string_view name) const;
   const Entry &add(const Tensor &tensor, std::string name, Order order);
 
   std::deque<Entry> entries; // addresses stay
   std::map<std::string_view, const Entry *> byName;
   std::map<Place, const Entry *> byPlace;
+  std::map<std::string, const Entry *, std::less<>> aliases; ///< of members of families whose own names are no pattern
   std::deque<std::pair<coreml::Constant, std::vector<uint8_t>>> computed;
 };
 

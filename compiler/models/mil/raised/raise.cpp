@@ -4,6 +4,7 @@
 #include "compiler/dialects/kv/dialect.h"
 #include "compiler/dialects/kv/verify_state.h"
 #include "compiler/models/mil/raised/raised_function.h"
+#include "compiler/models/mil/raised/roll_layers.h"
 
 #include "mlir/IR/Verifier.h"
 
@@ -31,6 +32,7 @@ private:
   coreml::TensorType typeOf(StringRef state) const;
   Status raise(size_t index, const StateTypes &registers);
   void declare(kv::SchemaOp schema);
+  void rollAll();
   DictionaryAttr describe(const coreml::Function &function, const PlannedBind &bind);
   void undo(kv::SchemaOp schema);
   std::vector<coreml::StateForm> forms() const;
@@ -151,6 +153,28 @@ Status Raising::raise(size_t index, const StateTypes &registers) {
   return Done{};
 }
 
+/// The ops that make what the planned attentions do, in the order of the package.
+SmallVector<Operation *> attentionsOf(const FunctionImport &import, const FunctionPlan &plan) {
+  SmallVector<Operation *> makers;
+  for (const coreml::Operation &operation : import.source.body.operations) {
+    const Tensor *made = plan.attends.contains(&operation) ? import.lookup(operation.outputs.front()) : nullptr;
+    if (Operation *maker = made && made->value ? made->value.getDefiningOp() : nullptr)
+      makers.push_back(maker);
+  }
+  return makers;
+}
+
+/// Both forms of a function that has two. From here on what was imported of the opaque forms is another.
+void Raising::rollAll() {
+  for (auto [plan, function] : llvm::zip_equal(plans, opaque)) {
+    if (!plan.isRaised())
+      continue;
+    auto raised = module.lookupSymbol<func::FuncOp>(function.source.name + ".raised");
+    rollLayers(raised, llvm::to_vector_of<Operation *>(raised.front().getOps<kv::AttendOp>()), function.weights);
+    rollLayers(func::FuncOp(function.target), attentionsOf(function, plan), function.weights);
+  }
+}
+
 std::vector<coreml::StateForm> Raising::forms() const {
   std::vector<coreml::StateForm> forms;
   for (auto [plan, function] : llvm::zip_equal(plans, program.functions))
@@ -195,6 +219,7 @@ std::vector<coreml::StateForm> Raising::run() {
       entries.push_back(FlatSymbolRefAttr::get(b.getContext(), program.functions[i].name + ".raised"));
   }
   schema.setEntriesAttr(b.getArrayAttr(entries));
+  rollAll();
   if (const std::string refusal = refusalOf(module); !refusal.empty())
     for (FunctionPlan &plan : plans)
       drop(plan, refusal);
