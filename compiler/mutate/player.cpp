@@ -41,7 +41,10 @@ Player::~Player() {
 
 std::string Player::open(const std::string &path) {
   char message[512] = "";
-  kvasir_model_options options = {sizeof options, /*threads=*/1, KVASIR_PIN_OFF, KVASIR_UNVERIFIED_REFUSE};
+  kvasir_model_options options = {};
+  options.size = sizeof options;
+  options.threads = 1;
+  options.pinning = KVASIR_PIN_OFF;
   if (kvasir_model_open(path.c_str(), &options, &model, message, sizeof message) != KV_OK)
     return message;
   for (kvasir_state *&state : states)
