@@ -43,7 +43,7 @@ std::optional<std::string> findLibrary(const std::string &name) {
   return std::nullopt;
 }
 
-Opened openLibrary(const std::string &path) {
+Opened openLibrary(const std::string &name, const std::string &path) {
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
   if (!library)
     return Failure{std::string("the system's loader refuses it: ") + dlerror()};
@@ -54,8 +54,12 @@ Opened openLibrary(const std::string &path) {
   const kv_service *service = make(message, sizeof message);
   if (!service)
     return Failure{lineOf(message, "it declines this process, and does not say why")};
-  if (!KV_HAS(service, kv_service, check) || service->abi != KV_SERVICE_ABI || !service->check || !service->table)
+  if (!KV_HAS(service, kv_service, check) || service->abi != KV_SERVICE_ABI)
     return Failure{"'" + path + "' was made for another service ABI than " + std::to_string(KV_SERVICE_ABI)};
+  if (!service->name || !service->about || !service->table || !service->check)
+    return Failure{"'" + path + "' has no name, about, table or check"};
+  if (service->name != name)
+    return Failure{"'" + path + "' is the service '" + lineOf(service->name, "") + "'"};
   return service;
 }
 
@@ -70,7 +74,7 @@ Opened openOnce(const std::string &name) {
   if (!path)
     return Failure{"libkvasir-service-" + name + ".so is in no folder that is searched; name its folder in "
                    "KVASIR_SERVICE_PATH"};
-  return known.emplace(name, openLibrary(*path)).first->second;
+  return known.emplace(name, openLibrary(name, *path)).first->second;
 }
 
 } // namespace

@@ -26,8 +26,8 @@ std::string whyNot(const std::string &name, uint64_t version, const std::string 
   return offered ? "" : offered.message();
 }
 
-float twice(const ModelOptions &options = {}) {
-  Model model(KVASIR_TWICE_PLUGIN, options);
+float twice(const ModelOptions &options = {}, const char *plugin = KVASIR_TWICE_PLUGIN) {
+  Model model(plugin, options);
   State state = model.makeState();
   const std::vector<float> x = {21};
   return model.call("twice", state, {{"x", x}}).floats("y")[0];
@@ -49,6 +49,23 @@ TEST_CASE("a service is opened once, and refused with its reason") {
   CHECK(whyNot("twice", 1, "numbers") == "the environment says KVASIR_SERVICES=none");
 }
 
+TEST_CASE("a library that is no such service is refused, whatever it breaks") {
+  Environment environment;
+  const auto path = [](const std::string &name) {
+    return "'" KVASIR_TEST_SERVICES "/libkvasir-service-" + name + ".so'";
+  };
+  CHECK(whyNot("broken-named", 1, "") == path("broken-named") + " is the service 'another'");
+  CHECK(whyNot("broken-abi", 1, "") == path("broken-abi") + " was made for another service ABI than 1");
+  CHECK(whyNot("broken-short", 1, "") == path("broken-short") + " was made for another service ABI than 1");
+  for (const char *name : {"broken-unnamed", "broken-no-table", "broken-no-check", "broken-no-about"})
+    CHECK(whyNot(name, 1, "") == path(name) + " has no name, about, table or check");
+  CHECK(whyNot("broken-silent", 1, "") == "it declines what the plugin needs");
+  CHECK(whyNot("broken-unterminated", 1, "") == std::string(512, 'x'));
+  CHECK(whyNot("broken-empty", 1, "") == path("broken-empty") + " does not export the function kvasir_service");
+  CHECK(whyNot("broken-text", 1, "").find("the system's loader refuses it: ") == 0);
+  CHECK(whyNot("broken-text", 1, "").find('\n') == std::string::npos);
+}
+
 TEST_CASE("a plugin uses the service, and computes by itself where it is not offered") {
   Environment environment;
   CHECK(twice() == 42);
@@ -57,6 +74,14 @@ TEST_CASE("a plugin uses the service, and computes by itself where it is not off
   CHECK(twice(without) == 43);
   setenv("KVASIR_SERVICES", "none", 1);
   CHECK(twice() == 43);
+}
+
+TEST_CASE("a plugin that asks for a service which is nowhere computes by itself") {
+  CHECK(twice({}, KVASIR_NOWHERE_PLUGIN) == 43);
+  const auto loaded = LoadedPlugin::load(KVASIR_NOWHERE_PLUGIN);
+  REQUIRE(loaded);
+  CHECK((*loaded)->description().numerics.id == "by-itself");
+  CHECK((*loaded)->file().description().numerics.id == "by-service");
 }
 
 TEST_CASE("the numerics are those of what computes") {

@@ -5,6 +5,10 @@
 #include "kvasir/manifest.h"
 #include "kvasir/plugin.h"
 
+#ifndef TWICE_NAME
+#define TWICE_NAME "twice" /* the service's */
+#endif
+
 KV_PLUGIN_NOTE(
     "{\"format\": 1,"
     " \"model\": {\"name\": \"twice\", \"architecture\": \"\", \"context\": 0, \"vocabulary\": 0, \"extents\": {}},"
@@ -15,7 +19,7 @@ KV_PLUGIN_NOTE(
     "   \"inputs\": [{\"name\": \"x\", \"element\": \"f32\", \"shape\": [1], \"role\": \"other\"}],"
     "   \"outputs\": [{\"name\": \"y\", \"element\": \"f32\", \"shape\": [1], \"role\": \"other\"}]}],"
     " \"waivers\": [],"
-    " \"services\": [{\"name\": \"twice\", \"version\": 1, \"needs\": \"numbers\","
+    " \"services\": [{\"name\": \"" TWICE_NAME "\", \"version\": 1, \"needs\": \"numbers\","
     "   \"fallback\": {\"id\": \"by-itself\", \"invariant\": true}}]}",
     "twice");
 

@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#ifndef TWICE_NAME
+#define TWICE_NAME "twice"
+#endif
 #ifndef TWICE_VERSION
 #define TWICE_VERSION 1
 #endif
@@ -28,7 +31,7 @@ static kv_status check(const kv_service *service, const char *needs, char *messa
 }
 
 static const kv_service service = {sizeof(kv_service), KV_SERVICE_ABI, TWICE_VERSION, 0,
-                                   "twice", "adds a number to itself", &table, check};
+                                   TWICE_NAME, "adds a number to itself", &table, check};
 
 __attribute__((visibility("default"))) const kv_service *kvasir_service(char *message, uint64_t message_bytes) {
 #ifdef TWICE_REFUSES
