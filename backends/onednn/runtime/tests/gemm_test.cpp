@@ -170,6 +170,7 @@ TEST_CASE("a plugin's needs are looked at when it is loaded") {
   CHECK(whyNot("int8 576x224") == "it multiplies f32 and bf16; the plugin needs 'int8 576x224'");
   CHECK(whyNot("f32 576") == "it can't read what the plugin needs: 'f32 576'");
   CHECK(whyNot("f32 576x100000") == "the plugin needs a panel of 576 x 100000");
+  CHECK(whyNot("f32 16777216x4096") == ""); // as large as may be: what it says of the layout takes no time
 }
 
 TEST_CASE("what oneDNN would compute slowly is refused by name") {
