@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Do models in one process leave each other alone?
 //
-// usage: beside A.kvasir B.kvasir...
+// usage: beside A.kvasir B.kvasir... [--if-there MODEL.kvasir...]
 //
 // Each model runs alone first. Then all are loaded; threads run them at the same time, each with another floating-point
 // environment, while the main thread loads and unloads them all again. Each run gives the bits of the one alone, each
-// thread keeps its environment, no plugin's symbols are seen outside it, and in the end the threads are gone.
+// thread keeps its environment, no symbols of plugins and services are seen outside them, and in the end the threads
+// are gone.
 #include "kvasir/kvasir.hpp"
 
 #include <atomic>
@@ -21,6 +22,7 @@
 namespace {
 
 constexpr int kRuns = 6, kReloads = 10;
+constexpr size_t kPrompt = 160; ///< so many that a service does the products, where a model has one for many rows
 // Exceptions masked, and: as usual; denormals flushed; towards zero; down, denormals flushed and taken for zero.
 constexpr unsigned kEnvironments[] = {0x1f80, 0x9f80, 0x7f80, 0xbfc0};
 constexpr unsigned kFlags = 0x3f; ///< of exceptions that have been; sticky, anybody may set them
@@ -35,7 +37,7 @@ void fail(const std::string &who, const char *what) {
 /// The logits of a prompt and of single tokens after it.
 std::vector<float> converse(const kvasir::Model &model) {
   const uint64_t vocabulary = model.facts().vocabulary;
-  std::vector<int32_t> ids(30);
+  std::vector<int32_t> ids(kPrompt);
   for (size_t i = 0; i < ids.size(); ++i)
     ids[i] = int32_t((i * 7 + 1) % std::min<uint64_t>(vocabulary, 50));
   kvasir::State state = model.makeState();
@@ -82,18 +84,33 @@ void runTogether(const std::vector<std::string> &paths, const std::vector<std::v
         fail(paths[i], "gives other bits when it is loaded beside others");
   for (std::thread &thread : threads)
     thread.join();
-  if (dlsym(RTLD_DEFAULT, "kvasir_plugin"))
-    fail("the process", "sees a plugin's symbol");
+  for (const char *symbol : {"kvasir_plugin", "kvasir_service", "dnnl_version"})
+    if (dlsym(RTLD_DEFAULT, symbol))
+      fail("the process", (std::string("sees the symbol ") + symbol).c_str());
+}
+
+/// The models that are named; behind --if-there, those that are there.
+std::vector<std::string> pathsOf(int argc, char **argv) {
+  std::vector<std::string> paths;
+  bool isOptional = false;
+  for (int i = 1; i < argc; ++i)
+    if (std::strcmp(argv[i], "--if-there") == 0)
+      isOptional = true;
+    else if (isOptional && !std::filesystem::exists(argv[i]))
+      std::printf("%s: not there\n", argv[i]);
+    else
+      paths.emplace_back(argv[i]);
+  return paths;
 }
 
 } // namespace
 
 int main(int argc, char **argv) try {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: beside A.kvasir B.kvasir...\n");
+    std::fprintf(stderr, "usage: beside A.kvasir B.kvasir... [--if-there MODEL.kvasir...]\n");
     return 2;
   }
-  const std::vector<std::string> paths(argv + 1, argv + argc);
+  const std::vector<std::string> paths = pathsOf(argc, argv);
   std::vector<std::vector<float>> alone;
   for (const std::string &path : paths)
     alone.push_back(converse(kvasir::Model(path, {2})));

@@ -1,7 +1,8 @@
 # Installs the package, builds examples/ against it as a stranger would, and runs them on the toy plugin.
 # With CMake and with pkg-config, against the library and against the archive.
 # cmake -DBUILD=folder -DEXAMPLES=folder -DTOY=file -DOTHER_TOY=file -DWORK=folder -DC_COMPILER=… -DCXX_COMPILER=…
-#   -P check_examples.cmake
+#   [-DEXACT=file -DFAST=file] -P check_examples.cmake
+# EXACT and FAST are plugins of one compiled model, for two backends of which the second stores rows in fewer bits.
 file(REMOVE_RECURSE ${WORK})
 include(${CMAKE_CURRENT_LIST_DIR}/run.cmake)
 
@@ -41,6 +42,16 @@ function(check folder)
   if(NOT output STREQUAL
      "wOON,C|ERH.Y2\n18 tokens in the first state, 24 in the second; 0 slots were rounded\n")
     message(FATAL_ERROR "${folder}/move said: ${output}")
+  endif()
+  if(EXACT)
+    run(${folder}/move ${EXACT} ${FAST} abcdefghijkl 12)
+    if(NOT output MATCHES "\n18 tokens in the first state, 24 in the second; 2 slots were rounded\n$")
+      message(FATAL_ERROR "${folder}/move said: ${output}")
+    endif()
+    run(${folder}/move ${FAST} ${EXACT} abcdefghijkl 12)
+    if(NOT output MATCHES "\n18 tokens in the first state, 24 in the second; 0 slots were rounded\n$")
+      message(FATAL_ERROR "${folder}/move said: ${output}")
+    endif()
   endif()
 endfunction()
 
