@@ -10,10 +10,11 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+
+from tree_copy import TreeCopy, demand, files_below, read, run
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PATCH, BACKEND = "edits.patch", "abacus"
@@ -23,27 +24,6 @@ ADDITIONS = {  # name: new files, edited files, lines in these (0: any number)
     "architecture": (2, 1, 1),
     "format": (2, 1, 1),
 }
-
-
-def run(*command, cwd=None):
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit("%s: exit code %d\n%s%s" % (" ".join(command), done.returncode, done.stdout, done.stderr))
-    return done.stdout
-
-
-def demand(condition, text):
-    if not condition:
-        sys.exit(text)
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def files_below(folder):
-    return sorted(os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
 
 
 class Addition:
@@ -71,11 +51,13 @@ class Addition:
         demand(len(families) <= 1, "%s edits more than one family: %s" % (self.name, sorted(families)))
 
 
-class Copy:
+class Copy(TreeCopy):
     def __init__(self, root, work):
-        self.root, self.tree = root, os.path.join(work, "tree")
-        self.build = os.path.join(self.tree, "build/release")
+        super().__init__(root, work)
         self.additions = [Addition(name) for name in ADDITIONS]
+
+    def new(self):
+        return {path: os.path.join(addition.folder, path) for addition in self.additions for path in addition.new}
 
     def edited(self):
         """The files that the patches edit, edited."""
@@ -88,44 +70,17 @@ class Copy:
                     run("git", "apply", "-C1", addition.patch, cwd=folder)
             return {path: read(os.path.join(folder, path)) for addition in self.additions for path in addition.edits}
 
-    def bring_up_to_date(self):
-        tracked = run("git", "-C", self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]
-        wanted = {path: os.path.join(self.root, path) for path in tracked if os.path.exists(os.path.join(self.root, path))}
-        for addition in self.additions:
-            wanted |= {path: os.path.join(addition.folder, path) for path in addition.new}
-        edited = self.edited()
-        for path, source in wanted.items():
-            target, content = os.path.join(self.tree, path), edited.get(path) or read(source)
-            if not os.path.exists(target) or read(target) != content:
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                with open(target, "wb") as file:
-                    file.write(content)
-                shutil.copymode(source, target)
-        for path in files_below(self.tree):
-            if path not in wanted and not path.startswith("build/"):
-                os.remove(os.path.join(self.tree, path))
-
     def counts(self):
         for addition in self.additions:
             addition.check(self.root)
         self.bring_up_to_date()
         run(sys.executable, os.path.join(self.tree, "cmake/check_style.py"), self.tree)
 
-    def configure(self):
-        os.makedirs(self.build, exist_ok=True)
-        for name in ("models", "venv"):
-            link = os.path.join(self.tree, "build", name)
-            if not os.path.lexists(link):
-                os.symlink(os.path.join(self.root, "build", name), link)
-        reuse, known = os.path.join(HERE, "reuse.py"), os.path.join(self.build, "known.json")
-        run(sys.executable, reuse, "known", self.root, known)
-        launcher = ";".join((sys.executable, reuse, "as", self.root, self.tree, known))
-        run("cmake", "--preset", "release", "-DKVASIR_BACKENDS=%s;cpu;reference" % BACKEND, "-DKVASIR_CCACHE=OFF",
-            "-DCMAKE_C_COMPILER_LAUNCHER=" + launcher, "-DCMAKE_CXX_COMPILER_LAUNCHER=" + launcher,
-            "-DCMAKE_PROJECT_INCLUDE=" + os.path.join(HERE, "precompile.cmake"), cwd=self.tree)
+    def configured(self):
+        self.configure([BACKEND, "cpu", "reference"])
 
-    def make(self):
-        run("ninja", "-C", self.build, "backends", "kvasir", "kvasir-compile", "kvasir-opt", "test_block_formats")
+    def made(self):
+        self.make("backends", "kvasir", "kvasir-compile", "kvasir-opt", "test_block_formats")
 
     def check_op(self):
         """Its own test, by lit as the tree's tests are run."""
@@ -170,7 +125,7 @@ class Copy:
             self.random_check(*options, "--", "--type", "MXFP4")
 
     def builds(self):
-        steps = [self.counts, self.configure, self.make] + [getattr(self, "check_" + name) for name in ADDITIONS]
+        steps = [self.counts, self.configured, self.made] + [getattr(self, "check_" + name) for name in ADDITIONS]
         for step in steps:
             begin = time.monotonic()
             step()
