@@ -11,6 +11,8 @@ namespace conformance {
 /// What a case computes, for the distance that its results may have (tolerance.h).
 enum class Kind { exact, embedding, rmsNorm, rope, ropeAngles, swiglu, linear, linearAdd, normLinear, gateUp };
 
+inline bool hasLinears(Kind kind) { return kind >= Kind::linear; }
+
 /// One op, or ops that a backend may fuse, as a function of a plugin. Fused ones have companions in the same plugin:
 /// the function `NAME.norm` gives what its linears take, `NAME.gate` and `NAME.up` what they make.
 struct OpCase {
