@@ -49,13 +49,33 @@ double best(int rounds, const std::function<void()> &body) {
   return kTurns * 12 * 16 / least;
 }
 
-struct Case {
-  const char *name;
+struct Shape {
   int64_t columns, rows; ///< K, N
 };
 
-/// Gigaoperations of a linear of this shape with and without the service, on one thread.
-void measure(const WeightFormat &format, const Case &of, const onednn_gemm_table &service) {
+/// A model's weights, and the linears of one of its layers.
+struct Layer {
+  const char *name;
+  WeightFormat format;
+  std::vector<Shape> shapes;
+};
+
+constexpr int64_t kCounts[] = {128, 256, 512};
+
+/// Operations, and the seconds that they take without the service and with it.
+struct Cost {
+  double operations = 0, seconds[2] = {};
+};
+
+void print(const Layer &layer, const std::string &what, int64_t rows, const Cost &cost) {
+  const double speed[] = {cost.operations / cost.seconds[0], cost.operations / cost.seconds[1]};
+  std::printf("%-10s %-16s %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n", layer.name, what.c_str(),
+              long(rows), speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
+}
+
+/// What a linear of this shape costs on one thread, by kCounts.
+std::vector<Cost> measure(const Layer &layer, const Shape &of, const onednn_gemm_table &service) {
+  const WeightFormat &format = layer.format;
   std::mt19937 random(3);
   Matrix matrix(format, of.rows, of.columns, random);
   std::vector<float> source(512 * of.columns, 0.25f), result(512 * of.rows);
@@ -78,8 +98,10 @@ void measure(const WeightFormat &format, const Case &of, const onednn_gemm_table
   const void *pointers[] = {source.data(), matrix.bytes(), result.data()};
   LinearScratch sizes = linearScratch(activations, of.columns, 1, &panelRows);
   std::vector<uint8_t> scratch(sizes.fixedBytes + 512 * sizes.bytesPerRow + sizes.bytesPerMember + 64);
-  for (int64_t rows : {128, 256, 512}) {
-    double speed[2];
+  std::vector<Cost> costs;
+  for (int64_t rows : kCounts) {
+    Cost &cost = costs.emplace_back();
+    cost.operations = 2.0 * double(rows * of.rows * of.columns);
     for (int with : {0, 1}) {
       const void *services[] = {with ? &service : nullptr};
       runTeam(1, [&](const kv_team *team, uint32_t) {
@@ -87,13 +109,26 @@ void measure(const WeightFormat &format, const Case &of, const onednn_gemm_table
         call.size = sizeof call, call.team = team, call.services = services;
         auto run = [&] { kernel(&call, 0, 1, scratch.data() + (-uintptr_t(scratch.data()) & 63), pointers, rows); };
         run();
-        speed[with] = 2.0 * double(rows * of.rows * of.columns) / best(7, run);
+        cost.seconds[with] = best(7, run);
       });
     }
-    std::printf("%-18s %5ld x %-5ld %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n",
-                (std::string(of.name) + " " + format.name()).c_str(), long(of.rows), long(of.columns), long(rows),
-                speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
+    print(layer, std::to_string(of.rows) + " x " + std::to_string(of.columns), rows, cost);
   }
+  return costs;
+}
+
+void measure(const Layer &layer, const onednn_gemm_table &service) {
+  std::vector<Cost> all(std::size(kCounts));
+  for (const Shape &shape : layer.shapes) {
+    const std::vector<Cost> costs = measure(layer, shape, service);
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i].operations += costs[i].operations;
+      for (int with : {0, 1})
+        all[i].seconds[with] += costs[i].seconds[with];
+    }
+  }
+  for (size_t i = 0; i < all.size(); ++i)
+    print(layer, "all of a layer", kCounts[i], all[i]);
 }
 } // namespace
 
@@ -105,8 +140,11 @@ int main() {
   }
   const auto &table = *static_cast<const onednn_gemm_table *>((*service)->table);
   std::printf("%s; peak %.1f GF/s of f32, one thread\n", (*service)->about, peak() / 1e9);
-  for (const Case &of : {Case{"135M", 576, 576}, Case{"135M", 576, 1536}, Case{"135M", 1536, 576}})
-    measure({E::u4, 0, 32, E::f16, E::f16}, of, table);
-  for (const Case &of : {Case{"1B", 2048, 2048}, Case{"1B", 2048, 8192}, Case{"1B", 8192, 2048}})
-    measure({E::u4, 8, 32, E::f16, {}}, of, table);
+  const std::vector<Shape> smollm2 = {{576, 576},  {576, 192},  {576, 192}, {576, 576},
+                                      {576, 1536}, {576, 1536}, {1536, 576}};
+  const std::vector<Shape> large = {{2048, 2048}, {2048, 512},  {2048, 512}, {2048, 2048},
+                                    {2048, 8192}, {2048, 8192}, {8192, 2048}};
+  measure({"135M BF16", {E::bf16, 0, 0, E::f16, {}}, smollm2}, table);
+  measure({"135M Q4_1", {E::u4, 0, 32, E::f16, E::f16}, smollm2}, table);
+  measure({"1B Q4_0", {E::u4, 8, 32, E::f16, {}}, large}, table);
 }
