@@ -32,7 +32,7 @@ class TreeCopy:
     """WORK/tree is ROOT's files, with what a derived class adds and edits. It is kept: a second run builds what has changed."""
 
     def __init__(self, root, work):
-        self.root, self.tree = root, os.path.join(work, "tree")
+        self.root, self.tree = os.path.abspath(root), os.path.join(os.path.abspath(work), "tree")
         self.build = os.path.join(self.tree, "build/release")
 
     def new(self):
