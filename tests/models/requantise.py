@@ -31,6 +31,7 @@ def main(source, type_name, target, layers=None):
     count = "%s.block_count" % reader.fields["general.architecture"].contents()
     layers = int(layers or reader.fields[count].contents())
     copy_metadata(reader, writer, {count: layers})
+    writer.add_file_type(gguf.LlamaFileType[("ALL_" if type_name == "F32" else "MOSTLY_") + type_name])
     wanted = gguf.GGMLQuantizationType[type_name]
     for tensor in (tensor for tensor in reader.tensors if is_of_layer(tensor.name, layers)):
         shape = tensor.shape[::-1]

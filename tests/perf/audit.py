@@ -8,9 +8,9 @@ import statistics
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-KVASIR = os.path.join(ROOT, "build/release/bin/kvasir")
-MODEL = os.path.join(ROOT, "build/models/SmolLM2.Q4_1.cpu.kvasir")
+from bench_models import BIN, compiled
+
+KVASIR = os.path.join(BIN, "kvasir")
 LIMIT = 2.5
 
 
@@ -23,7 +23,7 @@ def audited_calls(model, tokens, chunk):
 
 
 def main():
-    model = sys.argv[1] if len(sys.argv) > 1 else MODEL
+    model = sys.argv[1] if len(sys.argv) > 1 else compiled("SmolLM2", "Q4_1")
     missed = 0
     for name, tokens, chunk, rounds in (("prefill 512", 512, 512, 5), ("decode, 256 tokens", 256, 1, 1)):
         ratios = [call["seconds"] / call["plain_seconds"]

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 
-from bench import BIN, MODELS, ROOT, SMOLLM2, run
+from bench_models import BIN, MODELS, ROOT, SMOLLM2
+from peers import output as run
 
 MIB = 1 << 20
 
