@@ -30,3 +30,16 @@
 // ONE:          tensor.insert_slice %{{.*}}[%[[TWICE]], %
 // ONE:      func.func @decode.raised(
 // ONE:        kv.loop %{{.*}} = 0 to 2
+
+// A first layer without a feed-forward part stays before the loop (packages/, written by coremltools' builder); constants
+// that stand inside of a layer's ops and in front of them are the same.
+// RUN: kvasir-compile --emit kv %S/packages/first_layer_differs.mlpackage | FileCheck %s --check-prefix=FIRST
+// FIRST:      lm.weight @weight.linear_4_weight_0_ family(2) source("linear_4_weight_0.{}")
+// FIRST:      func.func @main(
+// FIRST:        kv.loop %{{.*}} = 1 to 3
+// FIRST:      func.func @main.raised(
+// FIRST:        %[[X:.*]] = arith.addf
+// FIRST:        kv.loop %[[L:.*]] = 1 to 3 carry({{.*}} = %[[X]]
+// FIRST:          %[[N:.*]] = arith.addi %[[L]], %c-1
+// FIRST:          lm.select @weight.mul_5_y_0_[%[[N]]]
+// FIRST:          kv.append %{{.*}}[%[[L]]]

@@ -60,7 +60,10 @@ bool isAlike(Operation *lhs, Operation *rhs) {
 
 class LayerFinder {
 public:
-  LayerFinder(ArrayRef<Operation *> anchors, int64_t from) : anchors(anchors.drop_front(from)), from(from) {}
+  LayerFinder(ArrayRef<Operation *> all, int64_t from) : anchors(all.drop_front(from)), from(from) {
+    if (from > 0)
+      addMakers(all[from - 1]);
+  }
 
   std::optional<RepeatedLayers> find();
 
@@ -73,7 +76,10 @@ private:
 
   enum class Boundary { sought, known };
 
+  void addMakers(Operation *last);
   void findTaken();
+  void cutWhereFewest(const Twins &twins);
+  SmallVector<Value> takenBehind(Value cut, const Twins &twins) const;
   size_t matchFronts();
   size_t matchBodies(size_t numFronts);
   bool match(Twins &twins, int64_t layer, Value first, Value other);
@@ -89,6 +95,7 @@ private:
 
   ArrayRef<Operation *> anchors;
   const int64_t from;
+  DenseSet<Operation *> earlier; ///< that the attention before the first is made of
   Boundary boundary = Boundary::sought;
   llvm::MapVector<Value, Value> taken;                   ///< by the first: what the second takes in its place
   std::vector<Twins> layers;                             ///< of the second and later ones
@@ -108,6 +115,17 @@ std::optional<int64_t> LayerFinder::strideOf(int64_t layer, Value first, Value o
   return sum % layer == 0 ? std::optional(sum / layer) : std::nullopt;
 }
 
+void LayerFinder::addMakers(Operation *last) {
+  SmallVector<Operation *> open{last};
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val();
+    if (!op || op->getBlock() != last->getBlock() || !earlier.insert(op).second)
+      continue;
+    for (OpOperand *operand : takenBy(op))
+      open.push_back(operand->get().getDefiningOp());
+  }
+}
+
 /// Follows what two values are made of, until both are the same, or what the layer before hands on.
 bool LayerFinder::match(Twins &twins, int64_t layer, Value first, Value other) {
   if (const auto known = twins.values.find(first); known != twins.values.end())
@@ -116,15 +134,16 @@ bool LayerFinder::match(Twins &twins, int64_t layer, Value first, Value other) {
   if (first == other && !isTaken)
     return shared.insert(first), true;
   Operation *mine = first.getDefiningOp(), *its = other.getDefiningOp();
-  const bool isOwn =
-      !isTaken && mine && its && !shared.contains(first) && mine->getBlock() == anchors[0]->getBlock() &&
-      its->getBlock() == mine->getBlock() && (!mine->hasTrait<OpTrait::ConstantLike>() || isStackable(mine)) &&
-      cast<OpResult>(first).getResultNumber() == cast<OpResult>(other).getResultNumber() && isAlike(mine, its);
+  const bool isOwn = !isTaken && mine && !earlier.contains(mine) && its && !shared.contains(first) &&
+                     mine->getBlock() == anchors[0]->getBlock() && its->getBlock() == mine->getBlock() &&
+                     (!mine->hasTrait<OpTrait::ConstantLike>() || isStackable(mine)) &&
+                     cast<OpResult>(first).getResultNumber() == cast<OpResult>(other).getResultNumber() &&
+                     isAlike(mine, its);
   if (isOwn)
     return matchOps(twins, layer, mine, its);
   if (boundary == Boundary::sought)
     taken.insert({first, other});
-  if (!taken.contains(first) || first.getType() != other.getType())
+  else if (!taken.contains(first) || first.getType() != other.getType())
     return false;
   twins.values[first] = other;
   return true;
@@ -148,11 +167,49 @@ bool LayerFinder::matchOps(Twins &twins, int64_t layer, Operation *first, Operat
   return true;
 }
 
+/// What the first attention is made of that comes of the layer before, where `cut` does, too.
+SmallVector<Value> LayerFinder::takenBehind(Value cut, const Twins &twins) const {
+  SmallVector<Value> found;
+  SmallVector<Operation *> open{anchors[0]};
+  DenseSet<Value> seen;
+  while (!open.empty()) {
+    for (OpOperand *operand : takenBy(open.pop_back_val())) {
+      Value value = operand->get();
+      if (!seen.insert(value).second)
+        continue;
+      if (value == cut || taken.contains(value))
+        found.push_back(value);
+      else if (twins.ops.contains(value.getDefiningOp()))
+        open.push_back(value.getDefiningOp());
+    }
+  }
+  return found;
+}
+
+/// Ends of two layers may be alike, too: a layer begins where it takes the fewest values of the one before, as early as
+/// that is so.
+void LayerFinder::cutWhereFewest(const Twins &twins) {
+  SmallVector<Operation *> ops;
+  for (auto [first, second] : twins.ops)
+    ops.push_back(first);
+  llvm::sort(ops, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
+  SmallVector<Value> fewest(llvm::make_first_range(taken));
+  for (Operation *op : ops)
+    if (SmallVector<Value> found = takenBehind(op->getResult(0), twins); found.size() < fewest.size() && !found.empty())
+      fewest = std::move(found);
+  llvm::MapVector<Value, Value> cut;
+  for (Value value : fewest)
+    cut.insert({value, twins.values.lookup(value)});
+  taken = std::move(cut);
+}
+
 /// What the first two attentions are made of is alike up to what the layers before them hand on.
 void LayerFinder::findTaken() {
   Twins twins;
   boundary = Boundary::sought;
-  if (!isAlike(anchors[0], anchors[1]) || !matchOps(twins, 1, anchors[0], anchors[1]))
+  if (isAlike(anchors[0], anchors[1]) && matchOps(twins, 1, anchors[0], anchors[1]))
+    cutWhereFewest(twins);
+  else
     taken.clear();
   boundary = Boundary::known;
   strides.clear();

@@ -226,8 +226,13 @@ void LayerRoller::roll() {
   replaceMembers();
 }
 
-/// What depends on the same is one, so that layers that use it use the same.
+/// What depends on the same is one, so that layers that use it use the same: constants first, wherever they stand.
 void share(func::FuncOp function) {
+  Block &entry = function.front();
+  SmallVector<arith::ConstantOp> constants;
+  function.walk([&](arith::ConstantOp constant) { constants.push_back(constant); });
+  for (arith::ConstantOp constant : llvm::reverse(constants))
+    constant->moveBefore(&entry, entry.begin());
   IRRewriter rewriter(function->getContext());
   DominanceInfo dominance(function);
   eliminateCommonSubExpressions(rewriter, dominance, function);
