@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 
@@ -155,7 +156,8 @@ bool LayerFinder::matchOps(Twins &twins, int64_t layer, Operation *first, Operat
     return known->second == other;
   for (auto [result, twin] : llvm::zip_equal(first->getResults(), other->getResults()))
     twins.values[result] = twin;
-  if (++depth > kMostSteps)
+  const llvm::SaveAndRestore restore(depth, depth + 1);
+  if (depth > kMostSteps)
     return false;
   for (auto [mine, its] : llvm::zip_equal(takenBy(first), takenBy(other))) {
     const std::optional<int64_t> stride = strideOf(layer, mine->get(), its->get());
@@ -163,7 +165,6 @@ bool LayerFinder::matchOps(Twins &twins, int64_t layer, Operation *first, Operat
         (!stride && !match(twins, layer, mine->get(), its->get())))
       return false;
   }
-  --depth;
   return true;
 }
 
