@@ -118,6 +118,13 @@ kv_status Team::meet(const kv_team *team, uint32_t member) {
   return self->inside.arriveAndWait(self->cancel);
 }
 
+kv_status Team::meetWatched(const kv_team *team, uint32_t member) {
+  const auto arrived = std::chrono::steady_clock::now();
+  const kv_status answer = meet(team, member);
+  static_cast<Team *>(team->host)->watch->met(member, arrived, std::chrono::steady_clock::now());
+  return answer;
+}
+
 void Team::serve(uint32_t member) {
   const PlainFloats floats;
   for (uint32_t seen = 0;; ++seen) {
@@ -132,6 +139,11 @@ void Team::serve(uint32_t member) {
 void Team::raiseAtBarrier(CancelFlag *flag, uint64_t barrier) {
   raised = flag;
   raiseAt = flag ? barrier : 0;
+}
+
+void Team::watchBarriers(BarrierWatch *newWatch) {
+  watch = newWatch;
+  border.barrier = watch ? &Team::meetWatched : &Team::meet;
 }
 
 void Team::run(const Work &newWork, const CancelFlag *newCancel) {

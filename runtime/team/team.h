@@ -6,6 +6,7 @@
 #include "runtime/team/barrier.h"
 #include "runtime/team/processors.h"
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <pthread.h>
@@ -16,6 +17,17 @@ namespace kvasir::runtime {
 /// Whether members keep to one processor each. `automatic` pins a team that takes every core that the process may use:
 /// a smaller one would sit on the same processors as its neighbour's.
 enum class Pinning : uint32_t { automatic, on, off };
+
+/// Who hears of each barrier within a run.
+class BarrierWatch {
+public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  virtual ~BarrierWatch() = default;
+
+  /// From the member's own thread, when it goes on: it came at `arrived` and left at `left`. Must not throw.
+  virtual void met(uint32_t member, Time arrived, Time left) = 0;
+};
 
 /// A fixed number of members: the caller of `run` is member 0, the others are threads of the team that sleep between
 /// runs. A team of one has no thread. One run at a time: callers keep a lock.
@@ -39,6 +51,9 @@ public:
   /// this number, from 1, so that it is the first that says so. Null: no more.
   void raiseAtBarrier(CancelFlag *flag, uint64_t barrier);
 
+  /// For those who measure: the barriers of the next runs are told to `watch`. Null: no more, and no cost.
+  void watchBarriers(BarrierWatch *watch);
+
   /// Barriers of the last run, or so many as there were before it was cancelled.
   uint64_t numBarriers() const { return numMet; }
 
@@ -53,6 +68,7 @@ private:
 
   static void *enter(void *worker);
   static kv_status meet(const kv_team *team, uint32_t member);
+  static kv_status meetWatched(const kv_team *team, uint32_t member);
   void serve(uint32_t member);
   void start(Worker &worker, int processor);
   void stop();
@@ -70,6 +86,7 @@ private:
   // Member 0's alone.
   uint64_t numMet = 0, raiseAt = 0;
   CancelFlag *raised = nullptr;
+  BarrierWatch *watch = nullptr;
   std::vector<std::unique_ptr<Worker>> workers;
 };
 

@@ -89,3 +89,34 @@ TEST_CASE("the caller's thread keeps its processors and its float mode") {
   sched_getaffinity(0, sizeof after, &after);
   CHECK(CPU_EQUAL(&before, &after));
 }
+
+TEST_CASE("who watches barriers hears of each from every member, and only in the runs that asked for it") {
+  class Counter : public BarrierWatch {
+  public:
+    explicit Counter(uint32_t members) : numMet(members), lasts(members) {}
+    void met(uint32_t member, Time arrived, Time left) override {
+      ++numMet[member];
+      isOrdered = isOrdered && lasts[member] <= arrived && arrived <= left;
+      lasts[member] = left;
+    }
+    std::vector<int> numMet;
+    std::vector<Time> lasts;
+    std::atomic<bool> isOrdered{true};
+  };
+  for (const uint32_t members : {1u, 2u, 3u}) {
+    Team team(members);
+    Counter counter(members);
+    const auto meet = [](const kv_team &border, uint32_t member) {
+      for (int i = 0; i < 10; ++i)
+        border.barrier(&border, member);
+    };
+    team.run(meet, nullptr);
+    team.watchBarriers(&counter);
+    team.run(meet, nullptr);
+    CHECK(team.numBarriers() == 10);
+    team.watchBarriers(nullptr);
+    team.run(meet, nullptr);
+    CHECK(counter.numMet == std::vector<int>(members, 10));
+    CHECK(counter.isOrdered);
+  }
+}
