@@ -185,6 +185,7 @@ private:
     llvm::Expected<Bytes> image = makeImage(*description, *note);
     if (!image)
       return image.takeError();
+    sections->push_back({"steps", {steps.begin(), steps.end()}});
     summarise(*description, image->size());
     return writeFile(*image, *sections, weights, *weightSource);
   }
@@ -200,6 +201,7 @@ private:
     progress.begin("lowering");
     if (mlir::failed(code.lower(*program)))
       return failed("lowering");
+    steps = stepsToJson(code.steps());
     progress.begin("generating code");
     return code.link(description, note, options.output);
   }
@@ -325,7 +327,7 @@ private:
   std::unique_ptr<Backend> backend;
   std::vector<Variant> variants;
   OwningOpRef<ModuleOp> program;
-  std::string graph; ///< JSON
+  std::string graph, steps; ///< JSON
   uint64_t weightsSize = 0;
   std::string summary;
 };

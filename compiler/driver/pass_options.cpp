@@ -41,6 +41,8 @@ private:
 
 /// A place as a person reads it: a name ("blk.{}.attn_q") or file and line.
 void printPlace(llvm::raw_ostream &stream, Location loc) {
+  while (auto labelled = dyn_cast<FusedLoc>(loc)) // compiler/passes/labels.h
+    loc = labelled.getLocations().front();
   if (auto name = dyn_cast<NameLoc>(loc))
     stream << name.getName().getValue() << ": ";
   else if (auto file = dyn_cast<FileLineColLoc>(loc))

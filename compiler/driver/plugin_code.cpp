@@ -2,6 +2,7 @@
 #include "compiler/driver/plugin_code.h"
 
 #include "compiler/driver/describe.h"
+#include "compiler/driver/describe_steps.h"
 #include "compiler/passes/codegen/link.h"
 #include "compiler/passes/codegen/passes.h"
 #include "compiler/passes/passes.h"
@@ -104,6 +105,8 @@ LogicalResult PluginCode::lowerVariant(ModuleOp program, const Variant &variant)
     return failure();
   eraseDeclarations(*module);
   separateSymbols(*module, variant);
+  auto steps = dyn_cast_or_null<ArrayAttr>((*module)->removeAttr(kStepsAttr));
+  stepsOfVariants.emplace_back(variant.name, steps);
   modules.push_back(std::move(module));
   return success();
 }
@@ -115,6 +118,8 @@ LogicalResult PluginCode::lower(ModuleOp program) {
       return failure();
   return success();
 }
+
+StepTable PluginCode::steps() const { return describeSteps(stepsOfVariants); }
 
 llvm::Expected<std::vector<Bytes>> PluginCode::generate(CodeForm form) {
   std::vector<Bytes> objects(modules.size());

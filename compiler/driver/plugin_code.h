@@ -6,6 +6,7 @@
 #include "backends/backend.h"
 #include "compiler/passes/codegen/machine_code.h"
 #include "plugins/description.h"
+#include "plugins/steps.h"
 
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
@@ -28,6 +29,9 @@ public:
   /// Lowers a proved and planned program to LLVM's dialect, once a variant. Diagnostics say what failed.
   mlir::LogicalResult lower(mlir::ModuleOp program);
 
+  /// What the lowered code does between barriers.
+  StepTable steps() const;
+
   /// Generates the code of all variants, in parallel.
   llvm::Expected<std::vector<Bytes>> generate(CodeForm form);
 
@@ -43,6 +47,7 @@ private:
   SetUpPasses setUp;
   CodeEffort effort;
   std::vector<mlir::OwningOpRef<mlir::ModuleOp>> modules; // one a variant, of LLVM's dialect
+  std::vector<std::pair<std::string, mlir::ArrayAttr>> stepsOfVariants;
   mlir::MLIRContext *context = nullptr;
 };
 

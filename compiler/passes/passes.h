@@ -28,6 +28,7 @@ constexpr llvm::StringLiteral kLayoutAttr = "lm.layout";
 
 std::unique_ptr<mlir::Pass> makeAssignLayouts(const Backend &backend);
 std::unique_ptr<mlir::Pass> makeDecomposeLm();
+std::unique_ptr<mlir::Pass> makeLabelOps();
 std::unique_ptr<mlir::Pass> makeLowerRows();
 std::unique_ptr<mlir::Pass> makeLowerSlots();
 std::unique_ptr<mlir::Pass> makeMatchGroups(const Backend &backend);

@@ -58,12 +58,14 @@ void addCommonPasses(OpPassManager &pipeline) {
 } // namespace
 
 void kvasir::addTensorPasses(OpPassManager &pipeline, const Backend &backend, const Variant &variant) {
+  pipeline.addPass(makeLabelOps());                      // what is left of an op says what it was
   pipeline.addPass(makeOutlineGroups(backend, variant)); // while slots still say what a kernel reaches
   addCommonPasses(pipeline);
 }
 
 void kvasir::registerTensorPasses() {
   registerPass(makeDecomposeLm);
+  registerPass(makeLabelOps);
   registerPass(makeLowerRows);
   registerPass(makeLowerSlots);
   registerPass(makeMergeCasts);

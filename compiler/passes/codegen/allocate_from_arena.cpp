@@ -2,6 +2,7 @@
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/codegen/arena_plan.h"
 #include "compiler/passes/codegen/passes.h"
+#include "plugins/steps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -10,7 +11,8 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
-/// Makes each buffer of an entry a slice of the call's scratch, 64-byte aligned.
+/// Makes each buffer of an entry a slice of the call's scratch, 64-byte aligned, behind the members' cells
+/// (plugins/steps.h).
 ///
 ///     %a = memref.alloc(%t) : memref<?x64xf32>
 ///  => %a = memref.view %scratch[%offset][%t] : memref<?xi8> to memref<?x64xf32>
@@ -53,6 +55,8 @@ private:
     SmallVector<Value> offsets = plan.emitOffsets(builder, function.getLoc(), mapping);
     auto type = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
     Value pointer = CallFrame(builder, function.getLoc(), function.getArgument(0)).scratch();
+    pointer = emitAddress(builder, function.getLoc(), pointer,
+                          emitCellBytes(builder, function.getLoc(), function.getArgument(2)));
     Value arena = emitMemref(builder, function.getLoc(), type, pointer, offsets.back());
     for (auto [alloc, place] : plan.buffers()) {
       builder.setInsertionPoint(alloc);
@@ -62,6 +66,12 @@ private:
       memref::AllocOp(alloc).erase();
     }
     return success();
+  }
+
+  /// What members' cells take.
+  static Value emitCellBytes(OpBuilder &builder, Location loc, Value members) {
+    Value size = builder.create<arith::ConstantIndexOp>(loc, int64_t(kStepCellBytes));
+    return builder.create<arith::MulIOp>(loc, members, size);
   }
 
   static void mapArguments(func::FuncOp function, Value call, Value members, IRMapping &mapping) {
@@ -80,7 +90,8 @@ private:
     builder.setInsertionPointToStart(body);
     IRMapping mapping;
     mapArguments(function, body->getArgument(0), body->getArgument(1), mapping);
-    Value total = plan.emitOffsets(builder, loc, mapping).back();
+    Value total = builder.create<arith::AddIOp>(loc, plan.emitOffsets(builder, loc, mapping).back(),
+                                                emitCellBytes(builder, loc, body->getArgument(1)));
     builder.create<func::ReturnOp>(loc, total);
   }
 };

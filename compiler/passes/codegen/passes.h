@@ -45,6 +45,9 @@ constexpr llvm::StringLiteral kRefusalsAttr = "kvasir.refusals";
 constexpr llvm::StringLiteral kWritesAttr = "kvasir.writes";
 constexpr llvm::StringLiteral kLimitsAttr = "kvasir.limits";
 
+/// On a module: what members do between barriers (step_marks.h).
+constexpr llvm::StringLiteral kStepsAttr = "kvasir.steps";
+
 /// Forms of a function: for any call, and for calls of one token.
 constexpr llvm::StringLiteral kGeneralForm = "general";
 constexpr llvm::StringLiteral kSingleForm = "single";

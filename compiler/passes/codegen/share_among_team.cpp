@@ -4,6 +4,8 @@
 #include "compiler/passes/contract.h"
 #include "compiler/passes/codegen/freestanding/program.h"
 #include "compiler/passes/codegen/passes.h"
+#include "compiler/passes/codegen/step_marks.h"
+#include "compiler/passes/labels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -53,10 +55,26 @@ bool isLong(Operation *op) {
   return isa<scf::ForOp>(op) && op->getNumResults() == 0 && loopDepth(op) >= kLongDepth;
 }
 
+llvm::SetVector<Attribute> labelsOf(Operation *op) {
+  llvm::SetVector<Attribute> labels;
+  op->walk([&](Operation *inner) { collectLabels(inner->getLoc(), labels); });
+  return labels;
+}
+
+/// Whether the loop's iterations are layers, and not rows of one op.
+bool isOverLayers(Operation *loop) {
+  llvm::SetVector<Attribute> labels;
+  collectLabels(loop->getLoc(), labels);
+  return labels.contains(layersLabel(loop->getContext()));
+}
+
 /// Rewrites one entry.
 class TeamWriter {
 public:
-  explicit TeamWriter(func::FuncOp function) : function(function), builder(function.getContext()) {}
+  TeamWriter(func::FuncOp function, StepMarks &marks)
+      : function(function), builder(function.getContext()), marks(marks) {
+    marks.enter(function);
+  }
 
   LogicalResult write() {
     if (!llvm::hasSingleElement(function.getBody()))
@@ -134,17 +152,38 @@ private:
   }
 
   LogicalResult writeShared(Operation *op) {
-    if (isKernelCall(op)) {
-      writeGuarded(op, [&](Block *body) { op->moveBefore(body, body->end()); });
+    if (auto call = dyn_cast<func::CallOp>(op); call && isKernelCall(op)) {
+      writeGuarded(op, [&](Block *body) {
+        mark(body, call.getCallee().rsplit('.').first, op);
+        op->moveBefore(body, body->end());
+      });
       return success();
     }
     if (!isa<scf::ForOp, scf::IfOp, scf::WhileOp>(op))
       return op->emitOpError("holds a kernel's call, expected scf.for, scf.if or scf.while");
+    if (!holdsKernelCall(op) && !isOverLayers(op))
+      return writeRows(op);
     for (Region &region : op->getRegions())
       for (Block &block : region)
         if (failed(writeBlock(block, nullptr)))
           return failure();
     return success();
+  }
+
+  /// A long loop of one op: a step, however many iterations it has.
+  LogicalResult writeRows(Operation *loop) {
+    builder.setInsertionPoint(loop);
+    marks.mark(builder, "", loop);
+    isMarked = true;
+    LogicalResult result = writeBlock(loop->getRegion(0).front(), nullptr);
+    isMarked = false;
+    return result;
+  }
+
+  void mark(Block *body, StringRef kernel, ArrayRef<Operation *> ops) {
+    builder.setInsertionPointToEnd(body);
+    if (!isMarked)
+      marks.mark(builder, kernel, ops);
   }
 
   /// if (status == 0) { fill; status |= barrier }, before `place`.
@@ -173,28 +212,64 @@ private:
   /// Makes member 0 do what of `segment` isn't free, just before `end`.
   LogicalResult writeRun(ArrayRef<Operation *> segment, Operation *end) {
     SetVector<Operation *> run = findRun(segment);
-    if (run.empty())
-      return success();
-    writeGuarded(end, [&](Block *body) {
-      builder.setInsertionPointToEnd(body);
-      Location loc = run.front()->getLoc();
-      Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
-      Value isFirst = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, function.getArgument(1), zero);
-      auto alone = builder.create<scf::IfOp>(loc, isFirst, /*withElseRegion=*/false);
-      alone->setAttr(kAloneAttr, builder.getUnitAttr());
-      for (Operation *op : run)
-        op->moveBefore(alone.thenBlock()->getTerminator());
-    });
-    return repeatForAll(run);
+    for (ArrayRef<Operation *> part : splitRun(run))
+      writeGuarded(end, [&](Block *body) { writeAlone(body, part); });
+    return run.empty() ? success() : repeatForAll(run);
+  }
+
+  void writeAlone(Block *body, ArrayRef<Operation *> part) {
+    mark(body, "", part);
+    Location loc = part.front()->getLoc();
+    Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
+    Value isFirst = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, function.getArgument(1), zero);
+    auto alone = builder.create<scf::IfOp>(loc, isFirst, /*withElseRegion=*/false);
+    alone->setAttr(kAloneAttr, builder.getUnitAttr());
+    for (Operation *op : part)
+      op->moveBefore(alone.thenBlock()->getTerminator());
+  }
+
+  /// What is left of one op of the program is a step of its own. Ops that need one another's values stay together; so
+  /// do all of a run of very many ops, whose barriers would be felt.
+  SmallVector<SmallVector<Operation *>> splitRun(const SetVector<Operation *> &run) const {
+    constexpr size_t kMostParts = 64;
+    SmallVector<SmallVector<Operation *>> parts;
+    llvm::DenseMap<Operation *, size_t> partOf;
+    llvm::SetVector<Attribute> current;
+    for (Operation *op : run) {
+      llvm::SetVector<Attribute> labels = isMarked ? current : labelsOf(op);
+      if (parts.empty() || (!labels.empty() && !current.empty() && labels.getArrayRef() != current.getArrayRef()))
+        parts.emplace_back();
+      if (!labels.empty())
+        current = labels;
+      size_t place = parts.size() - 1;
+      for (Value value : usedBy(op))
+        if (auto maker = partOf.find(value.getDefiningOp()); maker != partOf.end())
+          place = std::min(place, maker->second);
+      for (size_t later = place + 1; later < parts.size(); ++later) {
+        for (Operation *joined : parts[later])
+          partOf[joined] = place;
+        parts[place].append(parts[later]);
+      }
+      parts.resize(place + 1);
+      parts[place].push_back(op);
+      partOf[op] = place;
+    }
+    if (parts.size() > kMostParts)
+      return {SmallVector<Operation *>(run.getArrayRef())};
+    return parts;
+  }
+
+  static SetVector<Value> usedBy(Operation *op) {
+    SetVector<Value> used;
+    getUsedValuesDefinedAbove(op->getRegions(), used);
+    used.insert(op->operand_begin(), op->operand_end());
+    return used;
   }
 
   static SetVector<Operation *> findRun(ArrayRef<Operation *> segment) {
     SetVector<Operation *> run;
     for (Operation *op : segment) {
-      SetVector<Value> captured;
-      getUsedValuesDefinedAbove(op->getRegions(), captured);
-      captured.insert(op->operand_begin(), op->operand_end());
-      if (!isFree(op) || llvm::any_of(captured, [&](Value value) { return run.contains(value.getDefiningOp()); }))
+      if (!isFree(op) || llvm::any_of(usedBy(op), [&](Value value) { return run.contains(value.getDefiningOp()); }))
         run.insert(op);
     }
     return run;
@@ -244,20 +319,25 @@ private:
 
   func::FuncOp function;
   OpBuilder builder;
+  StepMarks &marks;
   Value status;
+  bool isMarked = false; ///< what is written is part of a step that has begun
 };
 
 /// Lets a team run an entry together.
 ///
 /// Every member runs the whole function. Calls of kernels are made by all; the runs of other code between them are made
-/// by member 0; arithmetic on the call's numbers, and views, by all. A barrier follows each of the two. A member keeps
-/// the barriers' answers, which are the same for all: once one is not KV_OK, nothing more is run, and the function
-/// returns it. So that this is soon, an outermost loop of three or more levels counts as shared even where it calls no
-/// kernel: each of its iterations ends with a barrier.
+/// by member 0, one op of the program after the other; arithmetic on the call's numbers, and views, by all. A barrier
+/// follows each of these. A member keeps the barriers' answers, which are the same for all: once one is not KV_OK,
+/// nothing more is run, and the function returns it. So that this is soon, an outermost loop of three or more levels
+/// counts as shared even where it calls no kernel: each of its iterations ends with a barrier.
 ///
 ///     call @k(...)                       if (status == 0) { call @k(...); status |= barrier }
 ///     linalg.generic ...            =>   if (status == 0) { if (member == 0) { linalg.generic ... }; status |= barrier
 ///     }
+///
+/// Before it does what is labelled (labels.h) a member says so in its cell at the beginning of scratch; `kvasir.steps`
+/// on the module are the steps (step_marks.h).
 ///
 /// A late kv.require becomes a number that member 0 keeps and returns; `kvasir.refusals` on the function are the messages.
 ///
@@ -272,9 +352,12 @@ struct ShareAmongTeam : PassWrapper<ShareAmongTeam, OperationPass<ModuleOp>> {
     registry.insert<arith::ArithDialect, LLVM::LLVMDialect, memref::MemRefDialect, scf::SCFDialect>();
   }
   void runOnOperation() override {
+    StepMarks marks(&getContext());
     for (auto function : getOperation().getOps<func::FuncOp>())
-      if (isEntry(function) && failed(TeamWriter(function).write()))
+      if (isEntry(function) && failed(TeamWriter(function, marks).write()))
         return signalPassFailure();
+    if (!marks.steps().empty())
+      getOperation()->setAttr(kStepsAttr, marks.steps());
   }
 };
 } // namespace

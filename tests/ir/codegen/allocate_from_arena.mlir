@@ -11,8 +11,11 @@
 // CHECK:   memref.view [[ARENA]][%c128][] : memref<?xi8> to memref<5xf32>
 // CHECK: memref.view [[ARENA]][%c64][] : memref<?xi8> to memref<17xf32>
 // CHECK-LABEL: func.func @stack.scratch
-// CHECK-NEXT: %c192 = arith.constant 192 : index
-// CHECK-NEXT: return %c192
+// CHECK-DAG: %c192 = arith.constant 192 : index
+// CHECK-DAG: [[CELL:%.*]] = arith.constant 128 : index
+// CHECK: [[CELLS:%.*]] = arith.muli %arg1, [[CELL]] : index
+// CHECK-NEXT: [[BYTES:%.*]] = arith.addi [[CELLS]], %c192 : index
+// CHECK-NEXT: return [[BYTES]]
 func.func @stack(%call: !llvm.ptr, %member: index, %members: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
