@@ -36,8 +36,8 @@ Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin) {
     if (const Status whole = file->stillWhole(); !whole)
       throw Error(KV_BAD_FILE, whole.message());
   };
-  return {&plugin->table(), plugin->description(), plugin->weights().data(),        plugin,
-          requireWhole,     identityOf(plugin->file()), plugin->services().data()};
+  return {&plugin->table(), plugin->description(),      plugin->weights().data(),  plugin,
+          requireWhole,     identityOf(plugin->file()), plugin->services().data(), plugin->variantName()};
 }
 
 ModelOptions modelOptionsFrom(const kvasir_model_options *given) {

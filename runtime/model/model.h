@@ -38,6 +38,7 @@ struct Program {
   std::function<void()> requireWhole = nullptr; ///< throws if the weights can't be read any more; may be empty
   Identity identity = {};
   const void *const *services = nullptr; ///< kv_call.services; the owner's
+  std::string variant = {};              ///< the description's that runs; "any" where it lists none
 };
 
 struct ModelOptions {
@@ -56,6 +57,7 @@ public:
   const uint8_t *weights() const { return program.weights; }
   const void *const *services() const { return program.services; }
   const Identity &identity() const { return program.identity; }
+  const std::string &variant() const { return program.variant; }
   const std::shared_ptr<const Slots> &slots() const { return allSlots; }
 
   /// The most tokens of one state: the model's context, or where it states none, as many as a position can number; and

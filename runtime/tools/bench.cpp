@@ -2,7 +2,7 @@
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
-#include "runtime/tools/limits.h"
+#include "runtime/tools/machine.h"
 #include "runtime/tools/output.h"
 #include "runtime/tools/prompt.h"
 #include "runtime/tools/work.h"
@@ -10,7 +10,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -33,37 +32,6 @@ struct Test {
   uint64_t tokens, depth, batch;
 };
 
-/// What the machine reaches with one number of threads.
-struct Limits {
-  uint32_t threads = 0;
-  double readBytesPerSecond = 0, barrierNs = 0;
-  std::array<double, kNumArithmetics> opsPerSecond = {}; ///< 0 for what the model does not compute in
-  std::string instructions;                              ///< of most ops of a prompt, and how many a second
-  double mostOpsPerSecond = 0;
-};
-
-Limits measureLimits(const std::string &path, const Work &work, uint32_t threads) {
-  runtime::Team team(threads);
-  const MappedFile weights(path, work.weightsOffset, work.weightsBytes);
-  Limits limits;
-  limits.threads = team.size();
-  if (!weights.bytes().empty())
-    limits.readBytesPerSecond = static_cast<double>(weights.bytes().size()) / readSeconds(team, weights.bytes(), 9);
-  const size_t most = std::ranges::max_element(work.tokenOps) - work.tokenOps.begin();
-  for (size_t i = 0; i < kNumArithmetics; ++i) {
-    if (work.tokenOps[i] + work.headOps[i] == 0 && i != most)
-      continue;
-    const Peak peak = peakArithmetic(team, static_cast<Arithmetic>(i));
-    limits.opsPerSecond[i] = peak.opsPerSecond;
-    if (i != most)
-      continue;
-    limits.instructions = peak.instructions;
-    limits.mostOpsPerSecond = peak.opsPerSecond;
-  }
-  limits.barrierNs = barrierNanoseconds(team);
-  return limits;
-}
-
 /// Tokens/s that no program with these weights and rows can pass: the slower of reading once and computing all.
 double limitOf(const Test &test, const Work &work, const Limits &limits) {
   const double tokens = static_cast<double>(test.batch * (test.isPrefill ? test.tokens : 1));
@@ -81,16 +49,6 @@ double limitOf(const Test &test, const Work &work, const Limits &limits) {
   return slower > 0 ? tokens / slower : 0;
 }
 
-/// Ids without meaning; speed does not depend on them. The last eighth is left out: control tokens are often there.
-std::vector<int32_t> benchIds(uint64_t count, uint64_t vocabulary) {
-  vocabulary -= vocabulary / 8;
-  std::vector<int32_t> ids(count);
-  uint32_t random = 1;
-  for (int32_t &id : ids)
-    id = static_cast<int32_t>((random = random * 1664525 + 1013904223) % vocabulary);
-  return ids;
-}
-
 /// Runs a test once; seconds.
 class Runner {
 public:
@@ -104,8 +62,8 @@ public:
     for (State &state : states)
       state.reset();
     if (test.depth > 0)
-      append(benchIds(test.depth, vocabulary), Wanted::none);
-    const auto ids = benchIds(test.tokens, vocabulary);
+      append(madeUpIds(test.depth, vocabulary), Wanted::none);
+    const auto ids = madeUpIds(test.tokens, vocabulary);
     const auto begin = Clock::now();
     if (test.isPrefill)
       append(ids, Wanted::last);
@@ -164,26 +122,8 @@ std::vector<Test> makeTests(const BenchOptions &options) {
   return tests;
 }
 
-std::string processorName() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name"))
-      return line.substr(std::min(line.find(": ") + 2, line.size()));
-  return "unknown";
-}
-
-Json limitsJson(const Limits &limits) {
-  return {{"threads", limits.threads},
-          {"read_gb_per_s", limits.readBytesPerSecond / 1e9},
-          {"gops_per_s", limits.mostOpsPerSecond / 1e9},
-          {"arithmetic", limits.instructions},
-          {"barrier_ns", limits.barrierNs}};
-}
-
 void printLimits(const Limits &limits) {
-  printNow(std::to_string(limits.threads) + " threads: read " + fixedText(limits.readBytesPerSecond / 1e9, 1) +
-           " GB/s, " + limits.instructions + " " + fixedText(limits.mostOpsPerSecond / 1e9, 0) + " Gop/s, barrier " +
-           fixedText(limits.barrierNs, 0) + " ns\n" + "  test     tokens  depth  batch   tokens/s      limit  share\n");
+  printNow(limitsText(limits) + "\n  test     tokens  depth  batch   tokens/s      limit  share\n");
 }
 
 void printResult(const Json &result) {

@@ -16,6 +16,7 @@ void addDiff(CLI::App &program, int &exitCode);
 void addInspect(CLI::App &program, int &exitCode);
 void addLogits(CLI::App &program, int &exitCode);
 void addPlan(CLI::App &program, int &exitCode);
+void addProfile(CLI::App &program, int &exitCode);
 void addRun(CLI::App &program, int &exitCode);
 void addTokenize(CLI::App &program, int &exitCode);
 

@@ -65,6 +65,7 @@ int main(int argc, char **argv) {
   addInspect(program, exitCode);
   addLogits(program, exitCode);
   addPlan(program, exitCode);
+  addProfile(program, exitCode);
   addRun(program, exitCode);
   addTokenize(program, exitCode);
   return runProgram(program, argc, argv, exitCode);

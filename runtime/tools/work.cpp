@@ -54,9 +54,10 @@ Work readWork(const std::string &path) {
     const bool isLookedUp = hasHead && tensor.name == kEmbedding;
     const bool isHead = tensor.name == kHead || (!hasHead && tensor.name == kEmbedding);
     work.stepBytes += isLookedUp ? 0 : tensor.layers * tensor.sizeBytes;
-    const uint64_t ops = 2 * tensor.layers * matrixElements(tensor);
+    const TensorWork one{tensor.sizeBytes, 2 * matrixElements(tensor), arithmeticOf(tensor, activations)};
     Ops &of = isHead ? work.headOps : work.tokenOps;
-    of[static_cast<size_t>(arithmeticOf(tensor, activations))] += isLookedUp ? 0 : ops;
+    of[static_cast<size_t>(one.arithmetic)] += isLookedUp ? 0 : tensor.layers * one.ops;
+    work.tensors.emplace(tensor.name, one);
   }
   for (const SlotDescription &slot : file->description().slots)
     if (slot.kind == SlotKind::cache)

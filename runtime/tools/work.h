@@ -7,6 +7,8 @@
 #include "runtime/tools/limits.h"
 
 #include <array>
+#include <map>
+#include <string>
 
 namespace kvasir::tools {
 
@@ -14,12 +16,19 @@ namespace kvasir::tools {
 /// in bf16, others in f32.
 using Ops = std::array<uint64_t, kNumArithmetics>;
 
+/// One layer of a tensor, for one row that meets it.
+struct TensorWork {
+  uint64_t bytes = 0, ops = 0;
+  Arithmetic arithmetic = Arithmetic::f32;
+};
+
 struct Work {
   uint64_t weightsOffset = 0, weightsBytes = 0; ///< in the file
   uint64_t stepBytes = 0;                       ///< of weights that one call reads, whatever the number of its tokens
   Ops tokenOps = {};                            ///< of one token of a prompt: the matrices but the head
   Ops headOps = {};                             ///< of one wanted token more
   uint64_t stateBytesPerRow = 0;                ///< of all caches and layers
+  std::map<std::string, TensorWork> tensors;    ///< by name, families once
 };
 
 /// Throws Failed if the file can't be read.

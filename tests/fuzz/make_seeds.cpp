@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the fuzzers begin with: small right inputs of every kind, one folder a fuzzer.
 // usage: make_seeds FOLDER PLUGIN.kvasir...
+#include "plugins/steps.h"
 #include "plugins/tensors.h"
 #include "plugins/writer.h"
 #include "runtime/state_file/saved_state.h"
@@ -89,6 +90,14 @@ void seedGraphs(Seeds seeds) {
        "yield": [5], "out": [6]}], "outputs": [6]}]})");
 }
 
+void seedSteps(Seeds seeds) {
+  StepTable table;
+  table.ops = {{"lm.linear", "blk.{layer}.attn_q", StepRows::tokens, {"blk.{}.attn_q.weight"}},
+               {"kv.attend", "blk.29.attention", StepRows::wanted, {}, "k", "v", 9, 4096}};
+  table.variants = {{"avx2", {{"cpu.qkv", {0}}, {"cpu.attend", {1}}}}, {"any", {{"", {0, 1}}}}};
+  seeds.add(stepsToJson(table));
+}
+
 void seedVocabularies(Seeds seeds) {
   for (const Vocabulary &vocabulary : {byteLevelVocabulary(), sentencePieceVocabulary()})
     seeds.add(orThrow(serialise(vocabulary)));
@@ -133,6 +142,7 @@ int main(int argc, char **argv) try {
   Seeds(root, "gguf").add(ggufFile());
   seedStates({root, "kvstate"});
   seedPlugins({root, "plugin"}, {argv + 2, argv + argc});
+  seedSteps({root, "steps"});
   seedTexts({root, "text"});
   seedVocabularies({root, "vocabulary"});
 } catch (const std::exception &error) {

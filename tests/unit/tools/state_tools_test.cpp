@@ -130,8 +130,8 @@ TEST_CASE("plan says bytes of weights, slots and scratch") {
   CHECK(json["weights_bytes"] == 3 << 20);
   CHECK(json["slots"][0]["name"] == "k");
   CHECK(json["slots"][0]["bytes"] == 262144); // 12 blocks of 4 KB come at once
-  CHECK(json["prefill_scratch_bytes"] == 50 * 8 + 64);
-  CHECK(json["decode_scratch_bytes"] == 3 * 8 + 64);
+  CHECK(json["prefill_scratch_bytes"] == 50 * 8 + 128);
+  CHECK(json["decode_scratch_bytes"] == 3 * 8 + 128);
   CHECK(run("$KVASIR plan $TOY -c 500 -b 3").out.find("3 sequences of 500 tokens\n  weights") == 0);
   CHECK(run("$KVASIR plan $TOY -c 5000").err.find("kvasir: 1 sequences of 5000 tokens: ") == 0);
 }

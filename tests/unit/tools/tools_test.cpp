@@ -74,13 +74,15 @@ TEST_CASE("what goes wrong is one clear line") {
 
 TEST_CASE("wrong usage") {
   checkRefusal("$KVASIR", 2, "kvasir: A subcommand is required");
-  checkRefusal("$KVASIR foo", 2, "kvasir: there is no command 'foo'; there are audit bench diff inspect logits plan run tokenize");
+  checkRefusal("$KVASIR foo", 2,
+               "kvasir: there is no command 'foo'; there are audit bench diff inspect logits plan profile run tokenize");
   checkRefusal("$KVASIR run $TOY", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY -p a --ids 1", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY --ids 1,x", 2,
                "kvasir: run: --ids takes whole numbers from 0 to 2147483647, separated by commas; found 'x'");
   CHECK(run("$KVASIR run $TOY -p a --nonsense").exitCode == 2);
-  for (const char *command : {"", "audit ", "run ", "tokenize ", "logits ", "inspect ", "bench ", "plan ", "diff "}) {
+  for (const char *command :
+       {"", "audit ", "run ", "tokenize ", "logits ", "inspect ", "bench ", "plan ", "profile ", "diff "}) {
     const Ran help = run(std::string("$KVASIR ") + command + "--help");
     CHECK(help.exitCode == 0);
     CHECK(help.out.find("Usage:") != std::string::npos);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Seals the toy plugin as the compiler would: with a vocabulary, a table of tensors and weights.
+// Seals the toy plugin as the compiler would: with a vocabulary, tables of tensors and steps, and weights.
 // usage: seal_toy toy_plugin.kvasir out.kvasir
+#include "plugins/steps.h"
 #include "plugins/tensors.h"
 #include "plugins/vocabulary.h"
 #include "plugins/writer.h"
@@ -39,6 +40,16 @@ std::vector<WeightTensor> toyTensors() {
           {"output.weight", "1024x512, codes = f32", 1, third, 2 * third, 2 * third, {}}};
 }
 
+StepTable toySteps() {
+  StepTable table;
+  table.ops = {{"kv.append", "blk.{layer}.append_k"},
+               {"kv.append", "blk.{layer}.append_v"},
+               {"kv.attend", "attention", StepRows::wanted, {}, "k", "v", 1, 0},
+               {"lm.linear", "output", StepRows::wanted, {"output.weight"}}};
+  table.variants = {{"any", {{"", {0, 1}}, {"toy.logits", {2, 3}}}}};
+  return table;
+}
+
 template <typename T> T orExit(Result<T> result) {
   if (!result) {
     std::fprintf(stderr, "seal_toy: %s\n", result.message().c_str());
@@ -54,8 +65,9 @@ int main(int argc, char **argv) {
     return 2;
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<uint8_t> image{std::istreambuf_iterator<char>(file), {}};
-  const std::string table = tensorsToJson(toyTensors());
+  const std::string table = tensorsToJson(toyTensors()), steps = stepsToJson(toySteps());
   const std::vector<Section> sections = {{"tensors", {table.begin(), table.end()}},
+                                         {"steps", {steps.begin(), steps.end()}},
                                          {"tokenizer", orExit(serialise(toyVocabulary()))}};
   const auto writer = orExit(ArtefactWriter::begin(argv[2], image, sections, kWeightsBytes));
   orExit(writer->finish());

@@ -36,7 +36,7 @@ static uint16_t bf16_of(float value) {
 
 static kv_status prepare(const kv_plugin *plugin, const kv_call *call, kv_plan *plan) {
   (void)plugin;
-  plan->scratch_bytes = call->num_tokens * 8 + call->team->members * 64;
+  plan->scratch_bytes = call->num_tokens * 8 + call->team->members * 128;
   for (uint64_t b = 0; b < call->num_sequences; ++b) {
     kv_rows rows = {call->starts[b], call->starts[b] + call->counts[b]};
     if (call->function == TOY_READ)
@@ -98,6 +98,13 @@ static kv_status obey(const kv_call *call, const int32_t *ids, uint32_t member) 
   return KV_OK;
 }
 
+/* As compiled code says what it does: the step's number and a count, at the beginning of the member's scratch. */
+static void begin_step(const kv_call *call, uint32_t member, uint32_t step) {
+  volatile uint32_t *cell = (volatile uint32_t *)(call->scratch + member * 128);
+  cell[0] = step;
+  cell[1] += 1;
+}
+
 static kv_status execute(const kv_plugin *plugin, const kv_call *call, uint32_t member) {
   (void)plugin;
   const uint32_t members = call->team->members;
@@ -107,8 +114,9 @@ static kv_status execute(const kv_plugin *plugin, const kv_call *call, uint32_t 
     return KV_OK;
   }
   const int32_t *ids = call->inputs[0].bytes;
-  for (int i = 0; i < 64; ++i)
-    ((volatile uint8_t *)call->scratch)[member * 64 + i] = 0xab;
+  for (int i = 8; i < 128; ++i)
+    ((volatile uint8_t *)call->scratch)[member * 128 + i] = 0xab;
+  begin_step(call, member, TOY_APPENDS);
   for (uint64_t layer = member; layer < LAYERS; layer += members)
     write_layer(call, ids, layer);
   if (member == 0)
@@ -118,6 +126,7 @@ static kv_status execute(const kv_plugin *plugin, const kv_call *call, uint32_t 
     status = obey(call, ids, member);
   if (status != KV_OK)
     return status;
+  begin_step(call, member, TOY_LOGITS);
   for (uint64_t w = member; w < call->num_wanted; w += members)
     write_logits(call, w);
   return call->team->barrier(call->team, member);

@@ -18,6 +18,9 @@ enum { TOY_FORWARD = 0, TOY_DECLARES_LESS = 1, TOY_READ = 2 };
  * rows, and wait at barriers until it is cancelled. */
 enum { TOY_ENDS = 59, TOY_FAILS = 60, TOY_WAITS = 61, TOY_HALF_CHARACTER = 62, TOY_END = 63 };
 
+/* What members say they are about to do (plugins/steps.h). */
+enum { TOY_APPENDS = 1, TOY_LOGITS = 2, TOY_STEPS = 2 };
+
 /* clang-format off */
 #define TOY_DESCRIPTION \
   "{\"format\": 1," \
