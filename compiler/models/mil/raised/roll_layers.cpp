@@ -259,6 +259,11 @@ void rollLayers(func::FuncOp function, ArrayRef<Operation *> attentions, Package
       spreadOffsets(insert);
   }
   share(function);
+  DenseSet<Operation *> left;
+  for (Operation &op : function.front())
+    left.insert(&op);
+  if (!llvm::all_of(attentions, [&](Operation *op) { return left.contains(op); })) // two that are the same became one
+    return;
   if (const std::optional<RepeatedLayers> layers = findRepeatedLayers(attentions))
     LayerRoller(function, *layers, weights).roll();
 }
