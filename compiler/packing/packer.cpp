@@ -144,7 +144,8 @@ Result<SourceTensor> findMember(const PackedWeight &weight, const WeightSource &
   return tensor;
 }
 
-void packRows(const Tile &tile, const SourceTensor &tensor, const Segment &segment, uint64_t firstBit, uint8_t *bytes) {
+Status packRows(const Tile &tile, const SourceTensor &tensor, const Segment &segment, uint64_t firstBit,
+                uint8_t *bytes) {
   const PackedWeight &weight = *tile.packing->weight;
   WeightRow read(tensor.form, tensor.columns), row(weight.form, weight.columns);
   bool same = tensor.form == weight.form;
@@ -153,8 +154,10 @@ void packRows(const Tile &tile, const SourceTensor &tensor, const Segment &segme
     if (!same)
       convertRow(read, row);
     for (const PlaneWriter *plane : segment.planes)
-      plane->write(row, bytes, plane->rowBit(r) - firstBit);
+      if (Status status = plane->write(row, bytes, plane->rowBit(r) - firstBit); !status)
+        return Failure{"row " + std::to_string(r) + " of tensor " + std::string(tensor.name) + " " + status.message()};
   }
+  return Done{};
 }
 
 Status packTile(const Tile &tile, const WeightSource &source, const WriteBytes &write) {
@@ -168,7 +171,8 @@ Status packTile(const Tile &tile, const WeightSource &source, const WriteBytes &
     uint64_t begin = segment.beginBytes + firstPanel * segment.strideBytes;
     uint64_t size = endBytes(segment, endPanel - firstPanel) - segment.beginBytes;
     std::vector<uint8_t> bytes(size + 1); // one more for codes that reach over their last byte
-    packRows(tile, *tensor, segment, begin * 8, bytes.data());
+    if (Status status = packRows(tile, *tensor, segment, begin * 8, bytes.data()); !status)
+      return status;
     Status status = write(weight.offsetBytes + tile.layer * weight.strideBytes + begin, std::span(bytes).first(size));
     if (!status)
       return status;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/packing/plane_writer.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace kvasir {
@@ -88,19 +89,20 @@ Result<PlaneWriter> PlaneWriter::make(const Plane &plane, const WeightForm &form
 
 uint64_t PlaneWriter::rowBit(uint64_t row) const { return plane.offsetBits + bitOfDigits(rowDigits, row); }
 
-void PlaneWriter::write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
+Status PlaneWriter::write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
   switch (plane.role) {
   case PlaneRole::value: return writeValues(row, bytes, bit);
   case PlaneRole::scale: return writeFloats(form.scale, row.scales(), form.group / columnStep, bytes, bit);
   case PlaneRole::min:
     if (form.min)
-      writeFloats(*form.min, row.mins(), form.group / columnStep, bytes, bit);
-    return;
+      return writeFloats(*form.min, row.mins(), form.group / columnStep, bytes, bit);
+    break;
   case PlaneRole::code:
     if (isFloat(form.codes))
       return writeFloats(form.codes, row.codes(), 1, bytes, bit);
-    return writeCodes(row, bytes, bit);
+    writeCodes(row, bytes, bit);
   }
+  return Done{};
 }
 
 void PlaneWriter::writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
@@ -129,26 +131,40 @@ void PlaneWriter::writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit)
   }
 }
 
-void PlaneWriter::writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes,
-                              uint64_t bit) const {
+bool PlaneWriter::store(float value, uint8_t *at) const {
+  setFloatAt(plane.element, at, 0, value);
+  return !std::isinf(floatAt(plane.element, at, 0)) || std::isinf(value);
+}
+
+Failure PlaneWriter::tooLarge(float value) const {
+  return Failure{std::string("has the ") + roleName(plane.role) + " " + std::to_string(value) + ", too large for " +
+                 elementName(plane.element) +
+                 ", in which this backend keeps it; compile with activations that are not rounded (--activations exact)"};
+}
+
+Status PlaneWriter::writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes,
+                                uint64_t bit) const {
   uint64_t size = elementBits(plane.element) / 8;
   for (size_t i = 0; i < columnBits.size(); ++i) {
     uint8_t *at = bytes + ((bit + columnBits[i]) >> 3);
     if (from == plane.element)
       std::memcpy(at, elements + i / perElement * size, size);
-    else
-      setFloatAt(plane.element, at, 0, floatAt(from, elements, i / perElement));
+    else if (float value = floatAt(from, elements, i / perElement); !store(value, at))
+      return tooLarge(value);
   }
+  return Done{};
 }
 
-void PlaneWriter::writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
+Status PlaneWriter::writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
   if (form.codes == plane.element) // a float, without groups
     return writeFloats(form.codes, row.codes(), 1, bytes, bit);
   thread_local std::vector<float> values;
   values.resize(row.columns());
   dequantise(row, values.data());
   for (size_t i = 0; i < columnBits.size(); ++i)
-    setFloatAt(plane.element, bytes + ((bit + columnBits[i]) >> 3), 0, values[i]);
+    if (!store(values[i], bytes + ((bit + columnBits[i]) >> 3)))
+      return tooLarge(values[i]);
+  return Done{};
 }
 
 } // namespace kvasir

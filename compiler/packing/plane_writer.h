@@ -27,14 +27,17 @@ public:
   uint64_t rowBit(uint64_t row) const;
 
   /// Writes all elements of a row into zeroed bytes. `bit` is rowBit less what lies before `bytes`. Codes of five and
-  /// six bits touch the byte behind their last.
-  void write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+  /// six bits touch the byte behind their last. Errors: a finite number too large for the plane's type.
+  Status write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
 
 private:
   PlaneWriter() = default;
   void writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
-  void writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes, uint64_t bit) const;
-  void writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+  Status writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes, uint64_t bit) const;
+  Status writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
+  /// Rounds a number to the plane's type. False if it is too large for that.
+  bool store(float value, uint8_t *at) const;
+  Failure tooLarge(float value) const;
 
   Plane plane;
   WeightForm form;

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -38,6 +40,7 @@ public:
       byte = uint8_t(random() & 0x3b); // no f16 or f32 of these bytes is infinite or NaN
     tensors[name] = {store.find(name)->first, rows, columns, form, bytes, unpack};
   }
+  uint8_t *bytesOf(std::string_view name) { return store.find(name)->second.data(); }
   Result<SourceTensor> find(std::string_view name) const override {
     auto found = tensors.find(name);
     return found == tensors.end() ? Result<SourceTensor>(Failure{"there is no " + std::string(name)}) : found->second;
@@ -244,6 +247,32 @@ TEST_CASE("a layout that can't hold its weight is refused") {
         "w: a plane of codes in u4 can't hold weights in u5 in groups of 32, scale f16, zero 16");
   CHECK(message(kQ5_0, planes(16, 64, ElementType::u5)) == "the layout of w is smaller than the weight");
   CHECK(message(kF32, panels(32, 64)).find("can't hold weights in f32") != std::string::npos);
+}
+
+TEST_CASE("numbers that are too large for their plane are refused by tensor and row") {
+  RandomWeights source;
+  auto inRow = [](const uint8_t *block, WeightRow &row) {
+    float scales[2];
+    std::memcpy(scales, block, sizeof scales);
+    setFloatAt(ElementType::f32, row.scales(), 0, scales[0]);
+    setFloatAt(ElementType::f32, row.mins(), 0, scales[1]);
+  };
+  const WeightForm form{ElementType::u4, 32, ElementType::f32, ElementType::f32};
+  auto message = [&](float scale, float min) {
+    source.add("blk.0.w", 32, 32, form, 8, inRow);
+    std::memcpy(source.bytesOf("blk.0.w") + 7 * 8, std::array{scale, min}.data(), 8);
+    Status status = packWeights(
+        {{"blk.{}.w", 1, 32, 32, form, panels(32, 32)}}, source,
+        [](uint64_t, std::span<const uint8_t>) -> Status { return Done{}; }, [](uint64_t, uint64_t) {});
+    return status ? "" : status.message();
+  };
+  const std::string advice =
+      ", too large for f16, in which this backend keeps it; compile with activations that are not rounded "
+      "(--activations exact)";
+  CHECK(message(65504, -65519) == "");
+  CHECK(message(INFINITY, -INFINITY) == ""); // the file's own
+  CHECK(message(65520, 0) == "row 7 of tensor blk.0.w has the scale 65520.000000" + advice);
+  CHECK(message(1, -7e4f) == "row 7 of tensor blk.0.w has the min -70000.000000" + advice);
 }
 
 TEST_CASE("errors come out of the tasks") {
