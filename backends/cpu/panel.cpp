@@ -17,6 +17,34 @@ Value PanelBody::factors(Value block, ElementType element, int64_t atBytes, int6
   return code.bitcast(code.shl(bits, 16), floats());
 }
 
+std::pair<Value, int64_t> PanelBody::wordsOf(Value block, int64_t quad, int64_t vector) const {
+  int64_t j = isU4() ? quad % 4 : quad;
+  Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
+  return {word, isU4() && quad >= 4 ? 4 : 0};
+}
+
+Value PanelBody::codeOf(Value block, int64_t quad, int64_t bits, int64_t vector) const {
+  auto [word, first] = wordsOf(block, quad, vector);
+  if (weight.codes == ElementType::i8)
+    word = code.sar(code.shl(word, 24 - bits), 24);
+  else
+    word = code.andI(code.shr(word, first + bits), code.splat(isa.lanes, code.i32, isU4() ? 15 : 255));
+  return weight.zero ? code.subI(word, code.splat(isa.lanes, code.i32, weight.zero)) : word;
+}
+
+Value PanelBody::plainPairs(Value block, int64_t pair, int64_t vector) const {
+  return code.load(words(), code.at(block, (pair * kPanelRows + vector * isa.lanes) * 4));
+}
+
+Value PanelBody::columnOf(Value block, int64_t column, int64_t vector) const {
+  if (weight.isGrouped())
+    return code.toFloat(codeOf(block, column / 4, 8 * (column % 4), vector));
+  if (weight.codes != ElementType::bf16)
+    return factors(block, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
+  Value pairs = plainPairs(block, column / 2, vector);
+  return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
+}
+
 void PanelBody::prefetchStream(Value block, int64_t distance) const {
   if (isa.lanes == 16)
     prefetchAhead(block, distance);

@@ -19,8 +19,18 @@ struct PanelBody {
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
 
+  bool isU4() const { return weight.codes == ElementType::u4; }
+
   /// The scales (or mins) of a register of rows, as f32.
   Value factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const;
+  /// The words that hold quad `quad` of columns, and how far up its first code lies.
+  std::pair<Value, int64_t> wordsOf(Value block, int64_t quad, int64_t vector) const;
+  /// The codes of a column, `bits` up from the first of its quad, less their zero, as i32.
+  Value codeOf(Value block, int64_t quad, int64_t bits, int64_t vector) const;
+  /// Pair `pair` of columns of bf16 weights, the even one low.
+  Value plainPairs(Value block, int64_t pair, int64_t vector) const;
+  /// A column of weights as f32: as they are, or their codes less their zero.
+  Value columnOf(Value block, int64_t column, int64_t vector) const;
   /// Fetches the block `distance` blocks ahead.
   void prefetchAhead(Value block, int64_t distance) const;
   /// The same for one row, which streams through the weights: the AVX2 code leaves that to the machine, whose own

@@ -29,36 +29,7 @@ struct FloatPanel : PanelBody {
   Value weightOf(Value block, int64_t step, int64_t vector) const {
     if (isPaired)
       return weight.isGrouped() ? codePairs(block, step, vector) : plainPairs(block, step, vector);
-    int64_t column = step / 4 * 4 + order()[step % 4];
-    if (weight.isGrouped())
-      return code.toFloat(codeOf(block, column / 4, 8 * (column % 4), vector));
-    if (weight.codes != ElementType::bf16)
-      return factors(block, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
-    Value pairs = plainPairs(block, column / 2, vector);
-    return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
-  }
-
-  Value plainPairs(Value block, int64_t pair, int64_t vector) const {
-    return code.load(words(), code.at(block, (pair * kPanelRows + vector * isa.lanes) * 4));
-  }
-
-  bool isU4() const { return weight.codes == ElementType::u4; }
-
-  /// The words that hold quad `quad` of columns, and how far up its first code lies.
-  std::pair<Value, int64_t> wordsOf(Value block, int64_t quad, int64_t vector) const {
-    int64_t j = isU4() ? quad % 4 : quad;
-    Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
-    return {word, isU4() && quad >= 4 ? 4 : 0};
-  }
-
-  /// The code `bits` up from the first of a quad, less its zero, as i32.
-  Value codeOf(Value block, int64_t quad, int64_t bits, int64_t vector) const {
-    auto [word, first] = wordsOf(block, quad, vector);
-    if (weight.codes == ElementType::i8)
-      word = code.sar(code.shl(word, 24 - bits), 24);
-    else
-      word = code.andI(code.shr(word, first + bits), code.splat(isa.lanes, code.i32, isU4() ? 15 : 255));
-    return weight.zero ? code.subI(word, code.splat(isa.lanes, code.i32, weight.zero)) : word;
+    return columnOf(block, step / 4 * 4 + order()[step % 4], vector);
   }
 
   /// Codes of up to 8 bits are exact in bf16: the columns (4q, 4q + 2) or (4q + 1, 4q + 3).

@@ -20,44 +20,15 @@ struct Unpacker {
 
   Type words() const { return code.vec(isa.lanes, code.i32); }
 
-  /// Scales (or mins) of a register of rows.
-  Value factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const {
-    PanelBody body{code, isa, weight, isPaired, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}};
-    return body.factors(block, element, atBytes, vector);
-  }
-
-  bool isU4() const { return weight.codes == ElementType::u4; }
-
-  /// The code of a column, less its zero, as f32.
-  Value codeOf(Value block, int64_t column, int64_t vector) const {
-    int64_t quad = column / 4, line = isU4() ? quad % 4 : quad, bits = 8 * (column % 4) + (isU4() && quad >= 4 ? 4 : 0);
-    Value word = code.load(words(), code.at(block, weight.codesAt() + (line * kPanelRows + vector * isa.lanes) * 4));
-    if (weight.codes == ElementType::i8)
-      word = code.sar(code.shl(word, 24 - bits), 24);
-    else
-      word = code.andI(bits ? code.shr(word, bits) : word, code.splat(isa.lanes, code.i32, isU4() ? 15 : 255));
-    if (weight.zero)
-      word = code.subI(word, code.splat(isa.lanes, code.i32, weight.zero));
-    return code.toFloat(word);
-  }
-
-  Value plain(Value block, int64_t column, int64_t vector) const {
-    if (weight.codes != ElementType::bf16)
-      return factors(block, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
-    Value pairs = pairsOf(block, column / 2, vector);
-    return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
-  }
-
-  Value pairsOf(Value block, int64_t pair, int64_t vector) const {
-    return code.load(words(), code.at(block, (pair * kPanelRows + vector * isa.lanes) * 4));
-  }
+  /// What reads a block.
+  PanelBody body() const { return {code, isa, weight, isPaired, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
 
   /// A column of weights as f32, rounded if they are to be.
   Value weightOf(Value block, int64_t column, int64_t vector, ArrayRef<Value> scales, ArrayRef<Value> mins) const {
+    Value q = body().columnOf(block, column, vector);
     if (!weight.isGrouped())
-      return plain(block, column, vector);
+      return q;
     int64_t part = column / weight.group;
-    Value q = codeOf(block, column, vector);
     Value y = mins.empty() ? code.mulF(q, scales[part]) : code.fma(q, scales[part], mins[part]);
     return rounds ? roundToBf16(code, isa, y) : y;
   }
@@ -73,9 +44,9 @@ struct Unpacker {
     for (int64_t vector = 0; vector < kPanelRows / isa.lanes; ++vector) {
       SmallVector<Value> scales, mins;
       for (int64_t part = 0; part < weight.subgroups(); ++part) {
-        scales.push_back(factors(block, weight.scale, weight.scaleAt(part), vector));
+        scales.push_back(body().factors(block, weight.scale, weight.scaleAt(part), vector));
         if (weight.min)
-          mins.push_back(factors(block, *weight.min, weight.minAt(part), vector));
+          mins.push_back(body().factors(block, *weight.min, weight.minAt(part), vector));
       }
       int64_t lane = vector * isa.lanes;
       Value to = code.at(code.at(lane < 16 ? low : high, offset), lane % 16 * 4);
