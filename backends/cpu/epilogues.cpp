@@ -20,16 +20,21 @@ Value loadTile(Code &code, Type type, Tile tile, Value lane) {
   return code.mulF(y, vector ? code.splat(vector.getNumElements(), tile.unit) : tile.unit);
 }
 
-/// Runs `body` on the two halves of a panel's 32 columns: the lanes (with bias), their first column.
-void forHalves(const Kernel &kernel, const Linear &linear, Value column, Tile tile,
-               const std::function<void(Value, Value)> &body) {
-  Code &code = kernel.code;
-  Type lanes = code.vec(kLanes, code.f32);
-  for (int64_t half = 0; half < 2; ++half) {
-    Value at = code.add(column, half * kLanes), y = loadTile(code, lanes, tile, code.num(half * kLanes));
-    if (linear.bias)
-      y = code.addF(y, code.load(lanes, code.at(linear.bias, code.mul(at, 4))));
-    body(y, at);
+/// `lanes` columns of a row from `at` on, with bias; they lie at `lane` of a tile.
+Value loadBiased(Code &code, const Linear &linear, int64_t lanes, Tile tile, int64_t lane, Value at) {
+  Type type = code.vec(lanes, code.f32);
+  Value y = loadTile(code, type, tile, code.num(lane));
+  return linear.bias ? code.addF(y, code.load(type, code.at(linear.bias, code.mul(at, 4)))) : y;
+}
+
+/// Takes lanes, and the first's column.
+using TakeLanes = llvm::function_ref<void(Value y, Value at)>;
+
+/// Runs `take` on the two halves of a panel's 32 columns.
+void forHalves(const Kernel &kernel, const Linear &linear, Value column, Tile tile, TakeLanes take) {
+  for (int64_t half = 0; half < kPanelRows; half += kLanes) {
+    Value at = kernel.code.add(column, half);
+    take(loadBiased(kernel.code, linear, kLanes, tile, half, at), at);
   }
 }
 
@@ -70,8 +75,51 @@ Value rotate(const Kernel &kernel, const Rotation &rotation, int64_t width, Valu
   };
   if (rotation.lanes == width)
     return turned()[0];
-  return code.choose(
-      code.less(lane, code.num(rotation.lanes)), turned, [&] { return Values{y}; }, y.getType())[0];
+  return code.choose(code.less(lane, code.num(rotation.lanes)), turned, [&] { return Values{y}; }, y.getType())[0];
+}
+
+/// Cosines and sines of `lanes` pairs from the `pair`th on.
+std::pair<Value, Value> loadAngles(Code &code, const Rotation &rotation, Value row, int64_t pair, int64_t lanes) {
+  Value at = code.mul(code.add(code.mul(row, rotation.lanes), 2 * pair), 4);
+  Value angles = code.load(code.vec(2 * lanes, code.f32), code.at(rotation.angles, at));
+  SmallVector<int64_t> cosines, sines;
+  for (int64_t i = 0; i < lanes; ++i)
+    cosines.push_back(2 * i), sines.push_back(2 * i + 1);
+  return {code.shuffle(angles, angles, cosines), code.shuffle(angles, angles, sines)};
+}
+
+/// Runs `take` on the lanes of a head, which begins `first` lanes after `column`, the first of the tiles' columns.
+/// Lanes that are a pair lie R / 2 apart, maybe in other tiles.
+void forHead(const Kernel &kernel, const Linear &linear, const Rotation &rotation, int64_t width, Value row,
+             Value column, int64_t first, ArrayRef<Tile> tiles, TakeLanes take) {
+  Code &code = kernel.code;
+  int64_t half = rotation.lanes / 2, step = half % kLanes == 0 ? kLanes : kLanes / 2;
+  auto at = [&](int64_t lane) { return code.add(column, first + lane); };
+  auto load = [&](int64_t lane, int64_t lanes) {
+    int64_t place = first + lane;
+    return loadBiased(code, linear, lanes, tiles[place / kPanelRows], place % kPanelRows, at(lane));
+  };
+  for (int64_t lane = 0; lane < half; lane += step) {
+    auto [cosines, sines] = loadAngles(code, rotation, row, lane, step);
+    Value x = load(lane, step), y = load(half + lane, step);
+    Value minus = code.mulF(sines, code.splat(step, -1.0f));
+    take(code.fma(x, cosines, code.mulF(y, minus)), at(lane));
+    take(code.fma(y, cosines, code.mulF(x, sines)), at(half + lane));
+  }
+  for (int64_t lane = rotation.lanes; lane < width; lane += kLanes)
+    take(load(lane, kLanes), at(lane));
+}
+
+/// Runs `take` on the lanes of a row's tiles, turned; it may be given 8 or 16 at a time.
+void forTurned(const Kernel &kernel, const Linear &linear, const std::optional<Rotation> &rotation, int64_t width,
+               Value row, Value column, ArrayRef<Tile> tiles, TakeLanes take) {
+  if (rotation && rotation->isOfHalves) {
+    for (int64_t first = 0; first < int64_t(tiles.size()) * kPanelRows; first += width)
+      forHead(kernel, linear, *rotation, width, row, column, first, tiles, take);
+    return;
+  }
+  forHalves(kernel, linear, column, tiles[0],
+            [&](Value y, Value at) { take(rotation ? rotate(kernel, *rotation, width, row, at, y) : y, at); });
 }
 
 /// Where row `row` of the call goes: lane 0 of `head` in its block, and the token within the block.
@@ -119,48 +167,50 @@ void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Valu
 }
 
 void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Tile tile) {
-  forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
-    if (rotation)
-      y = rotate(kernel, *rotation, width, row, at, y);
-    kernel.code.store(y, elementOf(kernel.code, to, row, at));
-  });
+                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column,
+                      ArrayRef<Tile> tiles) {
+  forTurned(kernel, linear, rotation, width, row, column, tiles,
+            [&](Value y, Value at) { kernel.code.store(y, elementOf(kernel.code, to, row, at)); });
 }
+
+static int64_t lanesOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
 
 /// Lanes from `lane` on of a token's row, as f16.
 static void storeHalf(Code &code, const CacheRows &cache, Value base, Value token, Value lane, Value y) {
-  Value half = code.builder().create<arith::TruncFOp>(code.vec(kLanes, code.f16), y);
+  Value half = code.builder().create<arith::TruncFOp>(code.vec(lanesOf(y), code.f16), y);
   if (!cache.isKeys)
     return code.store(half, code.at(base, code.mul(code.add(code.mul(token, cache.width), lane), 2)), 2);
   Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
   Value first = code.at(tileBase, code.mul(code.add(code.mul(lane, kKeyTile), code.rem(token, kKeyTile)), 2));
-  for (int64_t i = 0; i < kLanes; ++i)
+  for (int64_t i = 0; i < lanesOf(y); ++i)
     code.store(code.extract(half, i), code.at(first, i * kKeyTile * 2), 2);
 }
 
-void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, Tile tile) {
+/// The same as bf16.
+static void storeBf16(const Kernel &kernel, const CacheRows &cache, Value base, Value token, Value lane, Value y) {
   Code &code = kernel.code;
-  forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
-    if (rotation)
-      y = rotate(kernel, *rotation, cache.width, row, at, y);
+  Value rounded = kernel.isa.toBf16(code, y);
+  if (cache.isKeys) {
+    Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
+    Value first = code.at(tileBase, code.add(code.mul(lane, kKeyTile * 2), code.mul(code.rem(token, kKeyTile), 4)));
+    Value pairs = code.bitcast(rounded, code.vec(lanesOf(y) / 2, code.i32));
+    for (int64_t pair = 0; pair < lanesOf(y) / 2; ++pair)
+      code.store(code.extract(pairs, pair), code.at(first, pair * kKeyTile * 4), 4);
+    return;
+  }
+  Value line = code.at(base, code.mul(code.div(token, 2), cache.width * 4));
+  Value first = code.at(line, code.add(code.mul(lane, 4), code.mul(code.rem(token, 2), 2)));
+  for (int64_t i = 0; i < lanesOf(y); ++i)
+    code.store(code.extract(rounded, i), code.at(first, i * 4), 2);
+}
+
+void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
+                const std::optional<Rotation> &rotation, Value row, Value column, ArrayRef<Tile> tiles) {
+  Code &code = kernel.code;
+  forTurned(kernel, linear, rotation, cache.width, row, column, tiles, [&](Value y, Value at) {
     Value lane = code.rem(at, cache.width);
     auto [base, token] = cacheRow(kernel, cache, row, code.div(at, cache.width));
-    if (cache.isHalf)
-      return storeHalf(code, cache, base, token, lane, y);
-    Value rounded = kernel.isa.toBf16(code, y);
-    if (cache.isKeys) {
-      Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
-      Value first = code.at(tileBase, code.add(code.mul(lane, kKeyTile * 2), code.mul(code.rem(token, kKeyTile), 4)));
-      Value pairs = code.bitcast(rounded, code.vec(kLanes / 2, code.i32));
-      for (int64_t pair = 0; pair < kLanes / 2; ++pair)
-        code.store(code.extract(pairs, pair), code.at(first, pair * kKeyTile * 4), 4);
-      return;
-    }
-    Value line = code.at(base, code.mul(code.div(token, 2), cache.width * 4));
-    Value first = code.at(line, code.add(code.mul(lane, 4), code.mul(code.rem(token, 2), 2)));
-    for (int64_t i = 0; i < kLanes; ++i)
-      code.store(code.extract(rounded, i), code.at(first, i * 4), 2);
+    cache.isHalf ? storeHalf(code, cache, base, token, lane, y) : storeBf16(kernel, cache, base, token, lane, y);
   });
 }
 

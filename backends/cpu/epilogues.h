@@ -5,6 +5,8 @@
 
 #include "backends/cpu/linears.h"
 
+#include <numeric>
+
 namespace kvasir::cpu {
 
 /// A matrix [M][N] f32 that rows go to.
@@ -13,11 +15,15 @@ struct Destination {
   int64_t columns;
 };
 
-/// Turns pairs of adjacent lanes by the angles [M][R / 2][2] of a row. R and D are multiples of 16.
+/// Turns pairs of lanes by the angles [M][R / 2][2] of a row. R and D are multiples of 16.
 struct Rotation {
   Value angles;
-  int64_t lanes; ///< R
+  int64_t lanes;           ///< R
+  bool isOfHalves = false; ///< lanes i and i + R / 2 are a pair, else lanes 2i and 2i + 1
 };
+
+/// How many panels are computed together where heads of `width` lanes are turned in halves: as few as hold whole heads.
+constexpr int64_t panelsOfHeads(int64_t width) { return std::lcm(width, kPanelRows) / kPanelRows; }
 
 /// One layer of a cache that rows are appended to.
 struct CacheRows {
@@ -38,11 +44,13 @@ void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination 
 /// result = silu(gate) * up
 void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up);
 
-/// Rotated rows of heads of `width` lanes; a null `to.base` when rows go to the cache.
+/// Rotated rows of heads of `width` lanes, to a matrix or to the cache. Takes one tile, or panelsOfHeads(width) of them
+/// where lanes are turned in halves.
 void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column, Tile tile);
+                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column,
+                      llvm::ArrayRef<Tile> tiles);
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, Tile tile);
+                const std::optional<Rotation> &rotation, Value row, Value column, llvm::ArrayRef<Tile> tiles);
 
 /// 2^x of each lane, x <= 127; below -126 it is the smallest normal number.
 Value emitExp2(Code &code, Value x);

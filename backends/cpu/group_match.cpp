@@ -56,7 +56,7 @@ std::optional<HeadRows> headRows(Value rows) {
   bool isWhole = width % 16 == 0 && cast<RankedTensorType>(heads.linear.getType()).getDimSize(1) % kPanelRows == 0;
   if (heads.rope) {
     int64_t lanes = 2 * cast<RankedTensorType>(heads.rope.getAngles().getType()).getDimSize(1);
-    isWhole &= lanes % 16 == 0 && heads.rope.getLanes() == lm::LaneOrder::adjacent;
+    isWhole &= lanes % 16 == 0;
   }
   return isWhole ? std::optional(heads) : std::nullopt;
 }

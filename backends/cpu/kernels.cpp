@@ -37,6 +37,20 @@ unsigned slotNumber(Operation *from, kv::SlotType slot) {
   return found;
 }
 
+/// Panels that hold whole heads, where these are turned in halves.
+int64_t panelsTogether(const HeadRows &heads) {
+  bool isOfHalves = heads.rope && lm::RopeOp(heads.rope).getLanes() == lm::LaneOrder::halves;
+  return isOfHalves ? panelsOfHeads(lastExtent(heads.rows())) : 1;
+}
+
+/// The tiles that the group's epilogues take at once.
+int64_t tilesOf(const GroupOps &ops) {
+  int64_t tiles = ops.gate ? 2 : 1;
+  for (const HeadRows &heads : ops.heads)
+    tiles = std::max(tiles, panelsTogether(heads));
+  return tiles;
+}
+
 /// A kernel in the making: the group's ops, and where their values are.
 class KernelWriter {
 public:
@@ -133,7 +147,8 @@ private:
     if (!heads.rope)
       return std::nullopt;
     Value angles = lm::RopeOp(heads.rope).getAngles();
-    return Rotation{code.addressOf(argumentOf(angles)), 2 * cast<RankedTensorType>(angles.getType()).getDimSize(1)};
+    return Rotation{code.addressOf(argumentOf(angles)), 2 * cast<RankedTensorType>(angles.getType()).getDimSize(1),
+                    lm::RopeOp(heads.rope).getLanes() == lm::LaneOrder::halves};
   }
 
   SmallVector<PanelSet> headSets() {
@@ -144,15 +159,19 @@ private:
       int64_t width = lastExtent(heads.rows());
       if (!heads.append) {
         Destination to{code.addressOf(resultAt(0)), of.rows};
-        sets.push_back({{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-                          emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles[0]);
-                        }});
+        sets.push_back({{of},
+                        [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+                          emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles);
+                        },
+                        panelsTogether(heads)});
         continue;
       }
       CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());
-      sets.push_back({{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-                        emitAppend(kernel, of, cache, rotation, row, column, tiles[0]);
-                      }});
+      sets.push_back({{of},
+                      [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+                        emitAppend(kernel, of, cache, rotation, row, column, tiles);
+                      },
+                      panelsTogether(heads)});
     }
     return sets;
   }
@@ -223,7 +242,7 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding want
     std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
     if (!format)
       return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");
-    scratch = linearScratch(*format, lastExtent(ops.input()), group.getKernel() == kGateUp ? 2 : 1, manyRows);
+    scratch = linearScratch(*format, lastExtent(ops.input()), tilesOf(ops), manyRows);
   }
   signature.scratch = {scratch.fixedBytes, scratch.bytesPerRow, scratch.bytesPerMember};
   signature.inPlace.assign(group.getNumResults(), -1);

@@ -38,7 +38,8 @@ struct Linears {
     return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
   }
   Value tile(Value own, int64_t index) const {
-    return code.at(own, aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * rowBlock(format) * kPanelRows * 4);
+    return code.at(own,
+                   aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * rowBlock(format) * kPanelRows * 4);
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
@@ -62,28 +63,25 @@ struct Linears {
     begin = code.select(isFew, code.num(0), begin);
     end = code.select(isFew, input.rows, end);
     code.loop(begin, end, 1, [&](Value row) { roundRow(row, activations); });
-    code.when(
-        isFew, [] {}, [&] { kernel.barrier(); });
+    code.when(isFew, [] {}, [&] { kernel.barrier(); });
     return activations;
   }
 
-  /// Runs `body` on this member's panels: the set and the panel's number in it.
-  void panels(const std::function<void(const PanelSet &, Value)> &body) const {
+  /// Runs `body` on this member's panels: the set and the unit's number in it.
+  void units(const std::function<void(const PanelSet &, Value)> &body) const {
     int64_t total = 0;
     for (const PanelSet &set : sets)
-      total += numPanels(set);
+      total += set.numPanels();
     auto [begin, end] = share(code.num(total));
     int64_t before = 0;
     for (const PanelSet &set : sets) {
-      Value most = code.num(numPanels(set)), zero = code.num(0);
-      Value first = code.min(code.max(code.sub(begin, code.num(before)), zero), most);
-      Value last = code.min(code.max(code.sub(end, code.num(before)), zero), most);
-      code.loop(first, last, 1, [&](Value panel) { body(set, panel); });
-      before += numPanels(set);
+      Value first = firstUnit(code, set, begin, before), last = firstUnit(code, set, end, before);
+      code.loop(first, last, 1, [&](Value unit) { body(set, unit); });
+      before += set.numPanels();
     }
   }
 
-  static int64_t numPanels(const PanelSet &set) { return (set.linears.front().rows + kPanelRows - 1) / kPanelRows; }
+  Value firstColumn(const PanelSet &set, Value unit) const { return code.mul(unit, set.together * kPanelRows); }
 
   /// What row `row` of the activations' `rows` leaves to be multiplied by.
   Value unitOf(Value activations, Value rows, Value row) const {
@@ -104,10 +102,11 @@ struct Linears {
     Value own = memberScratch();
     roundRow(code.num(0), own);
     Value unit = unitOf(own, code.num(1), code.num(0));
-    panels([&](const PanelSet &set, Value panel) {
+    units([&](const PanelSet &set, Value number) {
       SmallVector<Tile> tiles;
-      for (auto [index, linear] : llvm::enumerate(set.linears)) {
-        PanelCall call = panelCall(linear, panel);
+      for (int64_t index = 0; index < set.numTiles(); ++index) {
+        const Linear &linear = set.linearOf(index);
+        PanelCall call = panelCall(linear, set.panelOf(code, index, number));
         call.activations = own;
         call.firstRow = code.num(0);
         call.rows = call.count = code.num(1);
@@ -115,7 +114,7 @@ struct Linears {
         call.unpacked = unpacked(own);
         emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
       }
-      set.epilogue(code.num(0), code.mul(panel, kPanelRows), tiles);
+      set.epilogue(code.num(0), firstColumn(set, number), tiles);
     });
   }
 
@@ -124,9 +123,10 @@ struct Linears {
     Value activations = roundRows(own);
     code.loop(code.num(0), input.rows, rowBlock(format), [&](Value firstRow) {
       Value count = code.min(code.sub(input.rows, firstRow), code.num(rowBlock(format)));
-      panels([&](const PanelSet &set, Value panel) {
-        for (auto [index, linear] : llvm::enumerate(set.linears)) {
-          PanelCall call = panelCall(linear, panel);
+      units([&](const PanelSet &set, Value number) {
+        for (int64_t index = 0; index < set.numTiles(); ++index) {
+          const Linear &linear = set.linearOf(index);
+          PanelCall call = panelCall(linear, set.panelOf(code, index, number));
           call.activations = activations;
           call.firstRow = firstRow;
           call.rows = input.rows;
@@ -138,9 +138,9 @@ struct Linears {
         code.loop(code.num(0), count, 1, [&](Value row) {
           Value rowOfCall = code.add(firstRow, row), unit = unitOf(activations, input.rows, rowOfCall);
           SmallVector<Tile> tiles;
-          for (size_t index = 0; index < set.linears.size(); ++index)
+          for (int64_t index = 0; index < set.numTiles(); ++index)
             tiles.push_back({code.at(tile(own, index), code.mul(row, kPanelRows * 4)), unit});
-          set.epilogue(rowOfCall, code.mul(panel, kPanelRows), tiles);
+          set.epilogue(rowOfCall, firstColumn(set, number), tiles);
         });
       });
     });
@@ -151,10 +151,15 @@ struct Linears {
 
 void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 
+Value firstUnit(Code &code, const PanelSet &set, Value panel, int64_t before) {
+  Value own = code.max(code.sub(panel, code.num(before - set.together / 2)), code.num(0));
+  return code.min(code.div(own, set.together), code.num(set.numUnits()));
+}
+
 int64_t numTiles(ArrayRef<PanelSet> sets) {
-  size_t most = 0;
+  int64_t most = 0;
   for (const PanelSet &set : sets)
-    most = std::max(most, set.linears.size());
+    most = std::max(most, set.numTiles());
   return most;
 }
 

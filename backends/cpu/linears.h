@@ -49,8 +49,19 @@ struct Tile {
 /// Linears of equal N whose panels are computed together, and what becomes of them.
 struct PanelSet {
   SmallVector<Linear> linears;
-  /// Takes the columns from `column` on of row `row`, a tile for each linear.
+  /// Takes the columns from `column` on of row `row`: of each linear the tiles of as many panels as are computed
+  /// together.
   std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
+  int64_t together = 1; ///< panels of each linear, side by side; N / 32 is a multiple of it
+
+  int64_t numPanels() const { return (linears.front().rows + kPanelRows - 1) / kPanelRows; }
+  int64_t numUnits() const { return numPanels() / together; } ///< of panels that are computed together
+  int64_t numTiles() const { return int64_t(linears.size()) * together; }
+  const Linear &linearOf(int64_t tile) const { return linears[tile / together]; }
+  /// The panel of linearOf(tile) that the tile of unit `unit` is a row of.
+  Value panelOf(Code &code, int64_t tile, Value unit) const {
+    return code.add(code.mul(unit, together), tile % together);
+  }
 };
 
 /// Bytes of scratch that emitLinears needs, for linears that are computed `tiles` at a time.
@@ -78,7 +89,11 @@ public:
                     llvm::ArrayRef<PanelSet> sets) const = 0;
 };
 
-/// The most linears of a set.
+/// The unit of `set` that a share begins with (or the one before ends with) whose first panel is `panel`, of all sets'
+/// panels, of which `before` come before this set's.
+Value firstUnit(Code &code, const PanelSet &set, Value panel, int64_t before);
+
+/// The most tiles of a set.
 int64_t numTiles(llvm::ArrayRef<PanelSet> sets);
 
 void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,

@@ -35,10 +35,10 @@ struct Sizes {
   int64_t memberBytes() const { return ownRowBytes() + tiles * (panelBytes() + resultBytes()); }
 };
 
-/// A chunk of a set's columns, one panel of each of its linears wide.
+/// A chunk of a set's units: a panel of each of its tiles.
 struct Chunk {
   const PanelSet &set;
-  Value firstUnit, units; ///< of 32 columns
+  Value firstUnit, units; ///< of 32 columns a tile
 };
 
 struct Rows {
@@ -115,24 +115,19 @@ struct Rows {
   void chunks(const std::function<void(const Chunk &)> &body) const {
     int64_t total = 0, before = 0, widest = sizes.widest() / kPanelRows;
     for (const PanelSet &set : sets)
-      total += numUnits(set);
+      total += set.numPanels();
     auto [begin, end] = share(code.num(total));
     for (const PanelSet &set : sets) {
-      Value zero = code.num(0), most = code.num(numUnits(set));
-      Value first = code.min(code.max(code.sub(begin, code.num(before)), zero), most);
-      Value last = code.min(code.max(code.sub(end, code.num(before)), zero), most);
-      code.loop(first, last, widest, [&](Value unit) {
-        body({set, unit, code.min(code.sub(last, unit), code.num(widest))});
-      });
-      before += numUnits(set);
+      Value first = firstUnit(code, set, begin, before), last = firstUnit(code, set, end, before);
+      code.loop(first, last, widest,
+                [&](Value unit) { body({set, unit, code.min(code.sub(last, unit), code.num(widest))}); });
+      before += set.numPanels();
     }
   }
 
-  static int64_t numUnits(const PanelSet &set) { return (set.linears.front().rows + kPanelRows - 1) / kPanelRows; }
-
-  /// Fills the panel of linear `tile` of the chunk.
+  /// Fills the panel of the chunk's tiles `tile`.
   void unpack(const Chunk &chunk, int64_t tile) const {
-    const Linear &linear = chunk.set.linears[tile];
+    const Linear &linear = chunk.set.linearOf(tile);
     Value facts = call(offsetof(onednn_gemm_table, panel), code.ptr,
                        {element(), code.num(input.columns), code.mul(chunk.units, kPanelRows)});
     auto fact = [&](size_t at) { return code.load(code.i64, code.at(facts, int64_t(at)), 8); };
@@ -145,7 +140,8 @@ struct Rows {
     int64_t groups = input.columns / kBlockColumns;
     code.loop(code.num(0), chunk.units, 1, [&](Value unit) {
       UnpackCall call;
-      call.blocks = code.at(linear.blocks, code.mul(code.add(chunk.firstUnit, unit), groups * linear.format.blockBytes()));
+      Value panel = chunk.set.panelOf(code, tile, code.add(chunk.firstUnit, unit));
+      call.blocks = code.at(linear.blocks, code.mul(panel, groups * linear.format.blockBytes()));
       call.groups = code.num(groups);
       call.low = columnAt(code.mul(unit, kPanelRows));
       call.high = columnAt(code.add(code.mul(unit, kPanelRows), kPanelRows / 2));
@@ -166,22 +162,23 @@ struct Rows {
   }
 
   void emitChunk(const Chunk &chunk) const {
-    int64_t numLinears = chunk.set.linears.size();
+    int64_t numTiles = chunk.set.numTiles();
     Value columns = code.mul(chunk.units, kPanelRows);
-    for (int64_t tile = 0; tile < numLinears; ++tile)
+    for (int64_t tile = 0; tile < numTiles; ++tile)
       unpack(chunk, tile);
     rowBlocks([&](Value first, Value count) {
       Value activations = code.at(kernel.scratch, code.mul(first, sizes.rowBytes()));
-      for (int64_t tile = 0; tile < numLinears; ++tile)
+      for (int64_t tile = 0; tile < numTiles; ++tile)
         call(offsetof(onednn_gemm_table, multiply), {},
              {element(), code.num(input.columns), columns, count, activations, panel(tile), result(tile)});
       code.loop(code.num(0), count, 1, [&](Value row) {
         code.loop(code.num(0), chunk.units, 1, [&](Value unit) {
           Value at = code.mul(code.add(code.mul(row, columns), code.mul(unit, kPanelRows)), 4);
           SmallVector<Tile> tiles;
-          for (int64_t tile = 0; tile < numLinears; ++tile)
+          for (int64_t tile = 0; tile < numTiles; ++tile)
             tiles.push_back({code.at(result(tile), at), {}});
-          chunk.set.epilogue(code.add(first, row), code.mul(code.add(chunk.firstUnit, unit), kPanelRows), tiles);
+          Value column = code.mul(code.add(chunk.firstUnit, unit), chunk.set.together * kPanelRows);
+          chunk.set.epilogue(code.add(first, row), column, tiles);
         });
       });
     });

@@ -18,13 +18,28 @@ using E = ElementType;
 using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const void *const *pointers,
                       int64_t rows);
 
-constexpr int64_t K = 96, N = 64, kWidth = 32, kHeads = 2, kRows = 540, kBlocks = 4;
+constexpr int64_t K = 96, kRows = 540, kBlocks = 4;
+
+/// Heads side by side, and how their lanes are turned.
+struct Heads {
+  int64_t count, width, turned;
+  bool isOfHalves = false;
+
+  int64_t columns() const { return count * width; }
+  /// The lane that `lane` is turned with, and the place of their angle.
+  int64_t partner(int64_t lane) const {
+    return !isOfHalves ? lane ^ 1 : lane < turned / 2 ? lane + turned / 2 : lane - turned / 2;
+  }
+  int64_t angleOf(int64_t lane) const { return isOfHalves ? std::min(lane, partner(lane)) : lane / 2; }
+};
 
 /// What the kernel under test is given, by place in `pointers`.
 enum Pointer { kSource, kNorm, kFirst, kSecond, kBias, kAngles, kResult, kNumPointers };
 
 /// Everything that one kernel with each epilogue works on.
 struct Fixture {
+  Heads heads;
+  int64_t N = heads.columns();
   std::mt19937 random{5};
   WeightFormat format{E::u4, 0, 32, E::f16, E::f16};
   Matrix first{format, N, K, random}, second{format, N, K, random};
@@ -34,14 +49,15 @@ struct Fixture {
   std::vector<int64_t> positions;
   Layout layout;
 
-  Fixture(bool isKeys, E element) : layout(cacheLayout(1, kHeads, kWidth, isKeys, element)) {
+  Fixture(const Heads &heads, bool isKeys, E element)
+      : heads(heads), layout(cacheLayout(1, heads.count, heads.width, isKeys, element)) {
     std::normal_distribution<float> normal;
     auto fill = [&](std::vector<float> &values, size_t size) {
       values.resize(size);
       for (float &value : values)
         value = normal(random);
     };
-    fill(source, kRows * K), fill(norm, K), fill(bias, N), fill(angles, kRows * kWidth);
+    fill(source, kRows * std::max(N, K)), fill(norm, K), fill(bias, N), fill(angles, kRows * heads.turned);
   }
 
   void setRows(int64_t rows) {
@@ -62,7 +78,7 @@ struct Outcome {
 Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members) {
   f.setRows(rows);
   Outcome outcome;
-  outcome.result.assign(f.source.begin(), f.source.begin() + rows * N); // an addend, where one is asked for
+  outcome.result.assign(f.source.begin(), f.source.begin() + rows * f.N); // an addend, where one is asked for
   outcome.cache.resize(f.layout.sizeBytes * 2 * kBlocks);
   uint8_t *blocks[2 * kBlocks];
   for (int i = 0; i < 2 * kBlocks; ++i)
@@ -89,11 +105,12 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
     Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
     auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
     LinearInput input{pointer(kSource), args[5], K, pointer(kNorm), 1e-5};
-    Linear first{f.format, N, pointer(kFirst), pointer(kBias)}, second{f.format, N, pointer(kSecond), {}};
-    Destination to{pointer(kResult), N};
-    Rotation rotation{pointer(kAngles), kWidth};
-    CacheRows cache{0, code.num(0), kHeads, kWidth, kind == Kind::keys, f.layout.planes[0].element == E::f16};
-    PanelSet set{{first}, {}};
+    Linear first{f.format, f.N, pointer(kFirst), pointer(kBias)}, second{f.format, f.N, pointer(kSecond), {}};
+    Destination to{pointer(kResult), f.N};
+    const Heads &heads = f.heads;
+    Rotation rotation{pointer(kAngles), heads.turned, heads.isOfHalves};
+    CacheRows cache{0, code.num(0), heads.count, heads.width, kind == Kind::keys, f.layout.planes[0].element == E::f16};
+    PanelSet set{{first}, {}, heads.isOfHalves ? panelsOfHeads(heads.width) : 1};
     if (kind == Kind::gated)
       set.linears.push_back(second);
     set.epilogue = [&, kind](Value row, Value column, llvm::ArrayRef<Tile> tiles) {
@@ -105,10 +122,10 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
       case Kind::gated:
         return emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
       case Kind::rotated:
-        return emitStoreRotated(kernel, first, to, rotation, kWidth, row, column, tiles[0]);
+        return emitStoreRotated(kernel, first, to, rotation, heads.width, row, column, tiles);
       case Kind::keys:
       case Kind::values:
-        return emitAppend(kernel, first, cache, rotation, row, column, tiles[0]);
+        return emitAppend(kernel, first, cache, rotation, row, column, tiles);
       }
     };
     emitLinears(kernel, activationsFor(f.format, Rounding::int8), input, set);
@@ -124,13 +141,16 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
   for (int64_t k = 0; k < K; ++k)
     x[k] = float(f.source[row * K + k] / std::sqrt(squares / K + 1e-5) * f.norm[k]);
   std::vector<float> y = linearOfRow(f.first, x, Rounding::int8), up = linearOfRow(f.second, x, Rounding::int8);
-  std::vector<double> result(N);
-  for (int64_t n = 0; n < N; ++n) {
-    double biased = y[n] + f.bias[n], other = y[n ^ 1] + f.bias[n ^ 1];
-    const float *angle = &f.angles[row * kWidth + (n % kWidth & ~1)];
-    double turned = biased * angle[0] + (n % 2 ? other : -other) * angle[1];
+  std::vector<double> result(f.N);
+  for (int64_t n = 0; n < f.N; ++n) {
+    double biased = y[n] + f.bias[n], turned = biased;
+    if (int64_t lane = n % f.heads.width; lane < f.heads.turned) {
+      int64_t partner = f.heads.partner(lane), other = n - lane + partner;
+      const float *angle = &f.angles[row * f.heads.turned + 2 * f.heads.angleOf(lane)];
+      turned = biased * angle[0] + (lane < partner ? -1 : 1) * double(y[other] + f.bias[other]) * angle[1];
+    }
     result[n] = kind == Kind::store   ? biased
-                : kind == Kind::sum   ? f.source[row * N + n] + biased
+                : kind == Kind::sum   ? f.source[row * f.N + n] + biased
                 : kind == Kind::gated ? y[n] / (1 + std::exp(-double(y[n]))) * up[n]
                                       : turned;
   }
@@ -139,19 +159,21 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
 
 double valueAt(const Fixture &f, Kind kind, const Outcome &outcome, int64_t row, int64_t n) {
   if (kind != Kind::keys && kind != Kind::values)
-    return outcome.result[row * N + n];
+    return outcome.result[row * f.N + n];
   uint64_t position = uint64_t(f.positions[row]);
-  uint64_t indices[6] = {0, 0, 0, uint64_t(n / kWidth), position % 128, uint64_t(n % kWidth)};
+  uint64_t width = f.heads.width, indices[6] = {0, 0, 0, n / width, position % 128, n % width};
   uint64_t block = f.sequenceOf[row] * kBlocks + position / 128;
   uint16_t bits;
   std::memcpy(&bits, &outcome.cache[block * f.layout.sizeBytes + bitOffset(f.layout.planes[0], indices) / 8], 2);
   return f.layout.planes[0].element == E::f16 ? halfToFloat(bits) : bf16ToFloat(bits);
 }
 
-void check(const Isa &isa, Kind kind, E element = E::bf16) {
+void check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = {2, 32, 32}) {
   CAPTURE(isa.name);
   CAPTURE(int(kind));
-  Fixture fixture(kind == Kind::keys, element);
+  CAPTURE(heads.width);
+  CAPTURE(heads.turned);
+  Fixture fixture(heads, kind == Kind::keys, element);
   KernelModule module;
   addKernel(module, isa, fixture, kind);
   module.compile(isa);
@@ -164,7 +186,7 @@ void check(const Isa &isa, Kind kind, E element = E::bf16) {
     for (int64_t row = 0; row < rows; ++row) {
       std::vector<double> expected = expectedRow(fixture, kind, row);
       double error = 0, size = 0;
-      for (int64_t n = 0; n < N; ++n) {
+      for (int64_t n = 0; n < fixture.N; ++n) {
         error += std::pow(valueAt(fixture, kind, outcome, row, n) - expected[n], 2);
         size += expected[n] * expected[n];
       }
@@ -181,4 +203,18 @@ TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on 
   for (const Isa &isa : testedIsas())
     for (Kind kind : {Kind::keys, Kind::values})
       check(isa, kind, E::f16);
+}
+
+TEST_CASE("heads whose lanes are turned in halves, within a panel, over several, and beside lanes that stay") {
+  constexpr Heads kShapes[] = {{1, 64, 64, true}, {2, 80, 80, true}, {4, 16, 16, true},  {1, 64, 16, true},
+                               {4, 48, 48, true}, {2, 80, 32, true}, {1, 128, 128, true}};
+  auto checkAll = [](const Isa &isa, llvm::ArrayRef<Heads> shapes) {
+    for (const Heads &heads : shapes)
+      for (Kind kind : {Kind::rotated, Kind::keys})
+        check(isa, kind, E::bf16, heads);
+  };
+  for (const Isa &isa : testedIsas())
+    checkAll(isa, llvm::ArrayRef(kShapes).take_front(isa.lanes == 8 ? std::size(kShapes) : 2));
+  for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(2))
+    check(testedIsas().front(), Kind::keys, E::f16, heads);
 }

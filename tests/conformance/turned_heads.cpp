@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "tests/conformance/turned_heads.h"
+
+#include <regex>
+
+namespace conformance {
+namespace {
+
+using std::string;
+
+struct Shape {
+  int heads, keyHeads, width, turned;
+  bool hasBias;
+  const char *rounds = ""; ///< what rows are rounded to
+};
+
+// Widths of half a tile of 32, one, one and a half, two, two and a half, four; all lanes turned or the first of them,
+// with partners at half a register, a register, a tile and in between.
+constexpr Shape kShapes[] = {{4, 2, 16, 16, false},
+                             {2, 1, 32, 16, true},
+                             {2, 2, 48, 32, true, " rounds(f16)"},
+                             {3, 1, 64, 64, false, " rounds(f16)"},
+                             {2, 1, 64, 32, true},
+                             {4, 2, 80, 80, true},
+                             {1, 1, 128, 128, true}};
+
+constexpr const char *kProgram = R"mlir(
+!embed = !lm.weight<96x64, codes = f16>
+!query = !lm.weight<$QUERYx64, codes = f16>
+!key = !lm.weight<$KEYx64, codes = f16>
+!output = !lm.weight<64x$QUERY, codes = f16>
+!vector = !lm.weight<64, codes = f32>
+!query_bias = !lm.weight<$QUERY, codes = f32>
+!key_bias = !lm.weight<$KEY, codes = f32>
+!rows = tensor<?x64xf32>
+!angles = tensor<?x$PAIRSx2xf32>
+!queries = tensor<?x$HEADSx$WIDTHxf32>
+!keys = tensor<?x$KEYHEADSx$WIDTHxf32>
+module attributes {lm.model = {name = "heads", architecture = "heads", context = 1024 : i64, vocabulary = 96 : i64}} {
+kv.schema @heads entries [@forward] {
+  kv.cache @k layers(2) heads($KEYHEADS) row($WIDTH) serves([0], [1]) rotated($ORDER) by([@wk])$ROUNDS
+  kv.cache @v layers(2) heads($KEYHEADS) row($WIDTH) values(@k) by([@wv])$ROUNDS
+}
+lm.weight @embed source("embed.weight") : !embed
+lm.weight @norm family(2) source("{}.norm.weight") : !vector
+lm.weight @wq family(2) source("{}.q.weight") : !query
+lm.weight @wk family(2) source("{}.k.weight") : !key
+lm.weight @wv family(2) source("{}.v.weight") : !key
+lm.weight @bq family(2) source("{}.q.bias") : !query_bias
+lm.weight @bk family(2) source("{}.k.bias") : !key_bias
+lm.weight @wo family(2) source("{}.o.weight") : !output
+func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch)
+    -> (tensor<?x96xf32> {kv.name = "logits", kv.role = "logits"}, !kv.slot<@k>, !kv.slot<@v>) {
+  %t = kv.tokens %batch
+  %positions = kv.positions %batch : tensor<?xi64>
+  %angles = lm.rope_angles %positions {frequencies = dense<[$FREQUENCIES]> : tensor<$PAIRSxf64>} : tensor<?xi64> -> !angles
+  %embed = lm.select @embed : !embed
+  %x = lm.embedding %ids, %embed : tensor<?xi32>, !embed -> !rows
+  %y, %kn, %vn = kv.loop %layer = 0 to 2 carry(%h = %x, %ki = %k, %vi = %v) : !rows, !kv.slot<@k>, !kv.slot<@v> {
+    %norm = lm.select @norm[%layer] : !vector
+    %wq = lm.select @wq[%layer] : !query
+    %wk = lm.select @wk[%layer] : !key
+    %wv = lm.select @wv[%layer] : !key
+    %wo = lm.select @wo[%layer] : !output
+    $BIASES
+    %n = lm.rms_norm %h, %norm {epsilon = 1.0e-05 : f32} : !rows, !vector
+    %qf = lm.linear %n, %wq $BIASQ -> tensor<?x$QUERYxf32>
+    %kf = lm.linear %n, %wk $BIASK -> tensor<?x$KEYxf32>
+    %vf = lm.linear %n, %wv : !rows, !key -> tensor<?x$KEYxf32>
+    %q0 = tensor.expand_shape %qf [[0], [1, 2]] output_shape [%t, $HEADS, $WIDTH] : tensor<?x$QUERYxf32> into !queries
+    %k0 = tensor.expand_shape %kf [[0], [1, 2]] output_shape [%t, $KEYHEADS, $WIDTH] : tensor<?x$KEYxf32> into !keys
+    %v0 = tensor.expand_shape %vf [[0], [1, 2]] output_shape [%t, $KEYHEADS, $WIDTH] : tensor<?x$KEYxf32> into !keys
+    %q1 = lm.rope %q0, %angles lanes($ORDER) : !queries, !angles
+    %kr = lm.rope %k0, %angles lanes($ORDER) : !keys, !angles
+    %k1 = kv.append %ki[%layer], %kr, %batch : !kv.slot<@k>, !keys
+    %v1 = kv.append %vi[%layer], %v0, %batch : !kv.slot<@v>, !keys
+    %a = kv.attend %q1, %k1[%layer], %v1[%layer], %batch {scale = 0.25 : f32}
+      : !queries, !kv.slot<@k>, !kv.slot<@v> -> !queries
+    %af = tensor.collapse_shape %a [[0], [1, 2]] : !queries into tensor<?x$QUERYxf32>
+    %o = lm.linear %af, %wo : tensor<?x$QUERYxf32>, !output -> !rows
+    %h1 = arith.addf %h, %o : !rows
+    kv.yield %h1, %k1, %v1 : !rows, !kv.slot<@k>, !kv.slot<@v>
+  }
+  %wanted = kv.wanted %batch : tensor<?xi32>
+  %taken = lm.take %y, %wanted : !rows, tensor<?xi32> -> !rows
+  %logits = lm.linear %taken, %embed : !rows, !embed -> tensor<?x96xf32>
+  return %logits, %kn, %vn : tensor<?x96xf32>, !kv.slot<@k>, !kv.slot<@v>
+}
+}
+)mlir";
+
+string frequencies(int pairs) {
+  string text;
+  double frequency = 1;
+  for (int i = 0; i < pairs; ++i, frequency *= 0.8)
+    text += (i ? ", " : "") + std::to_string(frequency + 1e-6);
+  return text;
+}
+
+string programOf(const Shape &shape, const string &order) {
+  const auto number = [](int value) { return std::to_string(value); };
+  const char *biases = "%bq = lm.select @bq[%layer] : !query_bias\n    %bk = lm.select @bk[%layer] : !key_bias";
+  // $KEYHEADS before $KEY.
+  const std::pair<const char *, string> words[] = {
+      {"QUERY", number(shape.heads * shape.width)},
+      {"KEYHEADS", number(shape.keyHeads)},
+      {"KEY", number(shape.keyHeads * shape.width)},
+      {"HEADS", number(shape.heads)},
+      {"WIDTH", number(shape.width)},
+      {"PAIRS", number(shape.turned / 2)},
+      {"FREQUENCIES", frequencies(shape.turned / 2)},
+      {"ROUNDS", shape.rounds},
+      {"ORDER", order},
+      {"BIASES", shape.hasBias ? biases : ""},
+      {"BIASQ", shape.hasBias ? "bias %bq : !rows, !query, !query_bias" : ": !rows, !query"},
+      {"BIASK", shape.hasBias ? "bias %bk : !rows, !key, !key_bias" : ": !rows, !key"}};
+  string text = kProgram;
+  for (const auto &[word, value] : words)
+    text = std::regex_replace(text, std::regex(string("\\$") + word), value);
+  return text;
+}
+
+} // namespace
+
+std::vector<NamedProgram> turnedHeads() {
+  std::vector<NamedProgram> programs;
+  for (const char *order : {"halves", "adjacent"})
+    for (const Shape &shape : kShapes)
+      programs.push_back({string("heads.") + order + "." + std::to_string(shape.heads) + "x" +
+                              std::to_string(shape.width) + ".of" + std::to_string(shape.turned),
+                          programOf(shape, order)});
+  return programs;
+}
+
+} // namespace conformance
