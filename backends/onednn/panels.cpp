@@ -191,9 +191,13 @@ Rows rowsOf(const Kernel &kernel, const ActivationFormat &format, const LinearIn
   return {kernel, format, input, sets, {input.columns, numTiles(sets), format.isPaired(kernel.isa)}, table};
 }
 
-bool areScaled(ArrayRef<PanelSet> sets) {
+/// Are panels in f32 faster than cpu's kernels, which are as near to the same peak? These scale the sum of each group for
+/// each row: where groups have mins or 16 columns, a panel that is scaled once for all rows gains more than it costs.
+bool gainInF32(ArrayRef<PanelSet> sets) {
   return llvm::all_of(sets, [](const PanelSet &set) {
-    return llvm::all_of(set.linears, [](const Linear &linear) { return linear.format.isGrouped(); });
+    return llvm::all_of(set.linears, [](const Linear &linear) {
+      return linear.format.isGrouped() && (linear.format.min || linear.format.subgroups() > 1);
+    });
   });
 }
 
@@ -215,7 +219,7 @@ Value PanelRows::takes(const Kernel &kernel, const ActivationFormat &format, con
   Type answer = code.builder().getI1Type();
   auto no = [&]() -> Values { return {code.builder().create<arith::ConstantOp>(code.builder().getBoolAttr(false))}; };
   bool isPaired = format.isPaired(kernel.isa);
-  if (!isPaired && !areScaled(sets))
+  if (!isPaired && !gainInF32(sets))
     return no().front();
   auto can = [&]() -> Values { return {rowsOf(kernel, format, input, sets).can()}; };
   auto ask = [&]() -> Values {

@@ -31,7 +31,7 @@ struct Program {
 constexpr Program kPrograms[] = {{"llama", "llama", ""},
                                  {"recurrent", "recurrent", ""},
                                  {"sliding", "sliding", ""},
-                                 {"llama.u4g32z8", "llama", "codes = ui4, group = 32, scale = f16, zero = 8"}};
+                                 {"llama.u4g32m", "llama", "codes = ui4, group = 32, scale = f16, min = f16"}};
 
 /// Everything that a conversation leaves behind.
 struct Trace {

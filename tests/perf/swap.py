@@ -53,7 +53,7 @@ def compiled(name):
 def speed(file, rows, threads):
     """One run's result, and what the machine's limits are in it."""
     said = json.loads(run(os.path.join(BIN, "kvasir"), "bench", file, "-t", str(threads), "-p", str(rows), "-n", "0",
-                          "-r", "9" if rows < 128 else "1", "--json"))
+                          "-r", str(min(max(256 // rows, 1), 9)), "--json"))
     return said["results"][0], said["machine"]["limits"][0]
 
 

@@ -35,18 +35,21 @@ double best(int rounds, const std::function<void()> &body) {
   return least;
 }
 
+constexpr int64_t kSums = 12;
+
+[[gnu::target("avx2,fma")]] void multiplyAndAdd(int64_t turns) {
+  __m256 sums[kSums] = {}, x = _mm256_set1_ps(0.5f);
+  for (int64_t turn = 0; turn < turns; ++turn)
+    for (__m256 &sum : sums) {
+      sum = _mm256_fmadd_ps(x, x, sum);
+      asm volatile("" : "+x"(sum));
+    }
+}
+
 /// f32 operations a second of one thread.
-[[gnu::target("avx2,fma")]] double peak() {
+double peak() {
   constexpr int64_t kTurns = 400000;
-  __m256 sums[12] = {}, x = _mm256_set1_ps(0.5f);
-  double least = best(8, [&] __attribute__((target("avx2,fma"))) {
-    for (int64_t turn = 0; turn < kTurns; ++turn)
-      for (__m256 &sum : sums) {
-        sum = _mm256_fmadd_ps(sum, x, x);
-        asm volatile("" : "+x"(sum));
-      }
-  });
-  return kTurns * 12 * 16 / least;
+  return kTurns * kSums * 16 / best(8, [] { multiplyAndAdd(kTurns); });
 }
 
 struct Shape {
@@ -55,7 +58,7 @@ struct Shape {
 
 /// A model's weights, and the linears of one of its layers.
 struct Layer {
-  const char *name;
+  std::string name;
   WeightFormat format;
   std::vector<Shape> shapes;
 };
@@ -69,7 +72,7 @@ struct Cost {
 
 void print(const Layer &layer, const std::string &what, int64_t rows, const Cost &cost) {
   const double speed[] = {cost.operations / cost.seconds[0], cost.operations / cost.seconds[1]};
-  std::printf("%-10s %-16s %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n", layer.name, what.c_str(),
+  std::printf("%-16s %-14s %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n", layer.name.c_str(), what.c_str(),
               long(rows), speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
 }
 
@@ -147,4 +150,9 @@ int main() {
   measure({"135M BF16", {E::bf16, 0, 0, E::f16, {}}, smollm2}, table);
   measure({"135M Q4_1", {E::u4, 0, 32, E::f16, E::f16}, smollm2}, table);
   measure({"1B Q4_0", {E::u4, 8, 32, E::f16, {}}, large}, table);
+  const WeightFormat formats[] = {{E::u4, 0, 32, E::f32, E::f32}, {E::u8, 16, 32, E::f16, {}},
+                                  {E::u8, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16, {}},
+                                  {E::i8, 0, 16, E::f32, {}},     {E::u8, 32, 16, E::f32, {}}};
+  for (const WeightFormat &format : formats)
+    measure({format.name(), format, {{2048, 2048}}}, table);
 }

@@ -230,21 +230,28 @@ TEST_CASE("many rows are the service's, on any team, and every row and column is
   }
 }
 
-TEST_CASE("plain weights are the service's only where it multiplies bf16") {
+/// Formats whose panels in f32 gain something.
+bool gainsInF32(const WeightFormat &format) { return format.min || format.group == 16; }
+
+TEST_CASE("weights without mins or groups of 16 are the service's only where it multiplies bf16") {
   Standin standin;
-  for (const Isa &isa : testedIsas()) {
-    CAPTURE(isa.name);
-    Fixture fixture(isa, {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16);
-    numMultiplied = 0;
-    CHECK(fixture.errorOf(fixture.run(&standin.table, 170, 2), 170, false) < 0.01);
-    CHECK((numMultiplied > 0) == isa.hasBf16);
-  }
+  const WeightFormat formats[] = {{E::bf16, 0, 0, E::f16, {}}, {E::u4, 8, 32, E::f16, {}}, {E::i8, 0, 16, E::f32, {}}};
+  for (const Isa &isa : testedIsas())
+    for (const WeightFormat &format : formats) {
+      CAPTURE(isa.name);
+      CAPTURE(format.name());
+      Fixture fixture(isa, format, Rounding::bf16);
+      numMultiplied = 0;
+      std::vector<float> result = fixture.run(&standin.table, 170, 2);
+      CHECK((numMultiplied > 0) == (isa.hasBf16 || gainsInF32(format)));
+      CHECK(fixture.errorOf(result, 170, numMultiplied > 0) < 0.01);
+    }
 }
 
 TEST_CASE("oneDNN computes what the generated kernels do, but for the rounding of weights and the order of sums") {
   const onednn_gemm_table &service = theService();
   for (const WeightFormat &format : kFormats) {
-    if (!format.isGrouped())
+    if (!gainsInF32(format))
       continue;
     CAPTURE(format.name());
     Fixture fixture(testedIsas().front(), format, Rounding::bf16);
