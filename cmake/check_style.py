@@ -7,6 +7,7 @@ usage: check_style.py [ROOT]      prints one line a finding (file:line: rule: wh
   backend       no name of a backend outside backends/<name>
   arrow         includes point one way: runtime -> plugins <- backends -> compiler; MLIR only in the last two
   length        a file has at most 400 lines, in backends/<name> and compiler/passes/codegen 600
+  width         a line of C or C++ has at most 120 columns, as .clang-format says
   file          C and C++ begin with the licence; no utils.h
   stranger      nothing names a path outside the repository; no notes to self
 
@@ -126,6 +127,12 @@ def check_length(path, code, _):
         yield limit + 1, f"has {len(code)} lines, at most {limit} are allowed: split it, or list it with a reason"
 
 
+def check_width(path, text):
+    for number, line in enumerate(text.split("\n"), 1):
+        if path.endswith((".c", ".cpp", ".h", ".hpp")) and len(line) > 120:
+            yield number, f"has {len(line)} columns, at most 120 are allowed (.clang-format)"
+
+
 def check_file(path, text):
     if path.endswith((".c", ".cpp", ".h", ".hpp")) and "SPDX-License-Identifier: MIT" not in text.split("\n")[0]:
         yield 1, "does not begin with // SPDX-License-Identifier: MIT"
@@ -158,6 +165,7 @@ def check_tree(root):
         for rule in (check_architecture, check_backend, check_arrow, check_length):
             name = rule.__name__.removeprefix("check_")
             yield from ((path, number, name, message) for number, message in rule(path, code, backends))
+        yield from ((path, number, "width", message) for number, message in check_width(path, text))
         yield from ((path, number, "file", message) for number, message in check_file(path, text))
 
 

@@ -60,6 +60,10 @@ class CheckStyle(unittest.TestCase):
         self.allow("compiler/a.cpp", "int a;\n" * 399)
         self.allow("backends/cpu/emit.cpp", "int a;\n" * 599)
 
+    def test_width(self):
+        self.expect("runtime/a.cpp", "// " + "ä" * 118, "2: width: has 121 columns")
+        self.allow("runtime/a.cpp", "// " + "ä" * 117)
+
     def test_file(self):
         self.assertEqual(len(findings({"runtime/a.cpp": "int a;\n"})), 1)
         self.expect("runtime/utils.h", "", "1: file: its name says nothing")
