@@ -29,8 +29,9 @@ typedef struct kv_service {
   const char *name;    /* as in the library's name: small letters, digits and - */
   const char *about;   /* one line for people: what does the work, and how */
   const void *table;   /* what plugins call; name and version say what it is */
-  /* May this plugin use it? `needs` is what the plugin's description says, one line in the service's own words. Else
-   * the reason is written to `message`, and the plugin runs without. Called once a plugin is loaded, from any thread. */
+  /* May this plugin use it? `needs` is what the plugin's description says, one line in the service's own words.
+   * Else the reason is written to `message`, and the plugin runs without. Called once a plugin is loaded, from any
+   * thread. */
   kv_status (*check)(const struct kv_service *service, const char *needs, char *message, uint64_t message_bytes);
 } kv_service;
 

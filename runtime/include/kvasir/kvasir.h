@@ -149,10 +149,10 @@ KVASIR_API kv_status kvasir_state_fork(kvasir_state *state, kvasir_state **branc
 
 /* The same conversation for another plugin of the same model, to go on there: tokens, rows, registers, checkpoints.
  * Layouts are data, so any two will do; numbers that the other stores with fewer bits are rounded, to nearest, ties to
- * even, and `rounded_slots`, if not null, is set to how many slots that was. Going on is then what the other plugin does
- * after rows of these numbers were written into it. `state` stays as it is; `options` may be null: as far as possible
- * the state's capacity. Errors: KV_UNSUPPORTED if it is another model (by fingerprint) or schema, or a layout of codes
- * would have to be written; KV_BAD_INPUT if the capacity is beyond the context or below the length; KV_BUSY,
+ * even, and `rounded_slots`, if not null, is set to how many slots that was. Going on is then what the other plugin
+ * does after rows of these numbers were written into it. `state` stays as it is; `options` may be null: as far as
+ * possible the state's capacity. Errors: KV_UNSUPPORTED if it is another model (by fingerprint) or schema, or a layout
+ * of codes would have to be written; KV_BAD_INPUT if the capacity is beyond the context or below the length; KV_BUSY,
  * KV_OUT_OF_MEMORY. Cost: copies, where layouts are equal; else some ns an element. */
 KVASIR_API kv_status kvasir_state_move(kvasir_state *state, kvasir_model *model, const kvasir_state_options *options,
                                        kvasir_state **moved, uint64_t *rounded_slots, char *message,
@@ -188,8 +188,8 @@ KVASIR_API kv_status kvasir_state_first_row(kvasir_state *state, const char *slo
                                             size_t message_bytes);
 
 /* Copies rows [first, first + count) of one layer of a cache to `rows` [count, G, D], as f32 whatever the plugin
- * stores. Errors: KV_BAD_INPUT if the slot, layer or rows are not there, have left the slot's window, or `num_floats` is
- * too few; KV_BUSY. Cost: some ns an element. */
+ * stores. Errors: KV_BAD_INPUT if the slot, layer or rows are not there, have left the slot's window, or `num_floats`
+ * is too few; KV_BUSY. Cost: some ns an element. */
 KVASIR_API kv_status kvasir_state_rows(kvasir_state *state, const char *slot, uint64_t layer, uint64_t first,
                                        uint64_t count, float *rows, uint64_t num_floats, char *message,
                                        size_t message_bytes);
@@ -202,9 +202,9 @@ KVASIR_API kv_status kvasir_state_write(kvasir_state *state, const char *slot, u
                                         uint64_t count, const float *rows, uint64_t num_floats, char *message,
                                         size_t message_bytes);
 
-/* Copies one layer of a register to `values`, row-major, as f32; rows that a cache holds of it (`from` in the description)
- * are in their places. Errors: KV_BAD_INPUT if the slot is no register, has no such layer, or `num_floats` is too few;
- * KV_BUSY, KV_OUT_OF_MEMORY. */
+/* Copies one layer of a register to `values`, row-major, as f32; rows that a cache holds of it (`from` in the
+ * description) are in their places. Errors: KV_BAD_INPUT if the slot is no register, has no such layer, or `num_floats`
+ * is too few; KV_BUSY, KV_OUT_OF_MEMORY. */
 KVASIR_API kv_status kvasir_state_register(kvasir_state *state, const char *slot, uint64_t layer, float *values,
                                            uint64_t num_floats, char *message, size_t message_bytes);
 
@@ -307,8 +307,8 @@ KVASIR_API void kvasir_result_free(kvasir_result *result);
 /* KVASIR_FORM_…: which form of the function ran; single: it has no other. */
 KVASIR_API uint32_t kvasir_result_form(const kvasir_result *result);
 
-/* Where the opaque form ran: why not the raised one, in one line ("input 'mask' is not causal: token 3 sees row 4"); else
- * empty. Valid as long as the result. */
+/* Where the opaque form ran: why not the raised one, in one line ("input 'mask' is not causal: token 3 sees row 4");
+ * else empty. Valid as long as the result. */
 KVASIR_API const char *kvasir_result_reason(const kvasir_result *result);
 
 /* Audits: does each token reach its row of every layer of every slot? */
@@ -329,8 +329,8 @@ typedef struct kvasir_audit_options {
  * and layer each call writes, and what it must not change), decode (one call against token by token), chunks, batch,
  * perturb (a changed token changes its own row in every layer and no earlier one), cancel. `options` may be null.
  * What the plugin does wrong is in the audit, not in the status.
- * Errors: KV_BAD_INPUT (ids, names of checks, another model's plugin), KV_CANCELLED, KV_OUT_OF_MEMORY, KV_UNSUPPORTED if
- * no function takes tokens alone. Cost: rows up to 2.5 times its calls; the others say what they cost. */
+ * Errors: KV_BAD_INPUT (ids, names of checks, another model's plugin), KV_CANCELLED, KV_OUT_OF_MEMORY, KV_UNSUPPORTED
+ * if no function takes tokens alone. Cost: rows up to 2.5 times its calls; the others say what they cost. */
 KVASIR_API kv_status kvasir_audit_run(kvasir_model *model, const kvasir_audit_options *options, kvasir_audit **audit,
                                       char *message, size_t message_bytes);
 

@@ -24,7 +24,8 @@ enum { TOY_APPENDS = 1, TOY_LOGITS = 2, TOY_STEPS = 2 };
 /* clang-format off */
 #define TOY_DESCRIPTION \
   "{\"format\": 1," \
-  " \"model\": {\"name\": \"toy\", \"architecture\": \"toy\", \"context\": 1000, \"vocabulary\": 64, \"extents\": {}}," \
+  " \"model\": {\"name\": \"toy\", \"architecture\": \"toy\", \"context\": 1000, \"vocabulary\": 64," \
+  "             \"extents\": {}}," \
   " \"backend\": \"by hand\", \"verified\": true," \
   " \"numerics\": {\"id\": \"f32\", \"invariant\": true, \"activations\": \"exact\"}, \"variants\": []," \
   " \"slots\": [" \
@@ -35,7 +36,8 @@ enum { TOY_APPENDS = 1, TOY_LOGITS = 2, TOY_STEPS = 2 };
   "   \"layout\": {\"size_bytes\": 512, \"planes\": [{\"role\": \"value\", \"element\": \"bf16\", \"offset_bits\": 0," \
   "              \"digits\": [[\"layer\", 2, 16], [\"token\", 128, 32]]}]}}," \
   "  {\"name\": \"sum\", \"kind\": \"register\", \"layers\": 1, \"shape\": [1]," \
-  "   \"layout\": {\"size_bytes\": 4, \"planes\": [{\"role\": \"value\", \"element\": \"f32\", \"offset_bits\": 0, \"digits\": []}]}}]," \
+  "   \"layout\": {\"size_bytes\": 4, \"planes\": [{\"role\": \"value\", \"element\": \"f32\", \"offset_bits\": 0," \
+  "              \"digits\": []}]}}]," \
   " \"functions\": [" \
   "  {\"name\": \"forward\", \"max_tokens\": 50," \
   "   \"inputs\": [{\"name\": \"ids\", \"element\": \"i32\", \"shape\": [\"T\"], \"role\": \"ids\"}]," \
