@@ -54,6 +54,6 @@ llvm::Expected<KernelSignature> Backend::signature(kv::GroupOp group) const {
 }
 
 llvm::LogicalResult Backend::emit(const KernelRequest &request) const {
-  return kv::GroupOp(request.group).emitOpError("has a kernel that ") << name() << " does not emit: "
-                                                                       << kv::GroupOp(request.group).getKernel();
+  return kv::GroupOp(request.group).emitOpError("has a kernel that ")
+         << name() << " does not emit: " << kv::GroupOp(request.group).getKernel();
 }

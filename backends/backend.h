@@ -38,13 +38,13 @@ struct Numerics {
   bool invariant = true; ///< results do not depend on chunking, batch, recycled blocks or team size
 };
 
-/// A run-time service that kernels call where the host offers it (plugins/include/kvasir/service.h, CallFrame::service);
-/// each has code for hosts that do not.
+/// A run-time service that kernels call where the host offers it (plugins/include/kvasir/service.h,
+/// CallFrame::service); each has code for hosts that do not.
 struct Service {
   std::string name; ///< of libkvasir-service-NAME.so
   uint32_t version;
-  std::string needs;  ///< what the service is asked for at load, in its own words; one line
-  Numerics fallback;  ///< what the model computes with where the service is not offered
+  std::string needs; ///< what the service is asked for at load, in its own words; one line
+  Numerics fallback; ///< what the model computes with where the service is not offered
 };
 
 /// Bytes of scratch that a kernel wants beside its operands: fixed + perRow * rows + perMember * members.
@@ -96,7 +96,8 @@ public:
   /// Says itself that ops are computed in f32 in the order of their decompositions, where that is so ("f32").
   virtual Numerics numerics() const = 0;
 
-  /// The services that kernels of this program may call, by number. The program is grouped and planned. By itself: none.
+  /// The services that kernels of this program may call, by number. The program is grouped and planned. By itself:
+  /// none.
   virtual std::vector<Service> services(mlir::ModuleOp program) const;
 
   /// Null if the backend has a kernel for this op instance, else the reason, for `--explain` and the kit.
@@ -110,8 +111,8 @@ public:
   /// of f32.
   virtual Layout slotLayout(kv::CacheOp cache) const;
 
-  /// Wraps what one kernel will do in kv.group ops, each named after its kernel (kvasir::tryGroup). By itself: each op of
-  /// lm, each kv.append and kv.attend that is not declined is a group of its own, named after backend and op:
+  /// Wraps what one kernel will do in kv.group ops, each named after its kernel (kvasir::tryGroup). By itself: each op
+  /// of lm, each kv.append and kv.attend that is not declined is a group of its own, named after backend and op:
   /// "mychip.rms_norm".
   virtual void matchGroups(mlir::func::FuncOp function) const;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A host application that holds two plugins of one model, say an exact and a fast one, and moves a conversation from the
-// first to the second in the middle of a text.
-// usage: move A.kvasir B.kvasir "Once upon a time" [TOKENS]
+// A host application that holds two plugins of one model, say an exact and a fast one, and moves a conversation from
+// the first to the second in the middle of a text. usage: move A.kvasir B.kvasir "Once upon a time" [TOKENS]
 #include <kvasir/kvasir.hpp>
 
 #include <cstdlib>

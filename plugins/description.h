@@ -121,8 +121,8 @@ struct WaiverDescription {
 struct ServiceDescription {
   std::string name;
   uint64_t version = 1;
-  std::string needs;               ///< what the service is asked for at load, in its own words
-  std::string fallback;            ///< the id of the numerics without it
+  std::string needs;    ///< what the service is asked for at load, in its own words
+  std::string fallback; ///< the id of the numerics without it
   bool fallbackInvariant = false;
 
   bool operator==(const ServiceDescription &) const = default;

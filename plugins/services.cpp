@@ -72,7 +72,8 @@ Opened openOnce(const std::string &name) {
     return found->second;
   const std::optional<std::string> path = findLibrary(name);
   if (!path)
-    return Failure{"libkvasir-service-" + name + ".so is in no folder that is searched; name its folder in "
+    return Failure{"libkvasir-service-" + name +
+                   ".so is in no folder that is searched; name its folder in "
                    "KVASIR_SERVICE_PATH"};
   return known.emplace(name, openLibrary(name, *path)).first->second;
 }

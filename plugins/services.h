@@ -20,9 +20,9 @@ enum class ServiceUse { offered, none };
 /// kvasir/services beside this code's own library or program, and in the lib folder beside that one's.
 std::vector<std::string> serviceFolders();
 
-/// The service that a plugin lists, if it is there, opens, has that version and does what the plugin needs; else one line
-/// that says why not. A library is opened once a process and stays. May be called from any thread.
-/// The environment's KVASIR_SERVICES=none refuses all.
+/// The service that a plugin lists, if it is there, opens, has that version and does what the plugin needs; else one
+/// line that says why not. A library is opened once a process and stays. May be called from any thread. The
+/// environment's KVASIR_SERVICES=none refuses all.
 Result<const kv_service *> offerService(const ServiceDescription &wanted);
 
 } // namespace kvasir

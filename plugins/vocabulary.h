@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a tokenizer knows: how a frontend states it, how a file holds it, how a runtime reads it without building anything.
+// What a tokenizer knows: how a frontend states it, how a file holds it, how a runtime reads it without building
+// anything.
 #ifndef KVASIR_PLUGINS_VOCABULARY_H
 #define KVASIR_PLUGINS_VOCABULARY_H
 
@@ -41,12 +42,12 @@ struct SpecialTokens {
 /// A vocabulary as a model's file states it. Strings are those of the file: byte-level tokens in GPT-2's alphabet,
 /// SentencePiece's with U+2581 for spaces. What is left empty or kNoToken takes the model's default.
 struct Vocabulary {
-  std::string model;              // "gpt2": byte-level BPE; "llama": SentencePiece BPE; "gemma4": BPE over characters
-  std::string pre;                // the pre-tokenizer's name, see pretokenizers.h; empty: default
+  std::string model; // "gpt2": byte-level BPE; "llama": SentencePiece BPE; "gemma4": BPE over characters
+  std::string pre;   // the pre-tokenizer's name, see pretokenizers.h; empty: default
   std::vector<std::string> tokens;
-  std::vector<float> scores;      // [tokens], or empty: all zero
-  std::vector<int32_t> types;     // [tokens] numbered as TokenType, or empty: all normal
-  std::vector<Strip> strips;      // [tokens], or empty: none
+  std::vector<float> scores;       // [tokens], or empty: all zero
+  std::vector<int32_t> types;      // [tokens] numbered as TokenType, or empty: all normal
+  std::vector<Strip> strips;       // [tokens], or empty: none
   std::vector<std::string> merges; // "left right", best first
   SpecialTokens special;
   std::optional<bool> addBos;

@@ -347,7 +347,8 @@ void VocabularyWriter::addSpecial() {
 void VocabularyWriter::addEnds(const SpecialTokens &special) {
   std::vector<TokenId> found = {special.eos, special.eot, special.eom};
   for (std::string_view text : kEndTexts)
-    if (TokenId token = tokenSpelled(text); token != kNoToken && typeOf(static_cast<size_t>(token)) != TokenType::normal)
+    if (TokenId token = tokenSpelled(text);
+        token != kNoToken && typeOf(static_cast<size_t>(token)) != TokenType::normal)
       found.push_back(token); // as a normal token, "</s>" is HTML
   std::erase(found, kNoToken);
   // Harmony's models end a message, not their answer, with "<|end|>".

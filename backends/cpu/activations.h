@@ -12,9 +12,9 @@ namespace kvasir::cpu {
 enum class Rounding { int8, bf16, none };
 
 /// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 [K/32][M] multipliers
-/// (as f32, and as pairs of i16), then [K/32][subgroups][M] sums, each where a weight asks for it, then for int8 [K/32][M]
-/// groups of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units in
-/// f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0,
+/// (as f32, and as pairs of i16), then [K/32][subgroups][M] sums, each where a weight asks for it, then for int8
+/// [K/32][M] groups of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M
+/// rows' units in f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0,
 /// 1), (2, 3) … for plain weights, and behind these (0, 2), (1, 3), (4, 6) … for codes, as shifting the words of codes
 /// leaves them.
 ///

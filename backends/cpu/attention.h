@@ -13,7 +13,7 @@ struct Attention {
   int64_t queryHeads, heads, width; ///< H, G, D
   float scale;
   unsigned keySlot, valueSlot;
-  Value layer;         ///< i64
+  Value layer;             ///< i64
   Value query;             ///< [T][H][D] f32
   Value result;            ///< likewise, or [W][H][D]
   bool isHalf = false;     ///< the rows are f16, and nothing is rounded; else bf16, and so are queries and powers

@@ -30,8 +30,8 @@ struct Partition {
     return code.load(words(), code.at(line, int64_t(vector) * isa.lanes * 4));
   }
 
-  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; of bf16 the odd element is added first.
-  /// Of f16 the pair's second elements lie `secondBytes` behind its first ones.
+  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; of bf16 the odd element is added
+  /// first. Of f16 the pair's second elements lie `secondBytes` behind its first ones.
   void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line, int64_t secondBytes) const {
     if (shape.isHalf) {
       stepOfHalf(sums, rows, rowBytes, halvesAt(sums, line));
@@ -57,8 +57,8 @@ struct Partition {
   Values halvesAt(ArrayRef<Value> sums, Value line) const {
     Values factors;
     for (size_t v = 0; v < sums.size() / shape.queryTile; ++v)
-      factors.push_back(code.extF(code.load(code.vec(isa.lanes, code.f16), code.at(line, int64_t(v) * isa.lanes * 2), 2),
-                                  code.f32));
+      factors.push_back(
+          code.extF(code.load(code.vec(isa.lanes, code.f16), code.at(line, int64_t(v) * isa.lanes * 2), 2), code.f32));
     return factors;
   }
 
@@ -180,7 +180,8 @@ struct Partition {
 void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call) {
   Code &outer = kernel.code;
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
-                     std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") + (shape.isHalf ? "f16_" : "") + kernel.isa.name;
+                     std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
+                     (shape.isHalf ? "f16_" : "") + kernel.isa.name;
   Type p = outer.ptr, i = outer.i64;
   auto function = sharedFunction(kernel.module, name, {p, i, p, p, i, p, p}, [&](Code &code, ValueRange args) {
     Value lastToken = code.div(code.sub(args[1], code.num(1)), shape.groupSize);

@@ -14,10 +14,9 @@ constexpr int64_t kKeyTile = 64;
 constexpr int64_t cacheHeadBytes(int64_t width) { return kBlockTokens * width * 2; }
 
 /// bf16: keys [layer][head][128 / 64][D / 2][64 tokens][2 lanes]: lanes in pairs, tokens side by side for q k.
-/// values [layer][head][128 / 2][D][2 tokens]: tokens in pairs, lanes side by side for p v. So do keys of an odd number of
-/// lanes lie, which no kernel takes.
-/// f16, whose conversion takes neighbours: keys [layer][head][128 / 64][D][64 tokens], values [layer][head][128][D]. f32,
-/// which no kernel reads, lies like the latter.
+/// values [layer][head][128 / 2][D][2 tokens]: tokens in pairs, lanes side by side for p v. So do keys of an odd number
+/// of lanes lie, which no kernel takes. f16, whose conversion takes neighbours: keys [layer][head][128 / 64][D][64
+/// tokens], values [layer][head][128][D]. f32, which no kernel reads, lies like the latter.
 inline Layout cacheLayout(uint64_t layers, uint64_t heads, uint64_t width, bool isKeys,
                           ElementType element = ElementType::bf16) {
   const uint64_t bits = element == ElementType::f32 ? 32 : 16, headBits = kBlockTokens * width * bits;

@@ -101,9 +101,7 @@ Value Code::toFloat(Value integers) {
   return b.create<arith::SIToFPOp>(withElement(integers.getType(), f32), integers);
 }
 
-Value Code::toInt(Value floats) {
-  return intrinsic("llvm.lrint", withElement(floats.getType(), i32), floats);
-}
+Value Code::toInt(Value floats) { return intrinsic("llvm.lrint", withElement(floats.getType(), i32), floats); }
 
 Value Code::extF(Value floats, Type element) {
   return b.create<arith::ExtFOp>(withElement(floats.getType(), element), floats);

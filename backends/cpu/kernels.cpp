@@ -138,9 +138,10 @@ private:
 
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
-    return {{{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
-             }}};
+    return {
+        {{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+           emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
+         }}};
   }
 
   std::optional<Rotation> rotationOf(const HeadRows &heads) {

@@ -80,10 +80,13 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   SmallVector<Type> types(kNumArguments, code.ptr);
   types[kGroups] = types[kRows] = types[kCount] = code.i64;
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
-    PanelBody panel{body,          isa,           weight,         format.isPaired(isa),
-                    args[kBlocks], args[kGroups], args[kColumns], args[kMultipliers],
-                    args[kZeros],  args[kSums],   args[kRows],    args[kCount],
-                    args[kResult], args[kUnpacked]};
+    PanelBody panel{body,           isa,
+                    weight,         format.isPaired(isa),
+                    args[kBlocks],  args[kGroups],
+                    args[kColumns], args[kMultipliers],
+                    args[kZeros],   args[kSums],
+                    args[kRows],    args[kCount],
+                    args[kResult],  args[kUnpacked]};
     if (isOneRow)
       panel.rows = body.num(1);
     if (format.isInt())

@@ -21,8 +21,8 @@ struct PanelCall {
 
 /// Emits calls of the shared functions that compute a panel. Every output is one sequence over the groups of K, the
 /// same for one row and for many: y = fma(dot, scale, y), then fma(min, sum, y). Of int8 the min comes first, for it is
-/// known before the dot is, and dots are multiplied by the group's multiplier; what takes the result multiplies it by the
-/// row's unit.
+/// known before the dot is, and dots are multiplied by the group's multiplier; what takes the result multiplies it by
+/// the row's unit.
 void emitPanelOfOneRow(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,
                        const ActivationFormat &activations, const PanelCall &call);
 void emitPanelOfRows(Code &code, mlir::ModuleOp module, const Isa &isa, const WeightFormat &weight,

@@ -93,8 +93,8 @@ struct FloatPanel : PanelBody {
   /// Groups of columns that are unpacked at once. Sums of plain weights stay in registers over all of them.
   int64_t chunkGroups() const { return weight.isGrouped() ? 1 : 4; }
 
-  /// A chunk is unpacked to [kPanelRows / tile's][group][step][tile's rows], so that a tile reads on and on; behind that
-  /// lie the scales (and mins) of each part, 32 in f32.
+  /// A chunk is unpacked to [kPanelRows / tile's][group][step][tile's rows], so that a tile reads on and on; behind
+  /// that lie the scales (and mins) of each part, 32 in f32.
   int64_t tileBytes() const { return kTileVectors * isa.lanes * 4; }
   int64_t groupBytes() const { return numSteps() * tileBytes(); }
   int64_t stepAt(int64_t step, int64_t vector) const {

@@ -52,7 +52,8 @@ struct IntPanel : PanelBody {
   Values wordsOf(Value bytes) const {
     Value pairs = code.bitcast(bytes, code.vec(2 * isa.lanes, code.i16));
     bool isSigned = weight.codes == ElementType::i8;
-    Value even = isSigned ? code.sar(code.shl(pairs, 8), 8) : code.andI(pairs, code.splat(2 * isa.lanes, code.i16, 255));
+    Value even =
+        isSigned ? code.sar(code.shl(pairs, 8), 8) : code.andI(pairs, code.splat(2 * isa.lanes, code.i16, 255));
     return {even, isSigned ? code.sar(pairs, 8) : code.shr(pairs, 8)};
   }
 

@@ -191,8 +191,9 @@ Rows rowsOf(const Kernel &kernel, const ActivationFormat &format, const LinearIn
   return {kernel, format, input, sets, {input.columns, numTiles(sets), format.isPaired(kernel.isa)}, table};
 }
 
-/// Are panels in f32 faster than cpu's kernels, which are as near to the same peak? These scale the sum of each group for
-/// each row: where groups have mins or 16 columns, a panel that is scaled once for all rows gains more than it costs.
+/// Are panels in f32 faster than cpu's kernels, which are as near to the same peak? These scale the sum of each group
+/// for each row: where groups have mins or 16 columns, a panel that is scaled once for all rows gains more than it
+/// costs.
 bool gainInF32(ArrayRef<PanelSet> sets) {
   return llvm::all_of(sets, [](const PanelSet &set) {
     return llvm::all_of(set.linears, [](const Linear &linear) {

@@ -25,8 +25,8 @@ void emitUnpack(cpu::Code &code, mlir::ModuleOp module, const cpu::Isa &isa, con
                 cpu::Rounding rounding, const UnpackCall &call);
 
 /// Calls of many rows, where the host offers service number 0, the service has fast products of their shapes, and these
-/// are faster than cpu's kernels: those in bf16 from ONEDNN_GEMM_LEAST rows on, those in f32 from ONEDNN_GEMM_LEAST_F32 on
-/// and only of weights that are scaled, since plain ones cost cpu no unpacking that many rows would not share.
+/// are faster than cpu's kernels: those in bf16 from ONEDNN_GEMM_LEAST rows on, those in f32 from ONEDNN_GEMM_LEAST_F32
+/// on and only of weights that are scaled, since plain ones cost cpu no unpacking that many rows would not share.
 class PanelRows : public cpu::ManyRows {
 public:
   cpu::LinearScratch scratch(const cpu::ActivationFormat &format, int64_t columns, int64_t tiles) const override;

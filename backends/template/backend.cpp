@@ -17,7 +17,8 @@ class TemplateBackend : public kvasir::Backend {
 public:
   llvm::StringRef name() const override { return "template"; }
 
-  /// Backends of one id give the same bits. This is reference's; take a name of your own once a kernel rounds otherwise.
+  /// Backends of one id give the same bits. This is reference's; take a name of your own once a kernel rounds
+  /// otherwise.
   kvasir::Numerics numerics() const override { return {"f32", true}; }
 
   std::optional<std::string> declines(Operation *op) const override {

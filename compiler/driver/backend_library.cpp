@@ -76,7 +76,8 @@ llvm::Expected<std::string> readBuild(const std::string &path) {
     llvm::consumeError(name.takeError());
     llvm::consumeError(contents.takeError());
   }
-  return failure("'" + path + "' is no backend of Kvasir: it has no section " KVASIR_BACKEND_BUILD_SECTION
+  return failure("'" + path +
+                 "' is no backend of Kvasir: it has no section " KVASIR_BACKEND_BUILD_SECTION
                  ", which kvasir_add_backend makes");
 }
 

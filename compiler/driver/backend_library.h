@@ -14,8 +14,8 @@ std::vector<std::string> backendFolders(llvm::ArrayRef<std::string> first);
 /// (anything with a slash or that ends in .so), and makes the backend. The library stays loaded until the process ends:
 /// MLIR keeps addresses of what it registered.
 ///
-/// Errors, in one line: there is none (says where was looked and what there is instead) · the file is no backend · it is
-/// of another build (says both ids; found in the file, before any of its code runs) · the linker refuses it.
+/// Errors, in one line: there is none (says where was looked and what there is instead) · the file is no backend · it
+/// is of another build (says both ids; found in the file, before any of its code runs) · the linker refuses it.
 llvm::Expected<std::unique_ptr<Backend>> loadBackend(const std::string &nameOrPath,
                                                      llvm::ArrayRef<std::string> folders);
 

@@ -286,8 +286,8 @@ private:
     return errorOf("cannot write '" + name + "': " + error.message());
   }
 
-  /// Of a program without tokens: its registers are whole tensors, about whose rows nothing is proved but in second forms
-  /// of functions, which take tokens.
+  /// Of a program without tokens: its registers are whole tensors, about whose rows nothing is proved but in second
+  /// forms of functions, which take tokens.
   void summariseOpaque(const Description &description, llvm::raw_ostream &stream) {
     const auto numRaised = llvm::count_if(description.functions, [](const auto &each) { return each.maxTokens != 0; });
     SmallVector<StringRef> registers;
@@ -313,8 +313,7 @@ private:
     for (const SlotDescription &slot : description.slots)
       numLayers = std::max(numLayers, slot.layers);
     stream << options.output << ": proved that every token's rows reach ";
-    llvm::interleave(
-        description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
+    llvm::interleave(description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
     stream << " in each of " << numLayers << " layers, in prefill and in decode; code " << (imageSize + 1023) / 1024
            << " KB, weights " << llvm::format("%.1f MB", weightsSize / 1e6);
   }

@@ -60,9 +60,9 @@ public:
 
   llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> import(mlir::MLIRContext *context) override {
     const llvm::StringRef name = llvm::StringRef(path).rtrim('/').rsplit('/').second;
-    Result<mil::ImportedProgram> imported = mil::importProgram(
-        package.program(), name.empty() ? llvm::StringRef(path) : name, toHex(package.digest()),
-        verified ? mil::Forms::all : mil::Forms::opaque, constants, context);
+    Result<mil::ImportedProgram> imported =
+        mil::importProgram(package.program(), name.empty() ? llvm::StringRef(path) : name, toHex(package.digest()),
+                           verified ? mil::Forms::all : mil::Forms::opaque, constants, context);
     if (!imported)
       return errorOf(path, imported.message());
     forms = std::move(imported->forms);
@@ -95,7 +95,8 @@ llvm::Expected<std::unique_ptr<SourceProgram>> kvasir::openCoremlPackage(const C
                                       fewOf(errors, "--report lists them, --unverified compiles them all the same"));
   const std::vector<std::string> unknown = mil::unknownOps(package->program());
   if (!unknown.empty())
-    return errorOf(options.input, "has " + std::to_string(unknown.size()) + " ops that are not known" + joined(unknown));
+    return errorOf(options.input,
+                   "has " + std::to_string(unknown.size()) + " ops that are not known" + joined(unknown));
   return std::make_unique<CoremlProgram>(options.input, std::move(*package), errors.empty());
 }
 
@@ -104,8 +105,8 @@ llvm::Error kvasir::reportCoremlPackage(const CompileOptions &options) {
   if (!package)
     return errorOf(options.input, package.message());
   const std::vector<coreml::Finding> findings = coreml::findBugs(package->program());
-  const std::vector<coreml::StateForm> forms = formsOf(
-      package->program(), coreml::hasErrors(findings) ? mil::Forms::opaque : mil::Forms::all);
+  const std::vector<coreml::StateForm> forms =
+      formsOf(package->program(), coreml::hasErrors(findings) ? mil::Forms::opaque : mil::Forms::all);
   llvm::outs() << (options.json ? reportJson(package->program(), findings, forms)
                                 : reportText(package->program(), findings, forms));
   llvm::outs().flush();

@@ -8,8 +8,8 @@
 
 namespace kvasir {
 
-/// Tokens that compiled code takes at once; the host cuts longer prompts. It bounds scratch, and what one layer hands to
-/// the next stays in caches: SmolLM2's prompts of 512 tokens take 1.5 % longer in one call.
+/// Tokens that compiled code takes at once; the host cuts longer prompts. It bounds scratch, and what one layer hands
+/// to the next stays in caches: SmolLM2's prompts of 512 tokens take 1.5 % longer in one call.
 constexpr uint64_t kMaxTokens = 256;
 
 /// The functions that a plugin is made of: the schema's entries, then probes; specialised ones are among both.

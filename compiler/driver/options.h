@@ -14,16 +14,16 @@ namespace kvasir {
 enum class EmitForm { plugin, kv, lm, llvm, assembly };
 
 struct CompileOptions {
-  std::string input;                ///< .gguf, .mlir or .mlpackage
-  std::string output;               ///< empty or "-": standard output, for text only
-  std::string backend = "cpu";      ///< name, or path of a library
+  std::string input;                    ///< .gguf, .mlir or .mlpackage
+  std::string output;                   ///< empty or "-": standard output, for text only
+  std::string backend = "cpu";          ///< name, or path of a library
   std::vector<std::string> backendPath; ///< folders where a name is looked for first
-  std::string activations = "auto"; ///< auto, int8, bf16, exact
-  std::vector<std::string> targets; ///< variants; empty: native
+  std::string activations = "auto";     ///< auto, int8, bf16, exact
+  std::vector<std::string> targets;     ///< variants; empty: native
   EmitForm emit = EmitForm::plugin;
   std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up
   bool vocabularyOnly = false;
-  bool probe = false; ///< each op is a function of its own, too
+  bool probe = false;      ///< each op is a function of its own, too
   bool unverified = false; ///< a Core ML package is compiled though its functions lose state; the plugin says so
   bool report = false;     ///< on a Core ML package's states, instead of compiling
   bool explain = false;    ///< what becomes of each op, instead of compiling

@@ -31,7 +31,8 @@ public:
   /// The sections beside the weights' table: the tokenizer, where there is one.
   virtual llvm::Expected<std::vector<Section>> sections() = 0;
 
-  /// Whether what the program alone shows of its states is right; the plugin says so. Others are compiled on demand only.
+  /// Whether what the program alone shows of its states is right; the plugin says so. Others are compiled on demand
+  /// only.
   virtual bool isVerified() const { return true; }
 };
 

@@ -11,7 +11,7 @@ namespace {
 /// rope.scaling.factor, or what older files called it.
 double readFactor(Configuration &configuration) {
   double factor = configuration.contains("rope.scaling.factor") ? configuration.real("rope.scaling.factor")
-                                                                 : configuration.real("rope.scale_linear", 1.0);
+                                                                : configuration.real("rope.scale_linear", 1.0);
   if (factor < 0)
     configuration.fail("rope is scaled by " + std::to_string(factor) + "; a positive factor is expected");
   return factor == 0 ? 1.0 : factor;
@@ -81,8 +81,7 @@ RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weig
   } else if (type == "yarn") {
     applyYarn(angles, configuration, base, factor, context);
   } else if (type != "none") {
-    configuration.fail("rope is scaled in a way that is not known: " + inQuotes(type) +
-                       "; none, linear and yarn are");
+    configuration.fail("rope is scaled in a way that is not known: " + inQuotes(type) + "; none, linear and yarn are");
   }
   return angles;
 }

@@ -85,8 +85,12 @@ kv_status Player::call(const Step &step, std::vector<Observation> &seen) {
   std::vector<kvasir_tensor> tensors;
   for (const InputTensor &input : inputs)
     tensors.push_back(tensorOf(input));
-  kvasir_call_options options = {sizeof options, counts.size() > 1 ? KVASIR_WANTED_LAST : KVASIR_WANTED_ALL, nullptr,
-                                 nullptr, KVASIR_WISH_AUTOMATIC, 0};
+  kvasir_call_options options = {sizeof options,
+                                 counts.size() > 1 ? KVASIR_WANTED_LAST : KVASIR_WANTED_ALL,
+                                 nullptr,
+                                 nullptr,
+                                 KVASIR_WISH_AUTOMATIC,
+                                 0};
   kvasir_result *result = nullptr;
   const std::string &name = description.functions[step.function].name;
   const kv_status status = kvasir_call(model, name.c_str(), batch.data(), counts.data(), batch.size(), tensors.data(),

@@ -36,8 +36,7 @@ llvm::Error PluginMaker::write(ModuleOp program, const Description &description,
   if (!note)
     return failed(note.message());
   std::vector<PackedWeight> packed = packedWeights(program);
-  PluginCode code(
-      backend, variants, [](PassManager &) {}, CodeEffort::little);
+  PluginCode code(backend, variants, [](PassManager &) {}, CodeEffort::little);
   if (mlir::failed(code.lower(program)))
     return failed("lowering failed");
   llvm::Expected<Bytes> image = code.link(description, *note, path);

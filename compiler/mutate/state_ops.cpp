@@ -10,9 +10,7 @@ bool kvasir::carriesState(Operation *op) {
   return isa<kv::LoopOp, scf::ForOp, scf::IfOp, func::CallOp>(op) && llvm::any_of(op->getResultTypes(), isSlot);
 }
 
-bool kvasir::isOnState(Operation *op) {
-  return isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op);
-}
+bool kvasir::isOnState(Operation *op) { return isWrite(op) || isRead(op) || carriesState(op) || isa<kv::BindOp>(op); }
 
 Value kvasir::versionBefore(Operation *op, Type slot) {
   for (Operation *earlier = op->getPrevNode(); earlier; earlier = earlier->getPrevNode())

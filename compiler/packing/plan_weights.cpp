@@ -18,9 +18,7 @@ constexpr uint64_t kAlignment = 64; // of a cache line and of the widest vector
 /// The ops that use each weight, by its symbol.
 llvm::StringMap<SmallVector<Operation *>> findUsers(ModuleOp module) {
   llvm::StringMap<SmallVector<Operation *>> users;
-  module.walk([&](lm::SelectOp select) {
-    llvm::append_range(users[select.getSymbol()], select->getUsers());
-  });
+  module.walk([&](lm::SelectOp select) { llvm::append_range(users[select.getSymbol()], select->getUsers()); });
   return users;
 }
 

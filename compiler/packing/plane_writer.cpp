@@ -32,10 +32,14 @@ Status checkRole(const Plane &plane, const WeightForm &form) {
   bool grouped = form.group != 0;
   auto fits = [&] {
     switch (plane.role) {
-    case PlaneRole::value: return isFloat(plane.element);
-    case PlaneRole::code: return grouped ? !isFloat(plane.element) : plane.element == form.codes;
-    case PlaneRole::scale: return grouped && isFloat(plane.element);
-    case PlaneRole::min: return isFloat(plane.element);
+    case PlaneRole::value:
+      return isFloat(plane.element);
+    case PlaneRole::code:
+      return grouped ? !isFloat(plane.element) : plane.element == form.codes;
+    case PlaneRole::scale:
+      return grouped && isFloat(plane.element);
+    case PlaneRole::min:
+      return isFloat(plane.element);
     }
     return false;
   };
@@ -91,8 +95,10 @@ uint64_t PlaneWriter::rowBit(uint64_t row) const { return plane.offsetBits + bit
 
 Status PlaneWriter::write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
   switch (plane.role) {
-  case PlaneRole::value: return writeValues(row, bytes, bit);
-  case PlaneRole::scale: return writeFloats(form.scale, row.scales(), form.group / columnStep, bytes, bit);
+  case PlaneRole::value:
+    return writeValues(row, bytes, bit);
+  case PlaneRole::scale:
+    return writeFloats(form.scale, row.scales(), form.group / columnStep, bytes, bit);
   case PlaneRole::min:
     if (form.min)
       return writeFloats(*form.min, row.mins(), form.group / columnStep, bytes, bit);
@@ -137,9 +143,10 @@ bool PlaneWriter::store(float value, uint8_t *at) const {
 }
 
 Failure PlaneWriter::tooLarge(float value) const {
-  return Failure{std::string("has the ") + roleName(plane.role) + " " + std::to_string(value) + ", too large for " +
-                 elementName(plane.element) +
-                 ", in which this backend keeps it; compile with activations that are not rounded (--activations exact)"};
+  return Failure{
+      std::string("has the ") + roleName(plane.role) + " " + std::to_string(value) + ", too large for " +
+      elementName(plane.element) +
+      ", in which this backend keeps it; compile with activations that are not rounded (--activations exact)"};
 }
 
 Status PlaneWriter::writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes,

@@ -33,7 +33,8 @@ public:
 private:
   PlaneWriter() = default;
   void writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
-  Status writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes, uint64_t bit) const;
+  Status writeFloats(ElementType from, const uint8_t *elements, uint64_t perElement, uint8_t *bytes,
+                     uint64_t bit) const;
   Status writeValues(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
   /// Rounds a number to the plane's type. False if it is too large for that.
   bool store(float value, uint8_t *at) const;
@@ -41,7 +42,7 @@ private:
 
   Plane plane;
   WeightForm form;
-  uint64_t columnStep = 1;         // columns that share an element
+  uint64_t columnStep = 1;          // columns that share an element
   std::vector<uint32_t> columnBits; // of each element of a row
   std::vector<Digit> rowDigits;
   uint64_t numPanelRows = 1, panelStrideBits = 0, firstBit = 0, lastBit = 0;

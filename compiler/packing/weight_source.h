@@ -23,7 +23,7 @@ public:
 /// One tensor as it lies in a file: rows one after the other, each of the same number of bytes, unless it has a reader.
 struct SourceTensor {
   std::string_view name;
-  uint64_t rows;    ///< 1 for a vector
+  uint64_t rows; ///< 1 for a vector
   uint64_t columns;
   WeightForm form;
   std::span<const uint8_t> bytes;

@@ -11,11 +11,16 @@ namespace {
 Type typeOf(MLIRContext *context, ElementType element) {
   Builder builder(context);
   switch (element) {
-  case ElementType::f32: return builder.getF32Type();
-  case ElementType::f16: return builder.getF16Type();
-  case ElementType::bf16: return builder.getBF16Type();
-  case ElementType::i8: return builder.getIntegerType(8, /*isSigned=*/true);
-  default: return builder.getIntegerType(elementBits(element), /*isSigned=*/false);
+  case ElementType::f32:
+    return builder.getF32Type();
+  case ElementType::f16:
+    return builder.getF16Type();
+  case ElementType::bf16:
+    return builder.getBF16Type();
+  case ElementType::i8:
+    return builder.getIntegerType(8, /*isSigned=*/true);
+  default:
+    return builder.getIntegerType(elementBits(element), /*isSigned=*/false);
   }
 }
 
@@ -27,10 +32,14 @@ ElementType elementOf(Type type) {
   if (type.isBF16())
     return ElementType::bf16;
   switch (type.getIntOrFloatBitWidth()) {
-  case 4: return ElementType::u4;
-  case 5: return ElementType::u5;
-  case 6: return ElementType::u6;
-  default: return ElementType::i8;
+  case 4:
+    return ElementType::u4;
+  case 5:
+    return ElementType::u5;
+  case 6:
+    return ElementType::u6;
+  default:
+    return ElementType::i8;
   }
 }
 

@@ -109,9 +109,7 @@ Value Attention::emit(Builder &b) {
   auto type = cast<RankedTensorType>(op.getType()).clone(b.getF32Type());
   SmallVector<OpFoldResult> extents = tensor::getMixedSizes(b, b.getLoc(), query);
   extents[2] = b.getIndexAttr(type.getDimSize(2));
-  auto filled = [&](float value, ArrayRef<OpFoldResult> sizes) {
-    return emitFill(b, value, emitEmptyOf(b, sizes));
-  };
+  auto filled = [&](float value, ArrayRef<OpFoldResult> sizes) { return emitFill(b, value, emitEmptyOf(b, sizes)); };
   SmallVector<Value> carried(kNumCarried);
   carried[kMaximum] = filled(-INFINITY, ArrayRef(extents).drop_back());
   carried[kSum] = filled(0, ArrayRef(extents).drop_back());

@@ -15,9 +15,9 @@ public:
   /// `call` is a !llvm.ptr to kv_call.
   CallFrame(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value call) : builder(builder), loc(loc), call(call) {}
 
-  mlir::Value sequences();   ///< B
-  mlir::Value tokens();      ///< T
-  mlir::Value wantedCount(); ///< W
+  mlir::Value sequences();               ///< B
+  mlir::Value tokens();                  ///< T
+  mlir::Value wantedCount();             ///< W
   mlir::Value ownExtent(int64_t number); ///< of the function, 0 for a to 25 for z
 
   /// Of sequence `b`: rows held before the call, tokens it adds, number of its first token in the batch.

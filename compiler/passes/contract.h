@@ -14,8 +14,8 @@ namespace kvasir {
 void emitRequire(mlir::ImplicitLocOpBuilder &builder, mlir::Value found, mlir::Value expected,
                  const llvm::Twine &message);
 
-/// On a kv.require of what only the run finds out, from state or from what was computed: a call that fails it goes on to
-/// its end, within memory, and fails then; nothing that it wrote becomes visible.
+/// On a kv.require of what only the run finds out, from state or from what was computed: a call that fails it goes on
+/// to its end, within memory, and fails then; nothing that it wrote becomes visible.
 constexpr llvm::StringLiteral kLateAttr = "kv.late";
 
 /// A call in which `isWrong` (i1) holds fails when it has run.

@@ -13,8 +13,8 @@ namespace kvasir {
 constexpr llvm::StringLiteral kExtentsAttr = "kv.extents";
 constexpr llvm::StringLiteral kExtentLetters = "TWBS";
 
-/// On a function: what its own extents are, by letter. {from = 1, to = 64} or {values = array<i64: 1, 8>} for one that its
-/// inputs say; {constant = 8, terms = {a = 1}} for 8 + a.
+/// On a function: what its own extents are, by letter. {from = 1, to = 64} or {values = array<i64: 1, 8>} for one that
+/// its inputs say; {constant = 8, terms = {a = 1}} for 8 + a.
 constexpr llvm::StringLiteral kOwnExtentsAttr = "kv.own_extents";
 
 bool isOwnExtent(char letter);

@@ -31,7 +31,8 @@ bool isTensor(Value value) { return isa<RankedTensorType>(value.getType()); }
 bool isWork(Operation *op) {
   if (isa<kv::AppendOp, kv::WriteOp, kv::SetOp>(op))
     return true;
-  if (isa<kv::PositionsOp, kv::WantedOp, tensor::CastOp, tensor::CollapseShapeOp, tensor::EmptyOp, tensor::ExpandShapeOp>(op) ||
+  if (isa<kv::PositionsOp, kv::WantedOp, tensor::CastOp, tensor::CollapseShapeOp, tensor::EmptyOp,
+          tensor::ExpandShapeOp>(op) ||
       op->hasTrait<OpTrait::ConstantLike>() || (op->getNumRegions() && !isa<linalg::LinalgOp>(op)))
     return false;
   return llvm::any_of(op->getResults(), isTensor);

@@ -12,8 +12,9 @@ namespace {
 ///     %a = tensor.cast %x, %b = tensor.cast %x, linalg.generic ins(%a) outs(%b)
 ///  => %a = tensor.cast %x,                      linalg.generic ins(%a) outs(%a)
 ///
-/// Canonicalization casts each operand by itself where it finds that an extent is static (T of a function for one token).
-/// Bufferization would take the two for different views of one buffer, and copy, which a loop's carried tensor can't be.
+/// Canonicalization casts each operand by itself where it finds that an extent is static (T of a function for one
+/// token). Bufferization would take the two for different views of one buffer, and copy, which a loop's carried tensor
+/// can't be.
 struct MergeCasts : PassWrapper<MergeCasts, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MergeCasts)
   StringRef getArgument() const override { return "merge-casts"; }

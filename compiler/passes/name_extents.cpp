@@ -49,8 +49,8 @@ namespace {
 ///  => func @prefill(%mask: tensor<1x1x?x?xf32> {kv.extents = "TS"}, …) -> (tensor<?x96xf32> {kv.extents = "T"})
 ///
 /// An input's extents are T but where kv.bind says otherwise; an output's first is what rowCountOf finds, others are T.
-/// Letters that are there stay. Refuses letters that are no letters, or not one for each dynamic extent; a to z that the
-/// function's kv.own_extents do not have; S without {kv.sequences = 1}; a bound extent that is the start.
+/// Letters that are there stay. Refuses letters that are no letters, or not one for each dynamic extent; a to z that
+/// the function's kv.own_extents do not have; S without {kv.sequences = 1}; a bound extent that is the start.
 struct NameExtents : PassWrapper<NameExtents, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(NameExtents)
   StringRef getArgument() const override { return "name-extents"; }

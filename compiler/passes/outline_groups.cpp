@@ -158,9 +158,7 @@ private:
     return kernel;
   }
 
-  static Value batchOf(kv::GroupOp group) {
-    return kv::batchOf(group->getParentOfType<func::FuncOp>().getArguments());
-  }
+  static Value batchOf(kv::GroupOp group) { return kv::batchOf(group->getParentOfType<func::FuncOp>().getArguments()); }
 
   LogicalResult replaceByInvoke(kv::GroupOp group, ArrayRef<Value> operands, func::FuncOp kernel,
                                 const KernelSignature &signature) {

@@ -20,7 +20,7 @@ void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, P
   if (graph)
     pipeline.addPass(makeRecordGraph(*graph, probes)); // as the model was written, whatever kernels will do it
   if (probes == Probes::eachOp)
-    pipeline.addPass(makeProbeOps()); // before groups: kernels are probed like all else
+    pipeline.addPass(makeProbeOps());                    // before groups: kernels are probed like all else
   pipeline.addNestedPass<func::FuncOp>(makeTakeEarly()); // before groups: what they wrap moves
   pipeline.addPass(makeMatchGroups(backend));
   pipeline.addPass(kv::createVerifyState());
@@ -42,12 +42,12 @@ void addBufferization(OpPassManager &pipeline) {
 /// All that needs no backend.
 void addCommonPasses(OpPassManager &pipeline) {
   pipeline.addNestedPass<func::FuncOp>(makeYieldInPlace()); // while a batch says how many rows there are
-  pipeline.addPass(makeLowerSlots()); // from here on nobody can prove anything about state
-  pipeline.addPass(createCSEPass());  // before tensors are made: two results that share one are copied
+  pipeline.addPass(makeLowerSlots());                       // from here on nobody can prove anything about state
+  pipeline.addPass(createCSEPass()); // before tensors are made: two results that share one are copied
   pipeline.addNestedPass<func::FuncOp>(makeDecomposeLm());
   pipeline.addNestedPass<func::FuncOp>(createConvertElementwiseToLinalgPass());
   pipeline.addPass(createCanonicalizerPass());
-  pipeline.addNestedPass<func::FuncOp>(makeMergeCasts()); // after what adds casts
+  pipeline.addNestedPass<func::FuncOp>(makeMergeCasts());   // after what adds casts
   pipeline.addNestedPass<func::FuncOp>(makeSeparateOuts()); // after CSE, which merges them
   addBufferization(pipeline);
   pipeline.addPass(makeLowerRows());

@@ -147,14 +147,14 @@ private:
 ///       {"op": "lm.embedding", "at": "token_embd", "in": [0], "out": [1], "probe": "probe.token_embd"},
 ///       {"loop": [0, 30], "layer": 2, "in": [1], "arguments": [3], "body": [
 ///         {"op": "lm.linear", "at": "blk.{layer}.attn_q", "in": [3], "out": [4], "layer": [2, 0], …},
-///         {"op": "kv.append", "at": "blk.{layer}.append_k", "in": [5], "out": [], "appends": {"slot": "k", "layer": [2, 0]}},
+///         {"op": "kv.append", "at": "blk.{layer}.append_k", "in": [5], "out": [], "appends": {"slot": "k", "layer":
+///         [2, 0]}},
 ///         {"op": "kv.attend", …, "keys": {…}, "values": {…}, "scale": 0.125}, …], "yield": [9], "out": [10]}],
 ///       "outputs": [12]}]}
 ///
 /// A step is an op with tensors for results, or one that writes state; tensors are numbers, in the order of operands.
-/// A layer is a number, or [the loop's variable, what is added]; one that only the run knows is left out. So are weights,
-/// the batch, and which rows are wanted.
-/// The program stays as it is.
+/// A layer is a number, or [the loop's variable, what is added]; one that only the run knows is left out. So are
+/// weights, the batch, and which rows are wanted. The program stays as it is.
 struct RecordGraph : PassWrapper<RecordGraph, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(RecordGraph)
   RecordGraph(std::string &json, Probes probes) : json(json), probes(probes) {}

@@ -222,8 +222,7 @@ Value StateOps::emitContents(Builder &builder, RankedTensorType type, const Laye
   if (type.isDynamicDim(0))
     extents.push_back(sequences(builder));
   Value empty = builder.create<tensor::EmptyOp>(type, extents);
-  return builder
-      .create<kv::LoadRegisterOp>(type, layer.symbol, layer.slot, layer.layout, layer.layer, empty)
+  return builder.create<kv::LoadRegisterOp>(type, layer.symbol, layer.slot, layer.layout, layer.layer, empty)
       .getResult();
 }
 

@@ -17,7 +17,8 @@ namespace {
 ///     %t = f(lm.take %h, %wanted; lm.take %a, %wanted)
 ///
 /// A prompt wants one row of its last layer's, and that layer is a thirtieth of the model. Ops whose rows do not depend
-/// on one another (what lm.Decomposes promises, and elementwise ones) move behind the take, so no bit of a result changes.
+/// on one another (what lm.Decomposes promises, and elementwise ones) move behind the take, so no bit of a result
+/// changes.
 struct TakeEarly : PassWrapper<TakeEarly, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TakeEarly)
   StringRef getArgument() const override { return "take-early"; }

@@ -61,8 +61,7 @@ private:
     if (type.getRank() && type.isDynamicDim(0))
       emitRequireRows(builder, yielded.get(), place.getDefiningOp<tensor::EmptyOp>().getDynamicSizes()[0],
                       "a branch yields %d rows, expected %d");
-    yielded.set(
-        builder.create<bufferization::MaterializeInDestinationOp>(type, yielded.get(), place)->getResult(0));
+    yielded.set(builder.create<bufferization::MaterializeInDestinationOp>(type, yielded.get(), place)->getResult(0));
   }
 };
 } // namespace

@@ -12,7 +12,9 @@ const std::map<std::string, kvasir::EmitForm> kForms = {{"kv", kvasir::EmitForm:
                                                         {"asm", kvasir::EmitForm::assembly}};
 
 void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
-  app.add_option("input", options.input, "A model (.gguf, .mlpackage) or a program (.mlir)")->required()->type_name("IN");
+  app.add_option("input", options.input, "A model (.gguf, .mlpackage) or a program (.mlir)")
+      ->required()
+      ->type_name("IN");
   app.add_option("-o,--output", options.output, "The plugin to write; text goes to standard output without it")
       ->type_name("OUT");
   app.add_option("--backend", options.backend, "Its name, or the path of its library (default: cpu)")
@@ -32,10 +34,12 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
       ->type_name("SEED");
   app.add_flag("--vocab-only", options.vocabularyOnly, "A plugin with the tokenizer and no functions");
   app.add_flag("--probe", options.probe, "Compile each op as a function of its own, too: probe.blk.attn_q, ...");
-  app.add_flag("--unverified", options.unverified,
-               "Compile a Core ML package though its functions lose state; hosts refuse the plugin unless they ask for it");
+  app.add_flag(
+      "--unverified", options.unverified,
+      "Compile a Core ML package though its functions lose state; hosts refuse the plugin unless they ask for it");
   app.add_flag("--report", options.report, "Say how a Core ML package (.mlpackage) keeps its states, and what is lost");
-  app.add_flag("--explain", options.explain, "Say of each op which kernel takes it, or why none does")->excludes("--report");
+  app.add_flag("--explain", options.explain, "Say of each op which kernel takes it, or why none does")
+      ->excludes("--report");
   app.add_flag("--json", options.json, "The report or the explanation as JSON");
   app.add_flag("--print-ir-after-change", options.printIrAfterChange,
                "Print the program after each pass that changes it");

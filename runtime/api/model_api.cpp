@@ -48,15 +48,17 @@ ModelOptions modelOptionsFrom(const kvasir_model_options *given) {
   return {options.threads, static_cast<Pinning>(options.pinning)};
 }
 
-/// What the compiler has found to lose state runs only where the host asks for it. Plugins by hand are proved by nobody,
-/// and are the host's decision anyway.
+/// What the compiler has found to lose state runs only where the host asks for it. Plugins by hand are proved by
+/// nobody, and are the host's decision anyway.
 void requireVerified(const LoadedPlugin &plugin, const kvasir_model_options *given) {
   const auto options = readOptions(given);
   if (options.unverified > KVASIR_UNVERIFIED_TAKE)
-    throw Error(KV_BAD_INPUT, "unverified is " + std::to_string(options.unverified) + ", which is none of refuse, take");
+    throw Error(KV_BAD_INPUT,
+                "unverified is " + std::to_string(options.unverified) + ", which is none of refuse, take");
   if (!plugin.description().verified && plugin.file().isSealed() && options.unverified != KVASIR_UNVERIFIED_TAKE)
-    throw Error(KV_UNSUPPORTED, "the plugin was compiled though its functions lose state; kvasir-compile --report says "
-                                "where; --unverified, or KVASIR_UNVERIFIED_TAKE in an application, runs it all the same");
+    throw Error(KV_UNSUPPORTED,
+                "the plugin was compiled though its functions lose state; kvasir-compile --report says "
+                "where; --unverified, or KVASIR_UNVERIFIED_TAKE in an application, runs it all the same");
 }
 
 } // namespace

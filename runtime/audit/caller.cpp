@@ -25,9 +25,7 @@ float embeddingOf(int32_t id, uint64_t lane) {
   return static_cast<float>(mixed >> 40) / 16777216.0f - 0.5f;
 }
 
-bool isIds(const TensorDescription &input) {
-  return holdsIds(input) && input.shape.size() == 1;
-}
+bool isIds(const TensorDescription &input) { return holdsIds(input) && input.shape.size() == 1; }
 bool isPositions(const TensorDescription &input) {
   return input.role == TensorRole::positions && input.shape.size() == 1 &&
          (input.element == ElementType::i32 || input.element == ElementType::i64);

@@ -78,9 +78,7 @@ private:
     compareRows(
         *single.state, usual, std::min({end, single.state->length(), usual.length()}),
         [](size_t) { return Tolerance{}; },
-        [&](const RowDifference &at) {
-          places.insert({at.slot, at.layer, at.row});
-        });
+        [&](const RowDifference &at) { places.insert({at.slot, at.layer, at.row}); });
     return places;
   }
 

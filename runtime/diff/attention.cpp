@@ -64,8 +64,8 @@ void attendHead(const Step &step, const Rows &keys, const Rows &values, const fl
 } // namespace
 
 std::optional<std::vector<float>> attend(const State &state, const Step &step, uint64_t start,
-                                         const std::vector<float> &queries, uint64_t tokens,
-                                         const AppendedRows &keys, const AppendedRows &values) {
+                                         const std::vector<float> &queries, uint64_t tokens, const AppendedRows &keys,
+                                         const AppendedRows &values) {
   const auto firstSeen = [&](uint64_t position) {
     return step.windowTokens && position + 1 > step.windowTokens ? position + 1 - step.windowTokens : 0;
   };

@@ -15,11 +15,11 @@ struct AppendedRows {
 };
 
 /// Softmax attention in double: queries [T, H, D] of the tokens from row `start` on, over the rows that `state` holds,
-/// or else over the appended ones. Returns [T, H, width of a value row's head]; nothing if a row is in neither, the mask
-/// is not causal, or the shapes do not go together.
+/// or else over the appended ones. Returns [T, H, width of a value row's head]; nothing if a row is in neither, the
+/// mask is not causal, or the shapes do not go together.
 std::optional<std::vector<float>> attend(const State &state, const Step &step, uint64_t start,
-                                         const std::vector<float> &queries, uint64_t tokens,
-                                         const AppendedRows &keys, const AppendedRows &values);
+                                         const std::vector<float> &queries, uint64_t tokens, const AppendedRows &keys,
+                                         const AppendedRows &values);
 
 } // namespace kvasir::runtime::diff
 

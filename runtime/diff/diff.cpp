@@ -81,8 +81,8 @@ Report runDiff(const Given &a, const Given &b, const DiffOptions &options) {
   Report report;
   report.a = describe(a);
   report.b = describe(b);
-  report.isSameModel = isSameModel(a.model.identity().fingerprint, report.a.model, b.model.identity().fingerprint,
-                                   report.b.model);
+  report.isSameModel =
+      isSameModel(a.model.identity().fingerprint, report.a.model, b.model.identity().fingerprint, report.b.model);
   audit::AuditOptions planned;
   planned.ids = options.ids;
   planned.chunkTokens = options.chunkTokens;

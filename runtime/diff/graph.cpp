@@ -159,7 +159,8 @@ private:
     step.isCausal = !json.has("mask");
   }
 
-  /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights or its slot, or the loop's.
+  /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights or its slot, or the
+  /// loop's.
   std::string nameLayer(const Step &step) const {
     const std::string mark = "{layer}";
     std::string name = step.place;

@@ -23,10 +23,10 @@ struct SlotLayer {
 
 /// One op for one layer. Tensors are numbers: each is the result of one step, or an input of the function.
 struct Step {
-  std::string op;               ///< "lm.linear"
-  std::string place;            ///< the name that a person gave it: "blk.{layer}.attn_q"
-  std::string at;               ///< and with its layer: "blk.3.attn_q"
-  std::string probe;            ///< the plugin's function that is this op alone, or empty
+  std::string op;                ///< "lm.linear"
+  std::string place;             ///< the name that a person gave it: "blk.{layer}.attn_q"
+  std::string at;                ///< and with its layer: "blk.3.attn_q"
+  std::string probe;             ///< the plugin's function that is this op alone, or empty
   std::optional<uint64_t> layer; ///< of its weights
   std::vector<size_t> inputs, outputs;
   std::optional<SlotLayer> appends;      ///< kv.append

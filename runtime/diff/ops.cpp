@@ -117,7 +117,8 @@ std::optional<std::vector<NamedInput>> OpByOp::inputsOf(const FunctionDescriptio
       continue;
     }
     const Tensor &tensor = tensors[step.inputs[i]];
-    if (tensor.element != input.element || tensor.bytes.empty() || tensor.bytes.size() != denseBytes(input.element, dims))
+    if (tensor.element != input.element || tensor.bytes.empty() ||
+        tensor.bytes.size() != denseBytes(input.element, dims))
       return std::nullopt;
     inputs.push_back({input.name, tensor.bytes.data(), input.element, dims});
   }

@@ -109,7 +109,8 @@ std::string Report::text() const {
   std::string text = subjectLine("A", a) + subjectLine("B", b);
   if (!isSameModel)
     text += "they are of two models: fingerprints " + a.fingerprint + " and " + b.fingerprint + "\n";
-  text += std::to_string(numTokens) + " tokens in " + std::to_string(numCalls) + (numCalls == 1 ? " call\n" : " calls\n");
+  text +=
+      std::to_string(numTokens) + " tokens in " + std::to_string(numCalls) + (numCalls == 1 ? " call\n" : " calls\n");
   for (const Compared &each : compared)
     text += lineOf(each.name, each.numRows, "rows", each.largest);
   if (!ops.empty())

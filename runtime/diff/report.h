@@ -23,12 +23,12 @@ struct Difference {
 /// Where rows were compared.
 struct Place {
   std::string function;
-  uint64_t callTokens = 0;            ///< T of the call
-  std::string op, kind;               ///< "blk.3.append_k", "kv.append"; empty if the plugins don't say
-  std::string slot;                   ///< or the output's name
+  uint64_t callTokens = 0; ///< T of the call
+  std::string op, kind;    ///< "blk.3.append_k", "kv.append"; empty if the plugins don't say
+  std::string slot;        ///< or the output's name
   bool isOutput = false, isRegister = false;
   uint64_t layer = 0, row = 0, width = 0; ///< width: of a head; elements are counted through the heads
-  int32_t token = -1;                 ///< its id
+  int32_t token = -1;                     ///< its id
 };
 
 struct Finding {

@@ -47,9 +47,8 @@ Json toJson(const std::optional<Finding> &finding) {
 std::string Report::json() const {
   Json list = Json::array(), alone = Json::array();
   for (const Compared &each : compared)
-    list.push_back({{each.isOutput ? "output" : "slot", each.name},
-                    {"rows", each.numRows},
-                    {"largest", toJson(each.largest)}});
+    list.push_back(
+        {{each.isOutput ? "output" : "slot", each.name}, {"rows", each.numRows}, {"largest", toJson(each.largest)}});
   for (const ComparedOp &each : ops)
     alone.push_back({{"at", each.at}, {"op", each.op}, {"calls", each.numCalls}, {"largest", toJson(each.largest)}});
   return jsonText({{"format", 1},

@@ -9,15 +9,15 @@ namespace kvasir::runtime::diff {
 
 /// What rounding explains between two plugins, as a share of the largest number of a row.
 ///
-/// A number that is stored or multiplied with `p` bits is off by up to u = 2^-p of itself: 2^-8 for bf16, 2^-11 for f16;
-/// 2^-8 of its largest for codes of 8 bits. Activations in int8 are off by 1/254 of the largest of their 32, which is
-/// about four times what bf16 costs a typical one: u = 2^-6. Sums of K products in f32 end within sqrt(K) 2^-24 of the
-/// exact one where their roundings are independent; 2^-18 stands for K = 4096.
+/// A number that is stored or multiplied with `p` bits is off by up to u = 2^-p of itself: 2^-8 for bf16, 2^-11 for
+/// f16; 2^-8 of its largest for codes of 8 bits. Activations in int8 are off by 1/254 of the largest of their 32, which
+/// is about four times what bf16 costs a typical one: u = 2^-6. Sums of K products in f32 end within sqrt(K) 2^-24 of
+/// the exact one where their roundings are independent; 2^-18 stands for K = 4096.
 ///
 /// A row is rounded as it is stored, and so are the numbers that it is made of: at worst u each, in each of the two
 /// plugins, 4 u. A layer rounds about 8 times what reaches the next: the inputs of its four matrices, queries, a key
-/// row, a value row, and what is attended. Independent roundings add up as squares: u sqrt(8 d) below layer d, and twice
-/// that bounds a row's worst number. Outputs have all layers below them.
+/// row, a value row, and what is attended. Independent roundings add up as squares: u sqrt(8 d) below layer d, and
+/// twice that bounds a row's worst number. Outputs have all layers below them.
 ///
 /// Plugins of one backend with one numerics id promise equal bits (plugins/description.h): nothing is explained then.
 class Tolerances {

@@ -84,7 +84,8 @@ Tensors PluginProgram::call(const std::string &function, State &state, const Ten
 }
 
 bool PluginProgram::hasForms() const {
-  return std::ranges::any_of(content.functions, [](const FunctionDescription &each) { return each.raised.has_value(); });
+  return std::ranges::any_of(content.functions,
+                             [](const FunctionDescription &each) { return each.raised.has_value(); });
 }
 
 Tensors PluginProgram::zeroState() const {

@@ -31,8 +31,8 @@ struct Chunk {
   std::vector<uint32_t> wanted; ///< tokens of the chunk
 };
 
-/// Cuts sequences of `counts` >= 1 new tokens into chunks of at most `maxTokens`, filled in order. One chunk, with a run
-/// of no tokens for each sequence, if `maxTokens` is 0.
+/// Cuts sequences of `counts` >= 1 new tokens into chunks of at most `maxTokens`, filled in order. One chunk, with a
+/// run of no tokens for each sequence, if `maxTokens` is 0.
 std::vector<Chunk> cutBatch(const std::vector<uint64_t> &counts, Wanted wanted, uint64_t maxTokens);
 
 } // namespace kvasir::runtime

@@ -142,8 +142,9 @@ ObservedExecute Execution::observed(Team &team) const {
     if (!transactions.empty())
       states.push_back(request.states[run.sequence]);
   }
-  return {function,          model.description().slots, call, writes, std::move(states), std::move(sequences),
-          request.counts.size(), team};
+  return {
+      function, model.description().slots, call, writes, std::move(states), std::move(sequences), request.counts.size(),
+      team};
 }
 
 void Execution::execute(Team &team) {

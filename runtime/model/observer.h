@@ -20,8 +20,8 @@ class State;
 struct ObservedExecute {
   const FunctionDescription &function;
   const std::vector<SlotDescription> &slots;
-  const kv_call &call;                    ///< with views, inputs, outputs and scratch
-  const std::vector<kv_rows> &writes;     ///< [slots * B], as declared
+  const kv_call &call;                     ///< with views, inputs, outputs and scratch
+  const std::vector<kv_rows> &writes;      ///< [slots * B], as declared
   const std::vector<const State *> states; ///< [B]; empty for a model without slots
   const std::vector<size_t> sequences;     ///< [B] their numbers in the whole call
   const size_t numSequences;               ///< of the whole call

@@ -63,8 +63,8 @@ uint64_t sumOf(const FunctionDescription &function, const ExtentDescription &ext
       throw Error(KV_BAD_INPUT, "the extents of the inputs of function " + function.name + " are too large");
   }
   if (sum < 0)
-    throw Error(KV_BAD_INPUT, "the inputs of function " + function.name + " would make an output of extent " +
-                                  std::to_string(sum));
+    throw Error(KV_BAD_INPUT,
+                "the inputs of function " + function.name + " would make an output of extent " + std::to_string(sum));
   return uint64_t(sum);
 }
 

@@ -56,9 +56,8 @@ private:
 
 Team::Team(uint32_t members, Pinning pinning, const Processors &processors)
     : numMembers(members ? members : processors.cores),
-      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins), border{sizeof(kv_team), numMembers, this,
-                                                                                      &Team::meet},
-      inside(numMembers, spins), end(numMembers, spins) {
+      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins),
+      border{sizeof(kv_team), numMembers, this, &Team::meet}, inside(numMembers, spins), end(numMembers, spins) {
   const bool isAlone = numMembers == processors.cores || numMembers == processors.numbers.size();
   const bool pins = numMembers > 1 && numMembers <= processors.numbers.size() &&
                     (pinning == Pinning::on || (pinning == Pinning::automatic && isAlone));

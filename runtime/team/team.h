@@ -47,8 +47,8 @@ public:
   /// be null) is raised. `work` must not throw, and all members must make the same barrier calls.
   void run(const Work &work, const CancelFlag *cancel);
 
-  /// For those who make calls fail: in the next runs member 0 raises `flag` before it meets the others at the barrier of
-  /// this number, from 1, so that it is the first that says so. Null: no more.
+  /// For those who make calls fail: in the next runs member 0 raises `flag` before it meets the others at the barrier
+  /// of this number, from 1, so that it is the first that says so. Null: no more.
   void raiseAtBarrier(CancelFlag *flag, uint64_t barrier);
 
   /// For those who measure: the barriers of the next runs are told to `watch`. Null: no more, and no cost.

@@ -22,7 +22,8 @@ void Merging::run() {
     std::pop_heap(candidates.begin(), candidates.end());
     candidates.pop_back();
     const Part &left = parts[best.left].part, &right = parts[best.right].part;
-    bool isCurrent = !left.text.empty() && !right.text.empty() && left.text.size() + right.text.size() == best.sizeBytes;
+    bool isCurrent =
+        !left.text.empty() && !right.text.empty() && left.text.size() + right.text.size() == best.sizeBytes;
     if (isCurrent)
       join(best);
   }

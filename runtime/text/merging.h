@@ -45,9 +45,7 @@ private:
     size_t sizeBytes; // of both when they were compared: another size means that one has grown since
     TokenId result;
 
-    bool operator<(const Candidate &other) const {
-      return cost != other.cost ? cost > other.cost : left > other.left;
-    }
+    bool operator<(const Candidate &other) const { return cost != other.cost ? cost > other.cost : left > other.left; }
   };
 
   void propose(int32_t left, int32_t right);

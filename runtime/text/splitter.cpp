@@ -25,8 +25,8 @@ int matchAt(const pcre2_code *pattern, std::string_view text, size_t begin, uint
   auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   int code = pcre2_match(pattern, subject, text.size(), begin, options | PCRE2_NO_UTF_CHECK, match, nullptr);
   if (code == PCRE2_ERROR_JIT_STACKLIMIT)
-    code = pcre2_match(pattern, subject, text.size(), begin, options | PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match,
-                       nullptr);
+    code =
+        pcre2_match(pattern, subject, text.size(), begin, options | PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, match, nullptr);
   return code;
 }
 

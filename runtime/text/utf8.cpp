@@ -9,7 +9,10 @@ Utf8Step firstOfUtf8(std::string_view text) {
   uint8_t lead = static_cast<uint8_t>(text[0]);
   if (lead < 0x80)
     return {Utf8::character, 1};
-  size_t sizeBytes = lead >= 0xc2 && lead <= 0xdf ? 2 : (lead & 0xf0) == 0xe0 ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+  size_t sizeBytes = lead >= 0xc2 && lead <= 0xdf   ? 2
+                     : (lead & 0xf0) == 0xe0        ? 3
+                     : lead >= 0xf0 && lead <= 0xf4 ? 4
+                                                    : 0;
   if (sizeBytes == 0)
     return {Utf8::invalid, 1};
   // The second byte's range keeps out overlong forms, surrogates and what is beyond U+10FFFF.

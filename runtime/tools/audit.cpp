@@ -56,14 +56,16 @@ int audit(const AuditCommand &command) {
 void addAudit(CLI::App &program, int &exitCode) {
   CLI::App *command = program.add_subcommand("audit", "Did each token reach its row of every layer of the state?");
   auto options = std::make_shared<AuditCommand>();
-  command->add_option("model", options->model, "a .kvasir file, or a .mlpackage, which kvasir-compile reads and compiles")
+  command
+      ->add_option("model", options->model, "a .kvasir file, or a .mlpackage, which kvasir-compile reads and compiles")
       ->required();
   addPromptOptions(*command, options->prompt);
   command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
       ->capture_default_str();
   command->add_option("--checks", options->checks,
                       "some of rows,decode,chunks,batch,perturb,cancel; without it all of them");
-  command->add_option("--against", options->against, "another plugin of the same model whose rows are compared; or another package "
+  command->add_option("--against", options->against,
+                      "another plugin of the same model whose rows are compared; or another package "
                       "of the same program");
   command->add_option("--backend", options->backend, "that a package is compiled for");
   command->add_option("--seed", options->seed, "of the random cuts")->capture_default_str();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
-#include "plugins/plugin_file.h"
 #include "runtime/diff/diff.h"
+#include "plugins/plugin_file.h"
+#include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
@@ -26,7 +26,8 @@ struct DiffCommand {
 /// What the compiler wrote down of the plugin's ops; nothing if it was made by others.
 std::vector<runtime::diff::FunctionGraph> graphsOf(const std::string &path) {
   const auto file = PluginFile::open(path);
-  if (!file || std::ranges::none_of(file->sections(), [](const kv_section &each) { return each.name == std::string_view("graph"); }))
+  if (!file || std::ranges::none_of(file->sections(),
+                                    [](const kv_section &each) { return each.name == std::string_view("graph"); }))
     return {};
   const auto bytes = file->section("graph");
   if (!bytes)
@@ -68,8 +69,9 @@ void addDiff(CLI::App &program, int &exitCode) {
                     "compare each op alone, too, with A's inputs; both compiled with kvasir-compile --probe");
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->printsJson, "print JSON");
-  command->footer("Without a prompt, tokens are made up. Exit code 0: equal within rounding, 1: the last line says where "
-                  "they differ.");
+  command->footer(
+      "Without a prompt, tokens are made up. Exit code 0: equal within rounding, 1: the last line says where "
+      "they differ.");
   command->callback([=, &exitCode] { exitCode = diff(*options); });
 }
 

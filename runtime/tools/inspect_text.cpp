@@ -191,7 +191,8 @@ std::string slotText(const SlotDescription &slot) {
 
 std::string describe(const PluginFile &file, const std::vector<WeightTensor> &tensors) {
   const Description &description = file.description();
-  std::string text = headText(file) + variantsText(description) + servicesText(description) + functionsText(description) + slotsText(description);
+  std::string text = headText(file) + variantsText(description) + servicesText(description) +
+                     functionsText(description) + slotsText(description);
   std::string sections;
   for (const kv_section &section : file.sections())
     sections += textRow(section.name, bytesText(static_cast<double>(section.size)));

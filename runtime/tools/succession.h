@@ -13,8 +13,8 @@ namespace kvasir::tools {
 
 /// `--switch 32:b.kvasir`.
 struct Switch {
-  uint64_t tokens;   ///< that are generated before it
-  std::string path;  ///< of the plugin that chooses those after them
+  uint64_t tokens;  ///< that are generated before it
+  std::string path; ///< of the plugin that chooses those after them
 };
 
 /// Throws Misused unless each is NUMBER:FILE, and the numbers rise and stay below `maxTokens`.
@@ -30,7 +30,9 @@ public:
   const Model &model() const { return *current; }
 
   /// Is the token after `numGenerated` the choice of another plugin than this one?
-  bool endsAfter(uint64_t numGenerated) const { return next < followers.size() && followers[next].tokens == numGenerated; }
+  bool endsAfter(uint64_t numGenerated) const {
+    return next < followers.size() && followers[next].tokens == numGenerated;
+  }
 
   /// The conversation in the form of the next plugin, which is model() from now on. Says on standard error what became
   /// of its numbers. Throws what State::moveTo throws; then nothing has changed.

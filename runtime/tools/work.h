@@ -12,8 +12,8 @@
 
 namespace kvasir::tools {
 
-/// Multiplies and adds, by the arithmetic that they are done in: codes as activations are rounded, plain weights of bf16
-/// in bf16, others in f32.
+/// Multiplies and adds, by the arithmetic that they are done in: codes as activations are rounded, plain weights of
+/// bf16 in bf16, others in f32.
 using Ops = std::array<uint64_t, kNumArithmetics>;
 
 /// One layer of a tensor, for one row that meets it.

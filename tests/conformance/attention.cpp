@@ -30,7 +30,8 @@ Weights weigh(const AttentionShape &shape, uint64_t token, std::span<const float
       squares += product * product;
     }
     const double rounding = stored == Stored::bf16 ? kDeviations * std::sqrt(squares / 3) * kBf16 : 0;
-    weights.error = std::max(weights.error, kDeviations * std::sqrt(double(shape.width)) * kUnit * magnitude + rounding);
+    weights.error =
+        std::max(weights.error, kDeviations * std::sqrt(double(shape.width)) * kUnit * magnitude + rounding);
     weights.p.push_back(shape.softcap ? shape.softcap * std::tanh(score / shape.softcap) : score);
     largest = std::max(largest, weights.p.back());
   }
@@ -62,23 +63,23 @@ std::string attentionProgram(const AttentionShape &shape) {
   how += shape.softcap ? ", softcap = " + std::to_string(shape.softcap) + " : f32}" : "}";
   how.insert(1, shape.mask ? "mask = " + std::to_string(shape.mask) + " : i32, " : "");
   const std::string cache = " layers(2) heads(" + g + ") row(" + d + ")";
-  std::string text =
-      "module attributes {lm.model = {name = \"" + shape.name() +
-      "\", architecture = \"conformance\", context = 1024 : i64, vocabulary = 8 : i64}} {\n"
-      "kv.schema @attention entries [@step] {\n  kv.cache @k" + cache + window + "\n  kv.cache @v" + cache + window +
-      " values(@k)\n}\nfunc.func @step(%query: " + query + " {kv.name = \"query\"}, %keys: " + rows +
-      " {kv.name = \"keys\"}, %values: " + rows +
-      " {kv.name = \"values\"},\n    %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch) -> (" + query +
-      " {kv.name = \"result\", kv.extents = \"T\"}, " + query +
-      " {kv.name = \"second\", kv.extents = \"T\"}, !kv.slot<@k>, !kv.slot<@v>) {\n"
-      "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n";
+  std::string text = "module attributes {lm.model = {name = \"" + shape.name() +
+                     "\", architecture = \"conformance\", context = 1024 : i64, vocabulary = 8 : i64}} {\n"
+                     "kv.schema @attention entries [@step] {\n  kv.cache @k" +
+                     cache + window + "\n  kv.cache @v" + cache + window +
+                     " values(@k)\n}\nfunc.func @step(%query: " + query + " {kv.name = \"query\"}, %keys: " + rows +
+                     " {kv.name = \"keys\"}, %values: " + rows +
+                     " {kv.name = \"values\"},\n    %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch) -> (" +
+                     query + " {kv.name = \"result\", kv.extents = \"T\"}, " + query +
+                     " {kv.name = \"second\", kv.extents = \"T\"}, !kv.slot<@k>, !kv.slot<@v>) {\n"
+                     "  %c0 = arith.constant 0 : index\n  %c1 = arith.constant 1 : index\n";
   const auto append = [&](const char *next, const char *slot, const char *layer, const char *what, const char *type) {
-    text += std::string("  %") + next + " = kv.append %" + slot + "[%" + layer + "], %" + what + ", %batch : !kv.slot<@" +
-            type + ">, " + rows + "\n";
+    text += std::string("  %") + next + " = kv.append %" + slot + "[%" + layer + "], %" + what +
+            ", %batch : !kv.slot<@" + type + ">, " + rows + "\n";
   };
   const auto attends = [&](const char *result, const char *keys, const char *values, const char *layer) {
-    text += std::string("  %") + result + " = kv.attend %query, %" + keys + "[%" + layer + "], %" + values + "[%" + layer +
-            "], %batch " + how + "\n    : " + query + ", !kv.slot<@k>, !kv.slot<@v> -> " + query + "\n";
+    text += std::string("  %") + result + " = kv.attend %query, %" + keys + "[%" + layer + "], %" + values + "[%" +
+            layer + "], %batch " + how + "\n    : " + query + ", !kv.slot<@k>, !kv.slot<@v> -> " + query + "\n";
   };
   append("k1", "k", "c0", "keys", "k");
   append("v1", "v", "c0", "values", "v");
@@ -86,7 +87,8 @@ std::string attentionProgram(const AttentionShape &shape) {
   append("k2", "k1", "c1", "values", "k");
   append("v2", "v1", "c1", "keys", "v");
   attends("second", "k2", "v2", "c1");
-  return text + "  return %result, %second, %k2, %v2 : " + query + ", " + query + ", !kv.slot<@k>, !kv.slot<@v>\n}\n}\n";
+  return text + "  return %result, %second, %k2, %v2 : " + query + ", " + query +
+         ", !kv.slot<@k>, !kv.slot<@v>\n}\n}\n";
 }
 
 Expected attend(const AttentionShape &shape, uint64_t token, std::span<const float> query, std::span<const float> keys,
@@ -108,7 +110,8 @@ Expected attend(const AttentionShape &shape, uint64_t token, std::span<const flo
       }
       for (size_t i = 0; i < weights.p.size(); ++i)
         spread += weights.p[i] * std::abs(value(i, d) - sum);
-      double limit = 2 * weights.error * spread + kUnit * magnitude * (4 + kDeviations * std::sqrt(weights.p.size() + 1.0));
+      double limit =
+          2 * weights.error * spread + kUnit * magnitude * (4 + kDeviations * std::sqrt(weights.p.size() + 1.0));
       limit += stored == Stored::bf16 ? kDeviations * std::sqrt(squares / 3) * kBf16 : 0;
       expected.values.push_back(sum);
       expected.limits.push_back(limit + kUnit * std::abs(sum));

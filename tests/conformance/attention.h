@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Attention over a cache, as a program of its own, and what it must give: by brute force in double, over all rows that a
-// conversation has had.
+// Attention over a cache, as a program of its own, and what it must give: by brute force in double, over all rows that
+// a conversation has had.
 #ifndef KVASIR_CONFORMANCE_ATTENTION_H
 #define KVASIR_CONFORMANCE_ATTENTION_H
 
@@ -35,9 +35,10 @@ enum class Stored { f32, bf16 };
 
 /// The row that token number `token` gets for `query` [H, D] over keys and values [S, G, D].
 ///
-/// Limits. A score errs by 6 sqrt(D) u of its magnitude, with bf16 also by its query's rounding, 6 sqrt(sum (q k)^2 / 3)
-/// 2^-8; an error e of scores moves the result by at most e sum p |v - result|, twice where all err. Weights p are rounded
-/// to 2^-8 where rows are in bf16: 6 sqrt(sum p^2 v^2 / 3) 2^-8. Sums of S products: 6 sqrt(S) u sum p |v|, exp 4 u.
+/// Limits. A score errs by 6 sqrt(D) u of its magnitude, with bf16 also by its query's rounding, 6 sqrt(sum (q k)^2 /
+/// 3) 2^-8; an error e of scores moves the result by at most e sum p |v - result|, twice where all err. Weights p are
+/// rounded to 2^-8 where rows are in bf16: 6 sqrt(sum p^2 v^2 / 3) 2^-8. Sums of S products: 6 sqrt(S) u sum p |v|, exp
+/// 4 u.
 Expected attend(const AttentionShape &shape, uint64_t token, std::span<const float> query, std::span<const float> keys,
                 std::span<const float> values, Stored stored);
 

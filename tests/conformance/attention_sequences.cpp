@@ -10,12 +10,12 @@
 namespace conformance {
 namespace {
 
-// Groups, one and many heads, lanes that are no multiple of a register; windows smaller than, as large as and larger than a
-// block of 128 rows.
+// Groups, one and many heads, lanes that are no multiple of a register; windows smaller than, as large as and larger
+// than a block of 128 rows.
 const AttentionShape kShapes[] = {
-    {1, 1, 16},         {2, 1, 16},        {4, 2, 32},         {3, 3, 64},      {9, 3, 64},       {6, 2, 18},
-    {5, 1, 24},         {2, 2, 128},       {4, 2, 32, 1},      {4, 2, 32, 40},  {4, 2, 16, 128},  {2, 1, 16, 129},
-    {3, 1, 20, 200},    {4, 2, 32, 0, 8},  {2, 1, 24, 40, 8},
+    {1, 1, 16},      {2, 1, 16},      {4, 2, 32},      {3, 3, 64},       {9, 3, 64},
+    {6, 2, 18},      {5, 1, 24},      {2, 2, 128},     {4, 2, 32, 1},    {4, 2, 32, 40},
+    {4, 2, 16, 128}, {2, 1, 16, 129}, {3, 1, 20, 200}, {4, 2, 32, 0, 8}, {2, 1, 24, 40, 8},
 };
 
 // New tokens of each call: around the borders of blocks at 128, 256 and 384 rows, one and many at once.
@@ -75,7 +75,8 @@ private:
     uint64_t at = 0;
     for (const Turn &turn : turns) {
       turn.history->keys.insert(turn.history->keys.end(), keys.begin() + at, keys.begin() + at + turn.count * width);
-      turn.history->values.insert(turn.history->values.end(), values.begin() + at, values.begin() + at + turn.count * width);
+      turn.history->values.insert(turn.history->values.end(), values.begin() + at,
+                                  values.begin() + at + turn.count * width);
       at += turn.count * width;
     }
     check("reference: ", reference, turns, &Turn::expected, counts, tensors, query);
@@ -90,17 +91,16 @@ private:
       states.push_back((turn.*which)->get());
     for (const Tensor &tensor : tensors)
       inputs.push_back(tensor.input());
-    const kvasir::Outputs outputs =
-        plugin.model.call("step", states, counts.data(), inputs, {kvasir::Wanted::all});
+    const kvasir::Outputs outputs = plugin.model.call("step", states, counts.data(), inputs, {kvasir::Wanted::all});
     const uint64_t width = shape.queryHeads * shape.width;
     uint64_t row = 0;
     for (const Turn &turn : turns) {
       const uint64_t length = turn.history->keys.size() / (shape.heads * shape.width);
       for (uint64_t t = length - turn.count; t < length; ++t, ++row) {
-        checkRow(who + "layer 0", plugin, t, query.subspan(row * width, width), turn.history->keys, turn.history->values,
-                 outputs.floats("result").subspan(row * width, width));
-        checkRow(who + "layer 1", plugin, t, query.subspan(row * width, width), turn.history->values, turn.history->keys,
-                 outputs.floats("second").subspan(row * width, width));
+        checkRow(who + "layer 0", plugin, t, query.subspan(row * width, width), turn.history->keys,
+                 turn.history->values, outputs.floats("result").subspan(row * width, width));
+        checkRow(who + "layer 1", plugin, t, query.subspan(row * width, width), turn.history->values,
+                 turn.history->keys, outputs.floats("second").subspan(row * width, width));
       }
       checkRows(who, plugin, *(turn.*which), *turn.history);
     }
@@ -127,8 +127,8 @@ private:
   void checkRows(const std::string &who, Plugin &plugin, kvasir::State &state, const History &history) {
     const uint64_t width = shape.heads * shape.width, length = history.keys.size() / width;
     if (state.length() != length)
-      return report.fail(shape.name(), who + "holds " + std::to_string(state.length()) + " rows, not " +
-                                           std::to_string(length));
+      return report.fail(shape.name(),
+                         who + "holds " + std::to_string(state.length()) + " rows, not " + std::to_string(length));
     for (const char *slot : {"k", "v"})
       for (const uint64_t layer : {0, 1}) {
         const uint64_t first = state.firstRow(slot);
@@ -231,7 +231,8 @@ void refuseMasks(Kit &kit) {
       kit.compile(name, attentionProgram(shape));
       kit.report.fail(name, "compiles, and has no cases yet");
     } catch (const std::runtime_error &error) {
-      if (std::string(error.what()).find("has a " + word + " mask; only causal ones are lowered yet") == std::string::npos)
+      if (std::string(error.what()).find("has a " + word + " mask; only causal ones are lowered yet") ==
+          std::string::npos)
         kit.report.fail(name, std::string("is refused otherwise than by name: ") + error.what());
     }
   }

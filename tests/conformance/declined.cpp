@@ -9,7 +9,9 @@
 namespace conformance {
 namespace {
 
-bool matches(const std::string &pattern, const std::string &text) { return fnmatch(pattern.c_str(), text.c_str(), 0) == 0; }
+bool matches(const std::string &pattern, const std::string &text) {
+  return fnmatch(pattern.c_str(), text.c_str(), 0) == 0;
+}
 
 } // namespace
 

@@ -8,8 +8,8 @@
 
 namespace conformance {
 
-/// The list of a backend: a line is a pattern of cases (* stands for anything) and, behind spaces, a pattern of the reason
-/// that the backend gives. Lines that begin with # are comments.
+/// The list of a backend: a line is a pattern of cases (* stands for anything) and, behind spaces, a pattern of the
+/// reason that the backend gives. Lines that begin with # are comments.
 class DeclinedList {
 public:
   /// Without a path the list is not there, and nothing is held against it.

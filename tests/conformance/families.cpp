@@ -38,8 +38,8 @@ constexpr Form kWide[] = {
 // 1, 2, odd, one less and one more than a tile of 32, a tile, several, and more than any register file holds.
 constexpr Shape kGrouped[] = {{1, 64},  {2, 64},  {7, 128},  {31, 64},  {32, 64},
                               {33, 64}, {64, 64}, {65, 192}, {96, 320}, {130, 128}};
-constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},    {1, 32},   {31, 33},  {32, 31}, {33, 32},
-                            {33, 33}, {32, 32}, {65, 192}, {96, 320}, {130, 128}};
+constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},   {1, 32},   {31, 33},  {32, 31},
+                            {33, 32}, {33, 33}, {32, 32}, {65, 192}, {96, 320}, {130, 128}};
 constexpr Shape kFused[] = {{33, 64}, {64, 32}};
 constexpr int kWidths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 300};
 
@@ -54,8 +54,8 @@ public:
   /// A weight that `family` layers share the type of; gives its type.
   string weight(const string &symbol, const string &shape, const Form &form, int layers = 1) {
     const string type = "!lm.weight<" + shape + ", " + form.text + ">";
-    weights += "lm.weight @\"w." + symbol + "\"" + (layers > 1 ? " family(" + number(layers) + ")" : "") + " source(\"" +
-               symbol + (layers > 1 ? ".{}" : "") + "\") : " + type + "\n";
+    weights += "lm.weight @\"w." + symbol + "\"" + (layers > 1 ? " family(" + number(layers) + ")" : "") +
+               " source(\"" + symbol + (layers > 1 ? ".{}" : "") + "\") : " + type + "\n";
     return type;
   }
 
@@ -103,7 +103,8 @@ string select(const string &value, const string &symbol, const string &type, con
   return "  %" + value + " = lm.select @\"w." + symbol + "\"" + layer + " : " + type + "\n";
 }
 
-string linear(const string &result, const string &input, int columns, const string &weight, const string &type, int outs) {
+string linear(const string &result, const string &input, int columns, const string &weight, const string &type,
+              int outs) {
   return "  %" + result + " = lm.linear %" + input + ", %" + weight + " : " + rows(columns) + ", " + type + " -> " +
          rows(outs) + "\n";
 }
@@ -169,8 +170,9 @@ void addFused(Writer &writer, const Form &form, Shape shape) {
   writer.function(normed, {in}, before + select("w", plain, type) + linear("result", "n", columns, "w", type, outs),
                   rows(outs));
   writer.function(normed + ".norm", {in},
-                  select("norm", normed, vector) + "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " +
-                      rows(columns) + ", " + vector + "\n",
+                  select("norm", normed, vector) +
+                      "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(columns) + ", " +
+                      vector + "\n",
                   rows(columns));
   writer.function(normed + ".linear", {in},
                   select("w", plain, type) + linear("result", "input", columns, "w", type, outs), rows(outs));
@@ -182,13 +184,14 @@ void addFused(Writer &writer, const Form &form, Shape shape) {
                       linear("g", "n", columns, "w", type, outs) + linear("u", "n", columns, "v", up, outs) +
                       "  %result = lm.swiglu %g, %u : " + rows(outs) + "\n",
                   rows(outs));
-  writer.function(gated + ".gate", {in},
-                  select("w", plain, type) + linear("result", "input", columns, "w", type, outs), rows(outs));
+  writer.function(gated + ".gate", {in}, select("w", plain, type) + linear("result", "input", columns, "w", type, outs),
+                  rows(outs));
   writer.function(gated + ".up", {in},
                   select("v", gated + ".w", up) + linear("result", "input", columns, "v", up, outs), rows(outs));
   writer.function(gated + ".norm", {in},
-                  select("norm", normed, vector) + "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " +
-                      rows(columns) + ", " + vector + "\n",
+                  select("norm", normed, vector) +
+                      "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(columns) + ", " +
+                      vector + "\n",
                   rows(columns));
   writer.add(gated, Kind::gateUp, true);
 }
@@ -206,7 +209,8 @@ void addRope(Writer &writer, int heads, int width, int lanes, const char *order)
   const string type = "tensor<?x" + number(heads) + "x" + number(width) + "xf32>";
   const string angles = "tensor<?x" + number(lanes / 2) + "x2xf32>";
   writer.function(name, {"%input: " + type, "%angles: " + angles},
-                  "  %result = lm.rope %input, %angles lanes(" + string(order) + ") : " + type + ", " + angles + "\n", type);
+                  "  %result = lm.rope %input, %angles lanes(" + string(order) + ") : " + type + ", " + angles + "\n",
+                  type);
   writer.add(name, Kind::rope);
 }
 

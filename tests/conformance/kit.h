@@ -47,8 +47,8 @@ struct Kit {
   };
   Pair compile(const std::string &name, const std::string &program);
 
-  /// The state ops of a program's function are a kernel's, or the list says why not: "attend.2x1x16" for kv.attend in the
-  /// program of that name.
+  /// The state ops of a program's function are a kernel's, or the list says why not: "attend.2x1x16" for kv.attend in
+  /// the program of that name.
   void countFates(const std::string &name, const std::filesystem::path &source, const std::string &function);
 };
 

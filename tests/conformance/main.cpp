@@ -81,8 +81,14 @@ int run(const Options &options, const std::filesystem::path &folder) {
   if (!options.activations.empty())
     arguments = {"--activations", options.activations};
   std::filesystem::create_directories(folder);
-  Kit kit{{compiler, "reference", {}}, {compiler, options.backend, arguments}, folder, options.programs, options.only,
-          options.isLong, DeclinedList(options.declined), {}};
+  Kit kit{{compiler, "reference", {}},
+          {compiler, options.backend, arguments},
+          folder,
+          options.programs,
+          options.only,
+          options.isLong,
+          DeclinedList(options.declined),
+          {}};
   for (const Family &family : opFamilies())
     runOps(kit, family);
   runAttention(kit);

@@ -79,8 +79,8 @@ private:
       return;
     }
     report.countFate(reason);
-    const std::string wrong = reason.empty() ? kit.declined.checkTaken(op.function)
-                                             : kit.declined.checkDeclined(op.function, reason);
+    const std::string wrong =
+        reason.empty() ? kit.declined.checkTaken(op.function) : kit.declined.checkDeclined(op.function, reason);
     if (!wrong.empty())
       report.fail(op.function, wrong);
   }
@@ -121,7 +121,8 @@ private:
     const std::string name = op.function + " of " + std::to_string(tokens) + " tokens";
     ++report.numOpCases;
     try {
-      const std::vector<float> expected = reference.call(op.function, inputs), actual = tested.call(op.function, inputs);
+      const std::vector<float> expected = reference.call(op.function, inputs),
+                               actual = tested.call(op.function, inputs);
       compareNumbers(name, expected, actual, tolerance.of(op, inputs, expected));
       compareBits(op, name, inputs, tokens, actual);
     } catch (const kvasir::Error &error) {

@@ -18,9 +18,10 @@ using kvasir::test::Ids;
 constexpr size_t kLength = 300;
 
 // How far logits may be from reference's, in their standard deviations. Norms bring every stream to one size, so n
-// roundings of a relative size r leave r sqrt(n) of it, and the largest of 30000 numbers is at 4.5 times that. A layer has
-// 7 linears, whose activations err by max|x| / (254 sqrt(3)) = 0.0068 in int8, by 2^-8 sqrt(2 / 3) = 0.0032 in bf16; and 4
-// roundings to bf16, of 2^-8 / sqrt(3), where its rows are stored so. Six layers, or fewer; f32 sums leave less than 0.001.
+// roundings of a relative size r leave r sqrt(n) of it, and the largest of 30000 numbers is at 4.5 times that. A layer
+// has 7 linears, whose activations err by max|x| / (254 sqrt(3)) = 0.0068 in int8, by 2^-8 sqrt(2 / 3) = 0.0032 in
+// bf16; and 4 roundings to bf16, of 2^-8 / sqrt(3), where its rows are stored so. Six layers, or fewer; f32 sums leave
+// less than 0.001.
 constexpr double kLargest = 4.5, kLinears = 7 * 6, kRoundings = 4 * 6, kSums = 1e-3;
 
 /// A program of tests/programs, and what its matrices are made of instead of f16: backends that round activations do so
@@ -138,11 +139,11 @@ private:
     kvasir::State state = one.makeState(), first = one.makeState(), last = one.makeState();
     const Ids others = kvasir::test::randomIds(random, kLength, one.facts().vocabulary);
     Trace trace;
-    for (const auto &[before, count, after] : {std::tuple<size_t, size_t, size_t>{5, 127, 1}, {1, 1, 130}, {129, 172, 2}}) {
+    for (const auto &[before, count, after] :
+         {std::tuple<size_t, size_t, size_t>{5, 127, 1}, {1, 1, 130}, {129, 172, 2}}) {
       const auto chunk = std::span(ids).subspan(state.length(), count);
-      const std::vector<kvasir::Sequence> batch{{first, std::span(others).subspan(0, before)},
-                                                {state, chunk},
-                                                {last, std::span(others).subspan(0, after)}};
+      const std::vector<kvasir::Sequence> batch{
+          {first, std::span(others).subspan(0, before)}, {state, chunk}, {last, std::span(others).subspan(0, after)}};
       keep(trace, one.predict(batch, {kvasir::Wanted::all}), before, count);
     }
     return finish(one, state, std::move(trace));

@@ -60,8 +60,11 @@ private:
 
   Call makeCall(uint64_t start, uint64_t count, uint64_t position) {
     const uint64_t length = start + count;
-    Call call{count == 1 && numCalls % 2 ? "one" : "step", drawBf16(random, count * width),
-              drawReals(random, count * width), {}, {}};
+    Call call{count == 1 && numCalls % 2 ? "one" : "step",
+              drawBf16(random, count * width),
+              drawReals(random, count * width),
+              {},
+              {}};
     call.mask = makeMask(kMaskKinds[numCalls % std::size(kMaskKinds)], count, length, random);
     const int32_t given[] = {int32_t(position)};
     call.tensors = {makeTensor("keys", {count, shape.heads, shape.width}, call.keys),
@@ -113,7 +116,8 @@ private:
         sum += product;
         magnitude += std::abs(product);
       }
-      const double limit = 6 * std::sqrt(double(length) + 1) * 0x1p-24 * magnitude, difference = std::abs(actual[i] - sum);
+      const double limit = 6 * std::sqrt(double(length) + 1) * 0x1p-24 * magnitude,
+                   difference = std::abs(actual[i] - sum);
       if (!(difference <= limit))
         return report.fail(shape.name(), who + call.function + ", mixed: number " + std::to_string(i) + " is " +
                                              std::to_string(actual[i]) + ", not " + std::to_string(sum) + " up to " +
@@ -149,7 +153,8 @@ private:
     }
   }
 
-  /// A position that is not the state's length, a mask of other rows, more rows than there is room for: nothing changes.
+  /// A position that is not the state's length, a mask of other rows, more rows than there is room for: nothing
+  /// changes.
   void checkRefusals(Plugin &plugin) {
     Conversation conversation{plugin.model.makeState(10), {}, {}};
     step(plugin, conversation, 8);

@@ -10,7 +10,9 @@ namespace {
 constexpr double kUnit = 0x1p-24, kDeviations = 6, kTiny = 1e-36;
 constexpr uint64_t kGroup = 32;
 
-double sumError(uint64_t terms, double magnitude) { return 2 * kDeviations * std::sqrt(double(terms)) * kUnit * magnitude; }
+double sumError(uint64_t terms, double magnitude) {
+  return 2 * kDeviations * std::sqrt(double(terms)) * kUnit * magnitude;
+}
 
 std::vector<double> times(const std::vector<float> &values, double factor) {
   std::vector<double> limits;
@@ -25,9 +27,10 @@ std::vector<double> ofRope(const Tensor &input) {
   std::vector<double> limits(input.floats().size());
   for (size_t i = 0; i < limits.size(); ++i) {
     const auto row = input.floats().subspan(i / width * width, width);
-    limits[i] = 2 * 3 * kUnit * 2 * std::abs(*std::max_element(row.begin(), row.end(), [](float a, float b) {
-      return std::abs(a) < std::abs(b);
-    })) + kTiny;
+    limits[i] = 2 * 3 * kUnit * 2 *
+                    std::abs(*std::max_element(row.begin(), row.end(),
+                                               [](float a, float b) { return std::abs(a) < std::abs(b); })) +
+                kTiny;
   }
   return limits;
 }

@@ -9,11 +9,11 @@
 // truth, so twice that. S is exact: weights are read from reference itself, by inputs that are 1 in one column.
 //
 // Activations. `int8` rounds each activation to a step of its group of 32: an error of at most a = max|x| / 254, evenly
-// spread, with a variance of a^2 / 3. `bf16` rounds activations, and weights too, to 2^-8 of themselves at most. The error
-// of a sum of K products has the variance sum of (error of x)^2 w^2 / 3; 6 standard deviations are allowed.
+// spread, with a variance of a^2 / 3. `bf16` rounds activations, and weights too, to 2^-8 of themselves at most. The
+// error of a sum of K products has the variance sum of (error of x)^2 w^2 / 3; 6 standard deviations are allowed.
 //
-// Formulas. rms_norm is a sum of E squares, halved by the root, and 4 roundings; rope 3, swiglu 8 with an exp of 2 units;
-// rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
+// Formulas. rms_norm is a sum of E squares, halved by the root, and 4 roundings; rope 3, swiglu 8 with an exp of 2
+// units; rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
 // embeddings of codes round a product and a sum.
 //
 // Fused ops pass on the errors of what they take: a norm's by its weights' S, a gate's by |silu'| <= 1.1 times up.

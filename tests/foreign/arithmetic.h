@@ -46,8 +46,7 @@ static inline float exponential(float x) {
     return 0;
   const int32_t n = (int32_t)(x * 1.44269504f - 0.5f);
   const float r = x - (float)n * 0.69314718f;
-  const float power =
-      1 + r * (1 + r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720))))));
+  const float power = 1 + r * (1 + r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720))))));
   const uint32_t bits = (uint32_t)(n + 127) << 23;
   float scale;
   __builtin_memcpy(&scale, &bits, sizeof scale);

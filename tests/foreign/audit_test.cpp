@@ -38,7 +38,8 @@ struct Row {
 // 148 made-up tokens in calls of 140 (three executes: 48, 48, 44), 1, 1, 5 and 1; then three sequences in batches.
 const Row kRows[] = {
     {"skips_v",
-     "slot v, layer 3: rows 0–139 and 142–146 were not written in 4 calls of 48, 48, 44 and 5 tokens; slot k is complete",
+     "slot v, layer 3: rows 0–139 and 142–146 were not written in 4 calls of 48, 48, 44 and 5 tokens; slot k is "
+     "complete",
      {"slot v, layer 3"}},
     {"skips_row_0",
      "slot k, layers 0–5: rows 0, 48, 96 and 142 were not written in 4 calls of 48, 48, 44 and 5 tokens",
@@ -63,11 +64,13 @@ const Row kRows[] = {
      "slot v, layer 3: rows 47, 95 and 141, committed before, were changed in 3 calls of 48, 44 and 5 tokens",
      {"slot v, layer 3"}},
     {"beyond",
-     "slot k, layer 3: rows 48, 96, 140 and 147 were written in 4 calls of 48, 48, 44 and 5 tokens, beyond the rows that "
+     "slot k, layer 3: rows 48, 96, 140 and 147 were written in 4 calls of 48, 48, 44 and 5 tokens, beyond the rows "
+     "that "
      "they declare",
      {"slot k, layer 3"}},
     {"padded",
-     "slot k, layers 0–5: rows 140–143 and 147–149 were written in 2 calls of 44 and 5 tokens, beyond the rows that they "
+     "slot k, layers 0–5: rows 140–143 and 147–149 were written in 2 calls of 44 and 5 tokens, beyond the rows that "
+     "they "
      "declare",
      {"slot k, layers 0–5", "slot v, layers 0–5"}},
     {"not_causal",

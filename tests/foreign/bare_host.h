@@ -40,8 +40,8 @@ struct Conversation {
   bool differs(const Conversation &other, size_t slot, uint64_t layer, uint64_t row) const;
 };
 
-/// Of which version of plugin.h the host is: call and plan have fewer fields, all, or one more (`added`). They lie right
-/// in front of memory that can't be read.
+/// Of which version of plugin.h the host is: call and plan have fewer fields, all, or one more (`added`). They lie
+/// right in front of memory that can't be read.
 enum class HostVersion { fewer, same, more };
 
 struct BareOptions {

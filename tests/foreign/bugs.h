@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What can be wrong with transformer.c: -DKV_BUG=BUG_… chooses one. Those up to BUG_OTHER_SEQUENCE and BUG_NONDETERMINISTIC
- * are in calls that add several tokens to a sequence; decode is right. */
+ * What can be wrong with transformer.c: -DKV_BUG=BUG_… chooses one. Those up to BUG_OTHER_SEQUENCE and
+ * BUG_NONDETERMINISTIC are in calls that add several tokens to a sequence; decode is right. */
 #ifndef KVASIR_TESTS_FOREIGN_BUGS_H
 #define KVASIR_TESTS_FOREIGN_BUGS_H
 

@@ -85,9 +85,9 @@ TEST_CASE("rows that a call of 7 tokens after 5 makes wrong") {
 }
 
 TEST_CASE("in calls of one token every bug sleeps") {
-  for (const char *bug : {"skips_v", "skips_row_0", "last_only", "frozen", "off_by_one", "layer_3_into_4", "k_into_v",
-                          "undeclared", "beyond", "padded", "not_causal", "old_cache", "other_sequence",
-                          "nondeterministic"}) {
+  for (const char *bug :
+       {"skips_v", "skips_row_0", "last_only", "frozen", "off_by_one", "layer_3_into_4", "k_into_v", "undeclared",
+        "beyond", "padded", "not_causal", "old_cache", "other_sequence", "nondeterministic"}) {
     CAPTURE(bug);
     Scene right("right"), wrong(bug);
     for (const int32_t id : foreignIds(7, 3)) {

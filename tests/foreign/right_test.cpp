@@ -18,9 +18,8 @@ namespace {
 /// A model of the built plugin.
 std::shared_ptr<Model> modelOf(const std::string &name, uint32_t threads) {
   const auto foreign = std::make_shared<Foreign>(name);
-  return std::make_shared<Model>(
-      Program{foreign->table, foreign->loaded->description(), nullptr, foreign, nullptr},
-      ModelOptions{threads, Pinning::off});
+  return std::make_shared<Model>(Program{foreign->table, foreign->loaded->description(), nullptr, foreign, nullptr},
+                                 ModelOptions{threads, Pinning::off});
 }
 
 /// predict on a batch; logits of the wanted rows.
@@ -94,8 +93,7 @@ TEST_CASE("any chunking and any team give the same bits") {
         std::vector<float> pieces;
         for (size_t first = 0; first < ids.size();) {
           const size_t count = std::min(ids.size() - first, 1 + random() % most);
-          const auto piece =
-              predictAll(*model, {state.get()}, {{&ids[first], &ids[first] + count}}, Wanted::all);
+          const auto piece = predictAll(*model, {state.get()}, {{&ids[first], &ids[first] + count}}, Wanted::all);
           pieces.insert(pieces.end(), piece.begin(), piece.end());
           first += count;
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a plugin says of its ops, in JSON: every tensor that a step takes was made, and is one of those that are counted.
+// What a plugin says of its ops, in JSON: every tensor that a step takes was made, and is one of those that are
+// counted.
 #include "runtime/diff/graph.h"
 
 #include <cstdlib>

@@ -4,8 +4,8 @@
 // usage: cycles COUNT MODEL.kvasir... [--if-there MODEL.kvasir...]
 //
 // Each model is loaded, run on a prompt and unloaded, COUNT times, and gives the same bits each time. Afterwards the
-// process has the descriptors, threads, mappings and heap that it had after the first few. Under AddressSanitizer the end
-// of the program also looks for memory that nothing points to.
+// process has the descriptors, threads, mappings and heap that it had after the first few. Under AddressSanitizer the
+// end of the program also looks for memory that nothing points to.
 #include "kvasir/kvasir.hpp"
 
 #include <cstdio>
@@ -21,7 +21,7 @@ namespace {
 
 /// Tokens of most cycles, and of each tenth: so many that a service does the products, where a model has one.
 constexpr size_t kPrompts[] = {3, 160};
-constexpr int kWarmUp = 20;                                 ///< allocators and the C library keep some of what they got
+constexpr int kWarmUp = 20;            ///< allocators and the C library keep some of what they got
 constexpr uint64_t kSlackBytes = 1024; ///< a leak of 2 bytes a cycle is 2000
 // ThreadSanitizer's own mapping of what is mapped is cut where a large piece of scratch is given back.
 constexpr uint64_t kSlackMappings = __has_feature(thread_sanitizer) ? 1 << 16 : 16;

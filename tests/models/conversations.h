@@ -39,9 +39,8 @@ inline std::vector<Slot> slotsOf(const Model &model) {
   std::vector<Slot> slots;
   const auto description = nlohmann::json::parse(model.description());
   for (const auto &slot : description.at("slots"))
-    slots.push_back(
-        {slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0)), slot.at("kind") == "register",
-         slot.at("layout").at("planes").at(0).at("element")});
+    slots.push_back({slot.at("name"), slot.at("layers"), slot.value("window", uint64_t(0)),
+                     slot.at("kind") == "register", slot.at("layout").at("planes").at(0).at("element")});
   return slots;
 }
 

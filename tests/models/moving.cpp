@@ -3,9 +3,10 @@
 //
 // usage: moving A.kvasir B.kvasir...
 //
-// From each to each other, at positions around the borders of blocks: what arrives is what left, rounded once to what the
-// other plugin stores, by a rounding of this file's own; and going on gives, bit for bit, what the other plugin gives
-// after a run of its own into whose rows and registers these numbers were written. Moving back gives what was moved.
+// From each to each other, at positions around the borders of blocks: what arrives is what left, rounded once to what
+// the other plugin stores, by a rounding of this file's own; and going on gives, bit for bit, what the other plugin
+// gives after a run of its own into whose rows and registers these numbers were written. Moving back gives what was
+// moved.
 #include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
 #include "runtime/state/rows.h"
 

@@ -6,9 +6,9 @@
 // Both are of one model, compiled with --probe and with exact activations. Each probe is called with the same random
 // inputs, of one token and of several, in its last layer, on both; and once with a layer that there is not.
 //
-// How far may they be apart? Each computes a formula in f32, over rows of K numbers. An inner product has partial sums of
-// the size of the largest result, and each of its K roundings adds at most 2^-24 of that; two orders of summation differ
-// by at most twice as much. Other ops round a few times. So 2^-23 K, of the largest result, bounds all.
+// How far may they be apart? Each computes a formula in f32, over rows of K numbers. An inner product has partial sums
+// of the size of the largest result, and each of its K roundings adds at most 2^-24 of that; two orders of summation
+// differ by at most twice as much. Other ops round a few times. So 2^-23 K, of the largest result, bounds all.
 #include "kvasir/kvasir.hpp"
 
 #include <nlohmann/json.hpp>
@@ -126,12 +126,12 @@ private:
     ++numProbes;
     for (const uint64_t tokens : {1, 2, 67}) {
       const auto tensors = inputsOf(function, tokens, layers - 1);
-      const double difference = differenceOf(call(expected, name, tensors).floats("result"),
-                                             call(actual, name, tensors).floats("result"));
+      const double difference =
+          differenceOf(call(expected, name, tensors).floats("result"), call(actual, name, tensors).floats("result"));
       worst = std::max(worst, difference / limit);
       if (!(difference <= limit))
-        fail(name, "differs by " + std::to_string(difference) + " of its size for " + std::to_string(tokens) +
-                       " tokens");
+        fail(name,
+             "differs by " + std::to_string(difference) + " of its size for " + std::to_string(tokens) + " tokens");
     }
     const auto outside = inputsOf(function, 2, layers);
     const bool hasLayer = !outside.empty() && outside.back().name == "layer";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What it costs to branch and to undo.
-// usage: branch_speed MODEL.kvasir TOKENS     prints JSON: medians of a fork and of a truncate in us, a fork's memory in KB
+// usage: branch_speed MODEL.kvasir TOKENS     prints JSON: medians of a fork and of a truncate in us, a fork's memory
+// in KB
 #include "kvasir/kvasir.hpp"
 
 #include <algorithm>

@@ -14,9 +14,15 @@ namespace kvasir {
 inline void damageOnce(std::vector<uint8_t> &bytes, std::mt19937 &random) {
   size_t at = random() % bytes.size();
   switch (random() % 4) {
-  case 0: bytes[at] = uint8_t(random()); return;
-  case 1: bytes[at] ^= uint8_t(1 << random() % 8); return;
-  case 2: bytes.resize(at); return;
+  case 0:
+    bytes[at] = uint8_t(random());
+    return;
+  case 1:
+    bytes[at] ^= uint8_t(1 << random() % 8);
+    return;
+  case 2:
+    bytes.resize(at);
+    return;
   default:
     for (size_t i = at & ~size_t(3); i < bytes.size() && i < (at & ~size_t(3)) + 8; ++i)
       bytes[i] = random() % 2 ? 0xff : 0x7f;

@@ -73,11 +73,12 @@ TEST_CASE("descriptions survive JSON") {
 
 TEST_CASE("a function may take no tokens and have extents of its own") {
   Description description = exampleDescription();
-  description.functions.push_back({"grow",
-                                   0,
-                                   {{"x", ElementType::f16, {{'a', 0}, {0, 4}}}, {"m", ElementType::f16, {{'c', 0}}}},
-                                   {{"y", ElementType::f16, {{'b', 0}, {'a', 0}}}},
-                                   {{'a', 1, 64, {}, 0, {}}, {'b', 1, 1, {}, 8, {{'a', 1}, {'c', -2}}}, {'c', 2, 16, {2, 16}, 0, {}}}});
+  description.functions.push_back(
+      {"grow",
+       0,
+       {{"x", ElementType::f16, {{'a', 0}, {0, 4}}}, {"m", ElementType::f16, {{'c', 0}}}},
+       {{"y", ElementType::f16, {{'b', 0}, {'a', 0}}}},
+       {{'a', 1, 64, {}, 0, {}}, {'b', 1, 1, {}, 8, {{'a', 1}, {'c', -2}}}, {'c', 2, 16, {2, 16}, 0, {}}}});
   const std::string text = descriptionToJson(description);
   Result<Description> again = descriptionFromJson(text);
   REQUIRE_MESSAGE(again, again.message());
@@ -109,19 +110,22 @@ namespace {
 Description twoForms() {
   Description description;
   SlotDescription state{"cache", SlotKind::reg, 1, 1, 1, 0, RowRotation::none, "", {30, 3, 200, 64}, {}};
-  state.layout = {30 * 3 * 200 * 64 * 2, {{PlaneRole::value, ElementType::bf16, 0, {{Axis::lane, 30 * 3 * 200 * 64, 16}}}}};
+  state.layout = {30 * 3 * 200 * 64 * 2,
+                  {{PlaneRole::value, ElementType::bf16, 0, {{Axis::lane, 30 * 3 * 200 * 64, 16}}}}};
   SlotDescription rows{"rows", SlotKind::cache, 30, 3, 64, 0, RowRotation::none, "", {}, cacheLayout()};
   rows.from = RowsOrigin{"cache", 200, 0, 3 * 200 * 64, 200 * 64, 64, 1};
   description.slots = {state, rows};
-  FunctionDescription opaque{"run",
-                             0,
-                             {{"x", ElementType::i32, {{0, 1}, {'a', 0}}}, {"m", ElementType::f16, {{'a', 0}, {'b', 0}}}},
-                             {{"y", ElementType::f16, {{'a', 0}}}},
-                             {{'a', 1, 64, {}, 0, {}}, {'b', 1, 64, {}, 0, {}}}};
-  FunctionDescription raised{"run.raised",
-                             200,
-                             {{"x", ElementType::i32, {{0, 1}, {'T', 0}}}, {"m", ElementType::f16, {{'T', 0}, {'S', 0}}}},
-                             {{"y", ElementType::f16, {{'T', 0}}}}};
+  FunctionDescription opaque{
+      "run",
+      0,
+      {{"x", ElementType::i32, {{0, 1}, {'a', 0}}}, {"m", ElementType::f16, {{'a', 0}, {'b', 0}}}},
+      {{"y", ElementType::f16, {{'a', 0}}}},
+      {{'a', 1, 64, {}, 0, {}}, {'b', 1, 64, {}, 0, {}}}};
+  FunctionDescription raised{
+      "run.raised",
+      200,
+      {{"x", ElementType::i32, {{0, 1}, {'T', 0}}}, {"m", ElementType::f16, {{'T', 0}, {'S', 0}}}},
+      {{"y", ElementType::f16, {{'T', 0}}}}};
   opaque.raised = RaisedForm{"run.raised",
                              {{"x", BindField::count, 1, std::nullopt},
                               {"m", BindField::length, 1, std::nullopt},
@@ -155,20 +159,24 @@ TEST_CASE("forms that do not fit together are refused") {
   const char *refusals[][3] = {
       {"\"rows\":200", "\"rows\":201", "slot 'rows' has rows from 'cache', which has no element 1152063"},
       {"\"first\":0", "\"first\":1", "slot 'rows' has rows from 'cache', which has no element 1152000"},
-      {"\"state\":\"cache\"", "\"state\":\"rows\"", "slot 'rows' has rows from 'rows', which is no register of one layer"},
-      {"\"width\":64", "\"width\":64,\"window\":9", "slot 'rows' has rows from 'cache', which keeps what leaves the window"},
+      {"\"state\":\"cache\"", "\"state\":\"rows\"",
+       "slot 'rows' has rows from 'rows', which is no register of one layer"},
+      {"\"width\":64", "\"width\":64,\"window\":9",
+       "slot 'rows' has rows from 'cache', which keeps what leaves the window"},
       {"\"element\":\"bf16\"", "\"element\":\"f16\"",
        "slot 'rows' has rows from 'cache', which has elements of f16, which bf16 can't hold"},
-      {",\"from\":{\"state\":\"cache\",\"rows\":200,\"first\":0,\"layer\":38400,\"head\":12800,\"row\":64,\"lane\":1}", "",
-       "slot 'rows' has rows that are in no register, and opaque functions need them"},
+      {",\"from\":{\"state\":\"cache\",\"rows\":200,\"first\":0,\"layer\":38400,\"head\":12800,\"row\":64,\"lane\":1}",
+       "", "slot 'rows' has rows that are in no register, and opaque functions need them"},
       {"\"raised\":{\"function\":\"run.raised\"", "\"raised\":{\"function\":\"x\"",
        "function 'run' has the raised form 'x', which is no function"},
       {"\"raised\":{\"function\":\"run.raised\"", "\"raised\":{\"function\":\"run\"",
        "function 'run' has the raised form 'run', which takes no tokens"},
-      {"\"name\":\"y\"", "\"name\":\"z\"", "function 'run' has the raised form 'run.raised', which has other inputs or outputs"},
+      {"\"name\":\"y\"", "\"name\":\"z\"",
+       "function 'run' has the raised form 'run.raised', which has other inputs or outputs"},
       {"\"input\":\"x\"", "\"input\":\"w\"", "function 'run' binds 'w', which is no input of it"},
       {"\"is\":\"count\",\"dim\":1", "\"is\":\"count\"", "function 'run' binds 'x', which names no dim"},
-      {"\"is\":\"count\",\"dim\":1", "\"is\":\"count\",\"dim\":2", "function 'run' binds 'x', which names a dim that it has not"},
+      {"\"is\":\"count\",\"dim\":1", "\"is\":\"count\",\"dim\":2",
+       "function 'run' binds 'x', which names a dim that it has not"},
       {"\"is\":\"length\",\"dim\":1", "\"is\":\"start\"", "function 'run' binds 'm', which is of integers"},
       {",\"hidden\":-10000", "", "function 'run' binds 'm', which is a mask of truth values"},
       {"{\"input\":\"x\",\"is\":\"count\",\"dim\":1},", "",
@@ -176,7 +184,8 @@ TEST_CASE("forms that do not fit together are refused") {
   };
   for (const auto &[from, to, expected] : refusals)
     CHECK(refusal(replaced(text, from, to)) == std::string("description: ") + expected);
-  CHECK(refusal(replaced(text, "\"hidden\":-10000", "\"hidden\":1")).find("hidden: is 1, expected ") != std::string::npos);
+  CHECK(refusal(replaced(text, "\"hidden\":-10000", "\"hidden\":1")).find("hidden: is 1, expected ") !=
+        std::string::npos);
 }
 
 TEST_CASE("a plugin may have no slots and no functions") {

@@ -108,9 +108,9 @@ TEST_CASE("decoding takes encoding back") {
     bool isPrintable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
     static int next = 0x100;
     int letter = isPrintable ? byte : next++;
-    std::string text = letter < 0x80 ? std::string(1, static_cast<char>(letter))
-                                     : std::string{static_cast<char>(0xc0 | letter >> 6),
-                                                   static_cast<char>(0x80 | (letter & 0x3f))};
+    std::string text =
+        letter < 0x80 ? std::string(1, static_cast<char>(letter))
+                      : std::string{static_cast<char>(0xc0 | letter >> 6), static_cast<char>(0x80 | (letter & 0x3f))};
     addToken(byteLevel, text);
   }
   for (const Vocabulary &vocabulary : {byteLevel, sentencePieceVocabulary()}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a compiler does with a file before MLIR comes in: weights unpacked and packed, tokenizer read; whole and damaged.
+// What a compiler does with a file before MLIR comes in: weights unpacked and packed, tokenizer read; whole and
+// damaged.
 #include "compiler/frontends/gguf/vocabulary.h"
 #include "compiler/frontends/gguf/weights.h"
 #include "compiler/packing/packer.h"

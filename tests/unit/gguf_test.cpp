@@ -74,8 +74,7 @@ TEST_CASE("versions that are not read are named") {
 
 TEST_CASE("huge counts and lengths are refused before anything is made of them") {
   constexpr uint64_t kHuge = uint64_t(1) << 62;
-  CHECK(messageOf(GgufBytes().header(kHuge, 0)) ==
-        "claims 4611686018427387904 tensors, more than it has bytes for");
+  CHECK(messageOf(GgufBytes().header(kHuge, 0)) == "claims 4611686018427387904 tensors, more than it has bytes for");
   CHECK(messageOf(GgufBytes().header(0, kHuge)) ==
         "claims 4611686018427387904 metadata values, more than it has bytes for");
   CHECK(messageOf(GgufBytes().header(0, 1).number(kHuge).zeros(100)) == "is cut short in metadata key 0");

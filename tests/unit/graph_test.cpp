@@ -73,7 +73,8 @@ TEST_CASE("loops in loops end") {
   std::string many = "0";
   for (int i = 1; i < 60000; ++i)
     many += ",0";
-  CHECK(failureOf(R"({"loop": [0, 60000], "layer": 1, "in": [], "arguments": [], "body": [{"op": "x", "at": "", "in": [)" +
-                  many + R"(], "out": []}], "yield": [], "out": []})")
+  CHECK(failureOf(
+            R"({"loop": [0, 60000], "layer": 1, "in": [], "arguments": [], "body": [{"op": "x", "at": "", "in": [)" +
+            many + R"(], "out": []}], "yield": [], "out": []})")
             .find("is a list too many") != std::string::npos);
 }

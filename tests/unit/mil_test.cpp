@@ -72,7 +72,8 @@ struct Compiler {
   }
 
   Result<mlir::OwningOpRef<mlir::ModuleOp>> import(const coreml::Program &program) {
-    Result<mil::ImportedProgram> imported = mil::importProgram(program, "by hand", "0", mil::Forms::all, weights, context.get());
+    Result<mil::ImportedProgram> imported =
+        mil::importProgram(program, "by hand", "0", mil::Forms::all, weights, context.get());
     if (!imported)
       return Failure{imported.message()};
     return std::move(imported->module);
@@ -91,10 +92,11 @@ coreml::Function accumulating(FunctionMaker &maker, TensorType state) {
   const coreml::ValueId cache = maker.input("cache", state, TypeKind::state);
   maker.function.declaredDims["x"] = {{1, 8, {}}, {}};
   const coreml::ValueId before = maker.op("read_state", {{"input", of(cache)}}, "before", state);
-  const coreml::ValueId next = maker.op("add", {{"x", of(at)}, {"y", maker.integers({1})}}, "next", {Element::i32, {1}});
-  const coreml::ValueId row = maker.op("slice_by_index",
-                                       {{"x", of(before)}, {"begin", maker.integers({0, 0})}, {"end", maker.integers({1, 4})}},
-                                       "row", {Element::f16, {1, 4}});
+  const coreml::ValueId next =
+      maker.op("add", {{"x", of(at)}, {"y", maker.integers({1})}}, "next", {Element::i32, {1}});
+  const coreml::ValueId row = maker.op(
+      "slice_by_index", {{"x", of(before)}, {"begin", maker.integers({0, 0})}, {"end", maker.integers({1, 4})}}, "row",
+      {Element::f16, {1, 4}});
   const TensorType offsets{Element::i32, {2}};
   const auto offset = [&](coreml::ValueId first, int32_t second, const std::string &name) {
     maker.op("concat", {{"values", of(first)}, {"axis", maker.integers({0}, true)}}, name, offsets);
@@ -102,10 +104,11 @@ coreml::Function accumulating(FunctionMaker &maker, TensorType state) {
     return maker.function.body.operations.back().outputs.front();
   };
   const coreml::ValueId begin = offset(at, 0, "begin"), end = offset(next, 4, "end");
-  const coreml::ValueId after =
-      maker.op("slice_update", {{"x", of(before)}, {"update", of(row)}, {"begin", of(begin)}, {"end", of(end)}}, "after", state);
+  const coreml::ValueId after = maker.op(
+      "slice_update", {{"x", of(before)}, {"update", of(row)}, {"begin", of(begin)}, {"end", of(end)}}, "after", state);
   maker.op("write_state", {{"input", of(cache)}, {"data", of(after)}}, "", {});
-  maker.op("concat", {{"values", of(after)}, {"axis", maker.integers({0}, true)}}, "y", {Element::f16, {coreml::kAnySize, 4}});
+  maker.op("concat", {{"values", of(after)}, {"axis", maker.integers({0}, true)}}, "y",
+           {Element::f16, {coreml::kAnySize, 4}});
   maker.function.body.operations.back().inputs["values"].push_back(of(x));
   maker.function.body.outputs = maker.function.body.operations.back().outputs;
   return maker.function;
@@ -133,11 +136,11 @@ TEST_CASE("a function of a state becomes one of a register, whose proof holds") 
 TEST_CASE("states of one name are one state, or no program") {
   Compiler compiler;
   FunctionMaker first("prefill"), second("decode");
-  const coreml::Program program{{accumulating(first, {Element::f16, {6, 4}}), accumulating(second, {Element::f16, {8, 4}})},
-                                "prefill"};
-  CHECK(compiler.refusal(program) ==
-        "state 'cache' is fp16[6, 4] in function 'prefill' and fp16[8, 4] in function 'decode': they cannot share a state; "
-        "convert both with one shape and type");
+  const coreml::Program program{
+      {accumulating(first, {Element::f16, {6, 4}}), accumulating(second, {Element::f16, {8, 4}})}, "prefill"};
+  CHECK(compiler.refusal(program) == "state 'cache' is fp16[6, 4] in function 'prefill' and fp16[8, 4] in function "
+                                     "'decode': they cannot share a state; "
+                                     "convert both with one shape and type");
 }
 
 TEST_CASE("ops that are not known are listed, all of them, in blocks too") {
@@ -159,7 +162,8 @@ TEST_CASE("a large constant is one weight for all functions, and its bytes stay 
   const std::vector<uint8_t> bytes(2 * 32 * 64, 0x3c), zeros(2 * 32);
   const auto linear = [&](const std::string &name) {
     FunctionMaker maker(name);
-    const coreml::ValueId x = maker.input("x", {Element::f16, {1, 3, 64}}), w = maker.value("w", {Element::f16, {32, 64}});
+    const coreml::ValueId x = maker.input("x", {Element::f16, {1, 3, 64}}),
+                          w = maker.value("w", {Element::f16, {32, 64}});
     maker.function.values[w].constant = coreml::Constant{{Element::f16, {32, 64}}, bytes, {}};
     const coreml::Operand none{{}, coreml::Constant{{Element::f16, {32}}, zeros, {}}};
     maker.function.body.outputs = {
@@ -180,7 +184,8 @@ TEST_CASE("a large constant is one weight for all functions, and its bytes stay 
   CHECK(tensor->columns == 64);
   (*module)->walk([](mlir::Operation *op) {
     for (mlir::Type type : op->getResultTypes())
-      if (auto ranked = mlir::dyn_cast<mlir::RankedTensorType>(type); ranked && op->hasTrait<mlir::OpTrait::ConstantLike>())
+      if (auto ranked = mlir::dyn_cast<mlir::RankedTensorType>(type);
+          ranked && op->hasTrait<mlir::OpTrait::ConstantLike>())
         CHECK(ranked.getNumElements() < 1024);
   });
 }
@@ -199,15 +204,20 @@ TEST_CASE("what can't be right is refused with its op") {
   using Operands = std::map<std::string, coreml::Operand>;
   const auto none = [](FunctionMaker &) { return Operands(); };
   CHECK(refusal("transpose", none, type) == "function 'main': transpose 'y' (op 0) has no input 'perm'");
-  CHECK(refusal("transpose", [](FunctionMaker &m) { return Operands{{"perm", m.integers({0, 2})}}; }, type) ==
+  CHECK(refusal(
+            "transpose", [](FunctionMaker &m) { return Operands{{"perm", m.integers({0, 2})}}; }, type) ==
         "function 'main': transpose 'y' (op 0) asks for dim 2 of 2");
-  CHECK(refusal("transpose", [](FunctionMaker &m) { return Operands{{"perm", m.integers({1, 0})}}; }, type) ==
+  CHECK(refusal(
+            "transpose", [](FunctionMaker &m) { return Operands{{"perm", m.integers({1, 0})}}; }, type) ==
         "function 'main': transpose 'y' (op 0) makes fp16[3, 2], the package says fp16[2, 3]");
-  CHECK(refusal("reshape", [](FunctionMaker &m) { return Operands{{"shape", m.integers({4, -1})}}; }, type) ==
+  CHECK(refusal(
+            "reshape", [](FunctionMaker &m) { return Operands{{"shape", m.integers({4, -1})}}; }, type) ==
         "function 'main': reshape 'y' (op 0) reshapes to another number of elements");
-  CHECK(refusal("slice_by_index",
-                [](FunctionMaker &m) { return Operands{{"begin", m.integers({0, 4})}, {"end", m.integers({2, 5})}}; }, type)
+  CHECK(refusal(
+            "slice_by_index",
+            [](FunctionMaker &m) { return Operands{{"begin", m.integers({0, 4})}, {"end", m.integers({2, 5})}}; }, type)
             .find("has offsets that are outside of dim 1") != std::string::npos);
-  CHECK(refusal("gather", [](FunctionMaker &m) { return Operands{{"indices", m.integers({2})}}; }, {Element::f16, {1, 3}})
-            .find("has an index that is outside of what it takes from") != std::string::npos);
+  CHECK(
+      refusal("gather", [](FunctionMaker &m) { return Operands{{"indices", m.integers({2})}}; }, {Element::f16, {1, 3}})
+          .find("has an index that is outside of what it takes from") != std::string::npos);
 }

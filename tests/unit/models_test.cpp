@@ -71,14 +71,14 @@ TEST_CASE("a model becomes one loop over its layers") {
   ModuleResult module = compiler.import(SmallModel().bytes());
   REQUIRE_MESSAGE(module, module.message());
   std::string text = textOf(**module);
-  for (const char *part :
-       {"architecture = \"llama\"", "context = 256 : i64", "name = \"tiny\"", "vocabulary = 96 : i64",
-        "kv.schema @llama entries [@forward]", "kv.cache @k layers(2) heads(2) row(16) serves([0], [1]) rotated(adjacent) by([@attn_k])",
-        "kv.cache @v layers(2) heads(2) row(16) values(@k) by([@attn_v])",
-        "lm.weight @attn_k family(2) source(\"blk.{}.attn_k.weight\") : "
-        "!lm.weight<32x64, codes = ui4, group = 32, scale = f16, zero = 8>",
-        "lm.weight @output_norm source(\"output_norm.weight\") : !lm.weight<64, codes = f32>",
-        "(tensor<?x96xf32> {kv.name = \"logits\", kv.role = \"logits\"}", "= 0 to 2 carry("})
+  for (const char *part : {"architecture = \"llama\"", "context = 256 : i64", "name = \"tiny\"",
+                           "vocabulary = 96 : i64", "kv.schema @llama entries [@forward]",
+                           "kv.cache @k layers(2) heads(2) row(16) serves([0], [1]) rotated(adjacent) by([@attn_k])",
+                           "kv.cache @v layers(2) heads(2) row(16) values(@k) by([@attn_v])",
+                           "lm.weight @attn_k family(2) source(\"blk.{}.attn_k.weight\") : "
+                           "!lm.weight<32x64, codes = ui4, group = 32, scale = f16, zero = 8>",
+                           "lm.weight @output_norm source(\"output_norm.weight\") : !lm.weight<64, codes = f32>",
+                           "(tensor<?x96xf32> {kv.name = \"logits\", kv.role = \"logits\"}", "= 0 to 2 carry("})
     CHECK_MESSAGE(contains(text, part), part);
   CHECK(!contains(text, "@output source"));
   CHECK(contains(textOf(**module, true), "loc(\"blk.{layer}.attn_q\")"));
@@ -223,7 +223,7 @@ TEST_CASE("yarn keeps fast pairs, interpolates slow ones, and raises the magnitu
   });
   CHECK(yarn.magnitude == doctest::Approx(1.1386294361));
   CHECK(yarn.frequencies[0] == 1.0);
-  CHECK(yarn.frequencies[8] == plain.frequencies[8]);    // floor(64 ln(2048 / (32 2 pi)) / (2 ln 10000)) = 8
+  CHECK(yarn.frequencies[8] == plain.frequencies[8]);       // floor(64 ln(2048 / (32 2 pi)) / (2 ln 10000)) = 8
   CHECK(yarn.frequencies[21] == plain.frequencies[21] / 4); // ceil(64 ln(2048 / (2 pi)) / (2 ln 10000)) = 21
   CHECK(yarn.frequencies[14] == doctest::Approx(plain.frequencies[14] * (6.0 / 13 / 4 + 7.0 / 13)));
 }

@@ -65,8 +65,13 @@ Layout panels(uint64_t rows, uint64_t columns) {
            {PlaneRole::code,
             ElementType::u4,
             1024,
-            {{Axis::column, 4, 8}, {Axis::column, 4, 1024}, {Axis::column, 2, 4}, {Axis::column, groups, block},
-             {Axis::row, 16, 32}, {Axis::row, 2, 512}, {Axis::row, panels, panel}}}}};
+            {{Axis::column, 4, 8},
+             {Axis::column, 4, 1024},
+             {Axis::column, 2, 4},
+             {Axis::column, groups, block},
+             {Axis::row, 16, 32},
+             {Axis::row, 2, 512},
+             {Axis::row, panels, panel}}}}};
 }
 
 /// A plane of codes, dense, row-major; then one of scales.
@@ -104,9 +109,14 @@ float valueAt(const PackedWeight &weight, const std::vector<uint8_t> &packed, ui
     uint64_t indices[kNumAxes] = {0, row, column, 0, 0, 0};
     uint64_t bits = bitsAt(packed, bitOffset(plane, indices), elementBits(plane.element));
     switch (plane.role) {
-    case PlaneRole::value: return floatOf(plane.element, bits);
-    case PlaneRole::scale: scale = floatOf(plane.element, bits); break;
-    case PlaneRole::min: min = floatOf(plane.element, bits); break;
+    case PlaneRole::value:
+      return floatOf(plane.element, bits);
+    case PlaneRole::scale:
+      scale = floatOf(plane.element, bits);
+      break;
+    case PlaneRole::min:
+      min = floatOf(plane.element, bits);
+      break;
     case PlaneRole::code:
       if (plane.element == ElementType::i8)
         code = float(int8_t(bits));

@@ -93,9 +93,8 @@ TEST_CASE("bad input is refused before anything runs") {
   const auto model = makeToyModel(1), other = makeToyModel(1);
   const auto state = model->makeState(100), stranger = other->makeState(0);
   CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {}); }) == "sequence 0 of the call has no new tokens");
-  CHECK(failureOf(KV_BAD_INPUT, [&] {
-          predictOne(*model, *state, {1, 64});
-        }) == "token 64 at place 1 is outside the vocabulary of 64");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {1, 64}); }) ==
+        "token 64 at place 1 is outside the vocabulary of 64");
   CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *state, {-1}); }) ==
         "token -1 at place 0 is outside the vocabulary of 64");
   CHECK(failureOf(KV_BAD_INPUT, [&] { predictOne(*model, *stranger, {1}); }) ==
@@ -109,9 +108,8 @@ TEST_CASE("bad input is refused before anything runs") {
   CallRequest twice;
   twice.states = {state.get(), state.get()};
   twice.counts = {1, 1};
-  CHECK(failureOf(KV_BAD_INPUT, [&] {
-          predict(*model, twice, {1, 1}, nullptr);
-        }) == "state 1 of the call is in it twice");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { predict(*model, twice, {1, 1}, nullptr); }) ==
+        "state 1 of the call is in it twice");
 }
 
 TEST_CASE("a plugin that declares other rows than the call's is stopped before it runs") {
@@ -122,9 +120,8 @@ TEST_CASE("a plugin that declares other rows than the call's is stopped before i
   request.function = model->findFunction("declares_less");
   request.states = {state.get()};
   request.counts = {3};
-  CHECK(failureOf(KV_FAILED, [&] {
-          callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}});
-        }) == "function declares_less would write rows [0, 2) of slot k; this call's rows are [0, 3)");
+  CHECK(failureOf(KV_FAILED, [&] { callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}}); }) ==
+        "function declares_less would write rows [0, 2) of slot k; this call's rows are [0, 3)");
 }
 
 TEST_CASE("functions are called by name, with tensors by name; one that writes nothing adds nothing") {
@@ -146,9 +143,8 @@ TEST_CASE("functions are called by name, with tensors by name; one that writes n
 
   request.function = 0;
   CHECK(failureOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {}); }) == "input 'ids' is missing");
-  CHECK(failureOf(KV_BAD_INPUT, [&] {
-          callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}});
-        }) == "input 'ids' is 3xi32; the call needs 1xi32");
+  CHECK(failureOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}}); }) ==
+        "input 'ids' is 3xi32; the call needs 1xi32");
   CHECK(failureOf(KV_BAD_INPUT, [&] { model->findFunction("x"); }) ==
         "no function is called 'x'; there are forward, declares_less, read");
 }

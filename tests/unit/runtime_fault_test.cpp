@@ -133,8 +133,8 @@ TEST_CASE("so do fork, checkpoint and write") {
       [](Scene &scene) { scene.first->fork(); }, [](Scene &scene) { scene.first->checkpoint(); },
       [&](Scene &scene) { writeRows(*scene.first, 0, 0, 50, 150, rows.data()); }};
   for (const auto &attempt : attempts) {
-    const uint64_t count = withoutMemory(
-        FailureKind::once, makeScene, attempt, [](Scene &scene, const Before &before) { before.check(scene); });
+    const uint64_t count = withoutMemory(FailureKind::once, makeScene, attempt,
+                                         [](Scene &scene, const Before &before) { before.check(scene); });
     CHECK(count > 0);
   }
 }

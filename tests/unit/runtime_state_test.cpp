@@ -71,8 +71,8 @@ TEST_CASE("numbers are rounded to nearest, ties to even, when they are stored") 
   };
   CHECK(stored(ElementType::f32, 1.0f / 3) == 1.0f / 3);
   CHECK(stored(ElementType::f64, 1.0f / 3) == 1.0f / 3);
-  CHECK(stored(ElementType::bf16, 1.00390625f) == 1.0f);       // half way, to even
-  CHECK(stored(ElementType::bf16, 1.01171875f) == 1.015625f);  // half way, to even
+  CHECK(stored(ElementType::bf16, 1.00390625f) == 1.0f);      // half way, to even
+  CHECK(stored(ElementType::bf16, 1.01171875f) == 1.015625f); // half way, to even
   CHECK(stored(ElementType::bf16, 3.4e38f) == INFINITY);
   CHECK(stored(ElementType::f16, 2049.0f) == 2048.0f);
   CHECK(stored(ElementType::f16, 2051.0f) == 2052.0f);

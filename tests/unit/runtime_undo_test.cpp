@@ -157,9 +157,10 @@ TEST_CASE("with registers truncate goes to checkpoints, the last calls' and thos
   for (int32_t i = 11; i <= 20; ++i)
     append(state, {i});
   CHECK(state.contents().checkpoints.size() == 5); // 10 and 17 to 20
-  CHECK(failureOf(KV_UNSUPPORTED, [&] { state.truncate(15); }) ==
-        "the state can't be cut to 15 tokens: what registers held then was not kept by a checkpoint; the nearest lengths "
-        "that it can be cut to are 10 and 17");
+  CHECK(
+      failureOf(KV_UNSUPPORTED, [&] { state.truncate(15); }) ==
+      "the state can't be cut to 15 tokens: what registers held then was not kept by a checkpoint; the nearest lengths "
+      "that it can be cut to are 10 and 17");
   CHECK(state.length() == 20);
   CHECK(state.longestLegalLength(19) == 19);
   state.truncate(19);
@@ -231,7 +232,8 @@ TEST_CASE("with a window truncate goes where the next token's rows are held") {
   append(state, numbers(1, 500));
   CHECK(state.firstHeldRow(0) == 384);
   CHECK(failureOf(KV_UNSUPPORTED, [&] { state.truncate(482); }) ==
-        "the state can't be cut to 482 tokens: rows that the next token would need have left a slot's window; the nearest "
+        "the state can't be cut to 482 tokens: rows that the next token would need have left a slot's window; the "
+        "nearest "
         "lengths that it can be cut to are 0 and 483");
   CHECK(state.longestLegalLength(482) == 0);
   const auto branch = state.fork();
@@ -287,8 +289,9 @@ TEST_CASE("written rows are the state's own and come back as they were stored") 
 TEST_CASE("rows of codes with scales are not written") {
   SlotDescription slot;
   slot.name = "q";
-  slot.layout = {640, {{PlaneRole::code, ElementType::i8, 0, {{Axis::token, 128, 8}}},
-                       {PlaneRole::scale, ElementType::f32, 1024, {{Axis::token, 128, 32}}}}};
+  slot.layout = {640,
+                 {{PlaneRole::code, ElementType::i8, 0, {{Axis::token, 128, 8}}},
+                  {PlaneRole::scale, ElementType::f32, 1024, {{Axis::token, 128, 32}}}}};
   State state(std::make_shared<const Slots>(std::vector{slot}), {kCapacity});
   Transaction transaction(state);
   transaction.prepareRows(1);

@@ -140,7 +140,8 @@ TEST_CASE("min-p leaves those that are probable enough beside the best") {
 }
 
 TEST_CASE("top-k, top-p, min-p and temperature follow each other") {
-  Distribution afterTopK = restricted(softmax(kLogits), [&](size_t token) { return placeOf(softmax(kLogits), token) < 5; });
+  Distribution afterTopK =
+      restricted(softmax(kLogits), [&](size_t token) { return placeOf(softmax(kLogits), token) < 5; });
   auto sumOfBetter = [&](size_t token) {
     double sum = 0;
     for (double each : afterTopK)

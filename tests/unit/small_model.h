@@ -23,20 +23,19 @@ struct TensorFacts {
 /// A llama model of two layers, E = 64, H = 4, G = 2, F = 128, V = 96, to be changed before it is written.
 struct SmallModel {
   using Value = std::variant<uint32_t, float, std::string, std::vector<std::string>>;
-  std::map<std::string, Value> metadata{
-      {"general.architecture", "llama"},
-      {"llama.block_count", 2u},
-      {"llama.context_length", 256u},
-      {"llama.embedding_length", 64u},
-      {"llama.feed_forward_length", 128u},
-      {"llama.attention.head_count", 4u},
-      {"llama.attention.head_count_kv", 2u},
-      {"llama.attention.layer_norm_rms_epsilon", 1e-5f},
-      {"llama.rope.freq_base", 10000.0f},
-      {"tokenizer.ggml.model", "gpt2"},
-      {"tokenizer.ggml.pre", "gpt-2"},
-      {"tokenizer.ggml.eos_token_id", 90u},
-      {"tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab c"}}};
+  std::map<std::string, Value> metadata{{"general.architecture", "llama"},
+                                        {"llama.block_count", 2u},
+                                        {"llama.context_length", 256u},
+                                        {"llama.embedding_length", 64u},
+                                        {"llama.feed_forward_length", 128u},
+                                        {"llama.attention.head_count", 4u},
+                                        {"llama.attention.head_count_kv", 2u},
+                                        {"llama.attention.layer_norm_rms_epsilon", 1e-5f},
+                                        {"llama.rope.freq_base", 10000.0f},
+                                        {"tokenizer.ggml.model", "gpt2"},
+                                        {"tokenizer.ggml.pre", "gpt-2"},
+                                        {"tokenizer.ggml.eos_token_id", 90u},
+                                        {"tokenizer.ggml.merges", std::vector<std::string>{"a b", "ab c"}}};
   std::map<std::string, TensorFacts> tensors{{"token_embd.weight", {{64, 96}, kQ8_0}},
                                              {"output_norm.weight", {{64}, kF32}}};
 

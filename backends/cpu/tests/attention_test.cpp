@@ -138,9 +138,17 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
       Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
       if (what.ends_with("alone"))
         kernel.rows = 1;
-      Attention attention{
-          shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1, code.num(kLayer),
-          args[4],          args[5],     shape.isHalf, what[0] == 'w'};
+      Attention attention{shape.queryHeads,
+                          shape.heads,
+                          shape.width,
+                          float(1 / std::sqrt(double(shape.width))),
+                          0,
+                          1,
+                          code.num(kLayer),
+                          args[4],
+                          args[5],
+                          shape.isHalf,
+                          what[0] == 'w'};
       emitAttention(kernel, attention);
     });
 }
@@ -160,7 +168,8 @@ void checkWanted(KernelModule &module, const Caches &caches, const Batch &batch,
   std::vector<uint32_t> every(batch.positions.size());
   std::iota(every.begin(), every.end(), 0);
   for (uint32_t members : {1, 2}) {
-    for (const auto &wanted : std::vector<std::vector<uint32_t>>{{}, {37}, {0, 36, 57}, {15, 16, 17, 31, 32, 37, 38}, every})
+    for (const auto &wanted :
+         std::vector<std::vector<uint32_t>>{{}, {37}, {0, 36, 57}, {15, 16, 17, 31, 32, 37, 38}, every})
       checkRows("wanted", batch.call(caches.views.data()), wanted, query.data(), all.data(), members);
     kv_view views[2] = {caches.views[1], caches.views[caches.numSequences + 1]};
     Batch one({250}, {1}); // token 37 is the second sequence's

@@ -61,10 +61,10 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
   const WeightFormat q40{E::u4, 8, 32, E::f16, {}}, q41{E::u4, 0, 32, E::f16, E::f16}, q80{E::i8, 0, 32, E::f16, {}},
       q6k{E::u8, 32, 16, E::f32, {}}, bf16{E::bf16, 0, 0, E::f16, {}};
   const Case cases[] = {
-      {q40, Rounding::int8, "vpmaddubsw", 2},  {q41, Rounding::int8, "vpmaddubsw", 2},
-      {q80, Rounding::int8, "vpmaddwd", 2},    {q6k, Rounding::int8, "vpmaddwd", 2},
+      {q40, Rounding::int8, "vpmaddubsw", 2},   {q41, Rounding::int8, "vpmaddubsw", 2},
+      {q80, Rounding::int8, "vpmaddwd", 2},     {q6k, Rounding::int8, "vpmaddwd", 2},
       {bf16, Rounding::bf16, "vfmadd231ps", 4}, {q40, Rounding::bf16, "vfmadd231ps", 4},
-      {q41, Rounding::bf16, "vfmadd231ps", 4}, {q80, Rounding::bf16, "vfmadd231ps", 4},
+      {q41, Rounding::bf16, "vfmadd231ps", 4},  {q80, Rounding::bf16, "vfmadd231ps", 4},
   };
   const Isa isa{"avx2", 8};
   for (const char *cpu : {"haswell", "znver3"})

@@ -148,7 +148,7 @@ TEST_CASE("a decoder becomes kernels, in every variant") {
     int calls = 0;
     std::set<StringRef> kernels;
     lowered->walk([&](lm::InvokeOp invoke) { ++calls, kernels.insert(invoke.getKernel()); });
-    CHECK(calls == 2 * (7 + 7 + 1));       // the loop's layers, the last one, the head; of two forms
+    CHECK(calls == 2 * (7 + 7 + 1));      // the loop's layers, the last one, the head; of two forms
     CHECK(kernels.size() == 2 * (8 + 1)); // the last layer has its own attention only, of the wanted rows
   }
 }

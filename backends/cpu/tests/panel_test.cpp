@@ -44,8 +44,8 @@ void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight,
           for (int64_t i = 0; i < 128; i += 64) {
             Value y = code.load(code.vec(16, code.f32), code.at(from, i));
             if (format.isInt())
-              y = code.mulF(y, code.loadSplat(16, code.f32,
-                                              unitAddress(code, format, activations, groups, args[3], row)));
+              y = code.mulF(y,
+                            code.loadSplat(16, code.f32, unitAddress(code, format, activations, groups, args[3], row)));
             code.store(y, code.at(to, i));
           }
         });

@@ -108,9 +108,8 @@ std::string whyNoCode() {
 std::string aboutProducts() {
   const dnnl_version_t &version = *dnnl::version();
   return "oneDNN " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
-         std::to_string(version.patch) + ", panels in " + (Products::hasBf16() ? "bf16" : "f32") +
-         ", for calls of " + std::to_string(Products::hasBf16() ? ONEDNN_GEMM_LEAST : ONEDNN_GEMM_LEAST_F32) +
-         " rows and more";
+         std::to_string(version.patch) + ", panels in " + (Products::hasBf16() ? "bf16" : "f32") + ", for calls of " +
+         std::to_string(Products::hasBf16() ? ONEDNN_GEMM_LEAST : ONEDNN_GEMM_LEAST_F32) + " rows and more";
 }
 
 } // namespace

@@ -72,8 +72,8 @@ struct Cost {
 
 void print(const Layer &layer, const std::string &what, int64_t rows, const Cost &cost) {
   const double speed[] = {cost.operations / cost.seconds[0], cost.operations / cost.seconds[1]};
-  std::printf("%-16s %-14s %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n", layer.name.c_str(), what.c_str(),
-              long(rows), speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
+  std::printf("%-16s %-14s %3ld rows: cpu %5.1f, onednn %5.1f GF/s = %.0f %% of the peak\n", layer.name.c_str(),
+              what.c_str(), long(rows), speed[0] / 1e9, speed[1] / 1e9, 100 * speed[1] / peak());
 }
 
 /// What a linear of this shape costs on one thread, by kCounts.

@@ -22,9 +22,9 @@ namespace {
 using E = ElementType;
 
 const WeightFormat kFormats[] = {
-    {E::u4, 8, 32, E::f16, {}},     {E::u4, 0, 32, E::f16, E::f16}, {E::u8, 0, 32, E::f16, E::f16},
-    {E::i8, 0, 32, E::f16, {}},     {E::i8, 0, 16, E::f32, {}},     {E::u4, 0, 32, E::f32, E::f32},
-    {E::u8, 16, 32, E::f16, {}},    {E::bf16, 0, 0, E::f16, {}},    {E::f16, 0, 0, E::f16, {}},
+    {E::u4, 8, 32, E::f16, {}},  {E::u4, 0, 32, E::f16, E::f16}, {E::u8, 0, 32, E::f16, E::f16},
+    {E::i8, 0, 32, E::f16, {}},  {E::i8, 0, 16, E::f32, {}},     {E::u4, 0, 32, E::f32, E::f32},
+    {E::u8, 16, 32, E::f16, {}}, {E::bf16, 0, 0, E::f16, {}},    {E::f16, 0, 0, E::f16, {}},
     {E::f32, 0, 0, E::f16, {}},
 };
 
@@ -106,8 +106,8 @@ struct Standin {
         float sum = 0;
         for (int64_t k = 0; k < depth; ++k)
           sum += number(activations, (m * depth + k) * bytes) *
-                 number(weights, n / 16 * blockBytes + k / perStep * kStepBytes +
-                                     (n % 16 * perStep + k % perStep) * bytes);
+                 number(weights,
+                        n / 16 * blockBytes + k / perStep * kStepBytes + (n % 16 * perStep + k % perStep) * bytes);
         result[m * columns + n] = sum;
       }
     numMultiplied += rows * columns;

@@ -136,8 +136,7 @@ BlockArgument kvasir::kv::batchOf(ArrayRef<BlockArgument> arguments) {
 
 std::optional<int64_t> kvasir::kv::knownOf(Value batch, StringRef fact) {
   auto argument = dyn_cast<BlockArgument>(batch);
-  auto function =
-      argument ? dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp()) : FunctionOpInterface();
+  auto function = argument ? dyn_cast<FunctionOpInterface>(argument.getOwner()->getParentOp()) : FunctionOpInterface();
   if (!function)
     return std::nullopt;
   auto known = function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), fact);

@@ -34,16 +34,14 @@ LogicalResult LoadRegisterOp::verify() { return verifyDestination(*this, "C1"); 
 
 void LoadRowsOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(*this, effects); }
 void CopyRowsOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(*this, effects); }
-void LoadRegisterOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
-  addEffects(*this, effects);
-}
+void LoadRegisterOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) { addEffects(*this, effects); }
 
 /// What holds in every call goes.
 LogicalResult RequireOp::canonicalize(RequireOp op, PatternRewriter &rewriter) {
   APInt found, expected;
-  bool areEqual = op.getFound() == op.getExpected() || (matchPattern(op.getFound(), m_ConstantInt(&found)) &&
-                                                        matchPattern(op.getExpected(), m_ConstantInt(&expected)) &&
-                                                        found == expected);
+  bool areEqual = op.getFound() == op.getExpected() ||
+                  (matchPattern(op.getFound(), m_ConstantInt(&found)) &&
+                   matchPattern(op.getExpected(), m_ConstantInt(&expected)) && found == expected);
   if (areEqual)
     rewriter.eraseOp(op);
   return success(areEqual);

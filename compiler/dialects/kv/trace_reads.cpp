@@ -85,8 +85,8 @@ std::optional<int64_t> StateTrace::attendSide(AttendOp op, bool isValues, Facts 
     layer = fact.layer;
   } else {
     bool isLive = live(op, source, facts);
-    layer = fact.symbol ? layerOf(op, isValues ? op.getValueLayer() : op.getKeyLayer(), fact.symbol, facts)
-                        : std::nullopt;
+    layer =
+        fact.symbol ? layerOf(op, isValues ? op.getValueLayer() : op.getKeyLayer(), fact.symbol, facts) : std::nullopt;
     if (!layer)
       return std::nullopt;
     LayerTrace &trace = slots[fact.symbol].layers[*layer];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/package.h"
 
-#include "plugins/quotes.h"
 #include "compiler/frontends/coreml/program_reader.h"
 #include "plugins/json_reader.h"
+#include "plugins/quotes.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/program_reader.h"
 
-#include "plugins/quotes.h"
 #include "compiler/frontends/coreml/constant_reader.h"
 #include "compiler/frontends/coreml/mil.pb.h"
+#include "plugins/quotes.h"
 
 #include <algorithm>
 #include <set>

@@ -13,7 +13,8 @@ struct StateForm {
   std::string reason; ///< why it is kept whole; empty if it is not
 };
 
-/// Lines for people: how each function reads and writes each state, and keeps it where `forms` says so, then the findings.
+/// Lines for people: how each function reads and writes each state, and keeps it where `forms` says so, then the
+/// findings.
 std::string reportText(const Program &program, const std::vector<Finding> &findings,
                        const std::vector<StateForm> &forms = {});
 

@@ -18,9 +18,8 @@ std::vector<BlockFormat> allFormats() {
     const std::span<const BlockFormat> some = formats();
     all.insert(all.end(), some.begin(), some.end());
   }
-  std::sort(all.begin(), all.end(), [](const BlockFormat &a, const BlockFormat &b) {
-    return std::string_view(a.type) < b.type;
-  });
+  std::sort(all.begin(), all.end(),
+            [](const BlockFormat &a, const BlockFormat &b) { return std::string_view(a.type) < b.type; });
   return all;
 }
 
@@ -40,9 +39,8 @@ std::span<const BlockFormat> blockFormats() {
 
 const BlockFormat *findBlockFormat(const TensorType &type) {
   const std::span<const BlockFormat> formats = blockFormats();
-  auto found = std::find_if(formats.begin(), formats.end(), [&type](const BlockFormat &format) {
-    return std::string_view(format.type) == type.name;
-  });
+  auto found = std::find_if(formats.begin(), formats.end(),
+                            [&type](const BlockFormat &format) { return std::string_view(format.type) == type.name; });
   return found == formats.end() ? nullptr : &*found;
 }
 

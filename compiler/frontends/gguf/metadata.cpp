@@ -13,9 +13,9 @@ struct ValueTypeFacts {
 };
 
 // By the types' numbers.
-constexpr ValueTypeFacts kValueTypes[] = {{"u8", 1},  {"i8", 1},   {"u16", 2},    {"i16", 2},   {"u32", 4},
-                                          {"i32", 4}, {"f32", 4},  {"bool", 1},   {"string", 0}, {"array", 0},
-                                          {"u64", 8}, {"i64", 8},  {"f64", 8}};
+constexpr ValueTypeFacts kValueTypes[] = {{"u8", 1},  {"i8", 1},  {"u16", 2},  {"i16", 2},    {"u32", 4},
+                                          {"i32", 4}, {"f32", 4}, {"bool", 1}, {"string", 0}, {"array", 0},
+                                          {"u64", 8}, {"i64", 8}, {"f64", 8}};
 
 /// One number, kept exactly.
 struct Number {
@@ -34,19 +34,30 @@ template <typename T> Number numberOf(Cursor &cursor) {
 
 Number readNumber(ValueType type, Cursor &cursor) {
   switch (type) {
-  case ValueType::u8: return numberOf<uint8_t>(cursor);
-  case ValueType::i8: return numberOf<int8_t>(cursor);
-  case ValueType::u16: return numberOf<uint16_t>(cursor);
-  case ValueType::i16: return numberOf<int16_t>(cursor);
-  case ValueType::u32: return numberOf<uint32_t>(cursor);
-  case ValueType::i32: return numberOf<int32_t>(cursor);
-  case ValueType::f32: return numberOf<float>(cursor);
-  case ValueType::u64: return numberOf<uint64_t>(cursor);
-  case ValueType::i64: return numberOf<int64_t>(cursor);
-  case ValueType::f64: return numberOf<double>(cursor);
+  case ValueType::u8:
+    return numberOf<uint8_t>(cursor);
+  case ValueType::i8:
+    return numberOf<int8_t>(cursor);
+  case ValueType::u16:
+    return numberOf<uint16_t>(cursor);
+  case ValueType::i16:
+    return numberOf<int16_t>(cursor);
+  case ValueType::u32:
+    return numberOf<uint32_t>(cursor);
+  case ValueType::i32:
+    return numberOf<int32_t>(cursor);
+  case ValueType::f32:
+    return numberOf<float>(cursor);
+  case ValueType::u64:
+    return numberOf<uint64_t>(cursor);
+  case ValueType::i64:
+    return numberOf<int64_t>(cursor);
+  case ValueType::f64:
+    return numberOf<double>(cursor);
   case ValueType::boolean:
   case ValueType::string:
-  case ValueType::array: return {};
+  case ValueType::array:
+    return {};
   }
   return {};
 }

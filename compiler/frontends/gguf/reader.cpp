@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kMagic = "GGUF";
 constexpr uint32_t kOldestVersion = 2, kNewestVersion = 3;
 constexpr uint64_t kLongestName = 65535;
-constexpr uint64_t kLeastValueBytes = 8 + 4 + 1;      // length of the key, type, a byte
+constexpr uint64_t kLeastValueBytes = 8 + 4 + 1;          // length of the key, type, a byte
 constexpr uint64_t kLeastTensorBytes = 8 + 4 + 8 + 4 + 8; // length of the name, dimensions, one of them, type, offset
 constexpr uint32_t kDefaultAlignment = 32;
 

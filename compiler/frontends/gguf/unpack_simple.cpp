@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Floats; and blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are elements
-// 0 to 15, high ones 16 to 31. Source: ggml-common.h, block_q4_0 to block_q8_0.
+// Floats; and blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are
+// elements 0 to 15, high ones 16 to 31. Source: ggml-common.h, block_q4_0 to block_q8_0.
 #include "compiler/frontends/gguf/unpack.h"
 
 #include <cstring>

@@ -120,15 +120,14 @@ void importAttention(OpImport &op) {
   dims.back() = value.dims.back();
   Value values = op.valueOf(value);
   Value result = emitGenerate(op, query.element, dims, [&](Builder &b, ValueRange indices) -> Value {
-    return emitFold(b, {scores.dims.back().value}, realOf(b, 0),
-                    [&](Builder &inner, ValueRange at, Value soFar) -> Value {
-                      SmallVector<Value> left(indices), right(indices);
-                      left.back() = at.front();
-                      right[right.size() - 2] = at.front();
-                      Value part = inner.create<arith::MulFOp>(extract(inner, shares.value, left),
-                                                               extract(inner, values, right));
-                      return inner.create<arith::AddFOp>(soFar, part);
-                    });
+    return emitFold(
+        b, {scores.dims.back().value}, realOf(b, 0), [&](Builder &inner, ValueRange at, Value soFar) -> Value {
+          SmallVector<Value> left(indices), right(indices);
+          left.back() = at.front();
+          right[right.size() - 2] = at.front();
+          Value part = inner.create<arith::MulFOp>(extract(inner, shares.value, left), extract(inner, values, right));
+          return inner.create<arith::AddFOp>(soFar, part);
+        });
   });
   op.set(op.make(query.element, dims, result));
 }

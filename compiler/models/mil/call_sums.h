@@ -33,8 +33,8 @@ struct CallSum {
 
 CallSum plus(const CallSum &lhs, const CallSum &rhs, int64_t factor = 1);
 
-/// Nothing for a value that is no such sum. Bounds are passed over, and so is that a negative index counts from the end:
-/// what they change is refused in a call, or does not happen.
+/// Nothing for a value that is no such sum. Bounds are passed over, and so is that a negative index counts from the
+/// end: what they change is refused in a call, or does not happen.
 std::optional<CallSum> callSumOf(mlir::Value index);
 
 /// Whether two numbers are one sum, or one value.

@@ -18,8 +18,8 @@ std::optional<Element> elementFromName(StringRef name) {
     const char *name;
     Element element;
   };
-  constexpr Name kNames[] = {{"bool", Element::boolean}, {"fp16", Element::f16},  {"fp32", Element::f32},
-                             {"int16", Element::i16},    {"int32", Element::i32}, {"int8", Element::i8},
+  constexpr Name kNames[] = {{"bool", Element::boolean}, {"fp16", Element::f16},   {"fp32", Element::f32},
+                             {"int16", Element::i16},    {"int32", Element::i32},  {"int8", Element::i8},
                              {"uint16", Element::u16},   {"uint32", Element::u32}, {"uint8", Element::u8}};
   const auto *found = llvm::find_if(kNames, [&](const Name &known) { return name == known.name; });
   return found == std::end(kNames) ? std::nullopt : std::optional(found->element);
@@ -107,8 +107,8 @@ void importCast(OpImport &op) {
     return op.set(op.make(*to, x.dims, std::move(list)));
   }
   Scalars dims;
-  Value value = emitElementwise(op, {x}, *to, dims,
-                                [&](Builder &b, ValueRange in) { return convert(b, in[0], x.element, *to); });
+  Value value =
+      emitElementwise(op, {x}, *to, dims, [&](Builder &b, ValueRange in) { return convert(b, in[0], x.element, *to); });
   op.set(op.make(*to, dims, value));
 }
 

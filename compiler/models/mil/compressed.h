@@ -25,8 +25,8 @@ public:
 /// All elements, in the type's bytes.
 std::vector<uint8_t> wholeOf(const Compressed &constant);
 
-/// Makers; null where parts do not fit together. Each element of `data` is of a block, as are a scale's, an offset's and
-/// a palette's: each dim is cut into as many blocks as those have elements in it.
+/// Makers; null where parts do not fit together. Each element of `data` is of a block, as are a scale's, an offset's
+/// and a palette's: each dim is cut into as many blocks as those have elements in it.
 
 /// scale * (data - offset); `offset` may be null.
 std::shared_ptr<const Compressed> makeBlockwise(const coreml::Constant &data, const coreml::Constant &scale,

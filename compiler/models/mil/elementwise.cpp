@@ -156,9 +156,7 @@ Value sigmoid(Builder &b, ValueRange x, ElementFacts) {
   return b.create<arith::DivFOp>(one, b.create<arith::AddFOp>(one, power));
 }
 
-Value silu(Builder &b, ValueRange x, ElementFacts facts) {
-  return b.create<arith::MulFOp>(x[0], sigmoid(b, x, facts));
-}
+Value silu(Builder &b, ValueRange x, ElementFacts facts) { return b.create<arith::MulFOp>(x[0], sigmoid(b, x, facts)); }
 
 Value relu(Builder &b, ValueRange x, ElementFacts facts) {
   return choose<arith::MaximumFOp, arith::MaxSIOp, arith::MaxUIOp>(b, {x[0], constantLike(b, x[0], 0)}, facts);
@@ -241,8 +239,8 @@ void importRow(OpImport &op, const Elementwise &row, ArrayRef<Tensor> operands) 
     return importScalars(op, row, operands, element);
   const ElementFacts facts = factsOf(of);
   Scalars dims;
-  Value value = emitElementwise(op, operands, element, dims,
-                                [&](Builder &b, ValueRange x) { return row.compute(b, x, facts); });
+  Value value =
+      emitElementwise(op, operands, element, dims, [&](Builder &b, ValueRange x) { return row.compute(b, x, facts); });
   op.set(op.make(element, dims, value));
 }
 } // namespace
@@ -259,9 +257,8 @@ void importSelect(OpImport &op) {
   if (a.element != b.element || condition.element != Element::boolean)
     return op.fail("chooses between different element types, or by no bool");
   if (op.isSmall(condition) && op.isSmall(a) && op.isSmall(b)) {
-    Elementwise row{"select", nullptr, [](ScalarBuilder &builder, ArrayRef<Scalar> x) {
-                      return builder.select(x[0], x[1], x[2]);
-                    }};
+    Elementwise row{"select", nullptr,
+                    [](ScalarBuilder &builder, ArrayRef<Scalar> x) { return builder.select(x[0], x[1], x[2]); }};
     return importScalars(op, row, {condition, a, b}, a.element);
   }
   Scalars dims;
@@ -287,7 +284,8 @@ void importWithEpsilon(OpImport &op) {
   op.set(op.make(x.element, dims, value));
 }
 
-/// leaky_relu, elu: x where x >= 0, else alpha x or alpha (e^x - 1); clip: between alpha and beta; threshold: at least alpha.
+/// leaky_relu, elu: x where x >= 0, else alpha x or alpha (e^x - 1); clip: between alpha and beta; threshold: at least
+/// alpha.
 void importWithAlpha(OpImport &op) {
   const std::string &type = op.operation.type;
   const double alpha = op.real("alpha", type == "leaky_relu" ? 0.01 : 1), beta = op.real("beta", 0);
@@ -299,9 +297,9 @@ void importWithAlpha(OpImport &op) {
       return b.create<arith::MinimumFOp>(b.create<arith::MaximumFOp>(in[0], low), constantLike(b, in[0], beta));
     if (type == "threshold")
       return b.create<arith::MaximumFOp>(in[0], low);
-    Value below = type == "leaky_relu" ? in[0]
-                                       : b.create<arith::SubFOp>(b.create<math::ExpOp>(in[0]), constantLike(b, in[0], 1))
-                                             .getResult();
+    Value below = type == "leaky_relu"
+                      ? in[0]
+                      : b.create<arith::SubFOp>(b.create<math::ExpOp>(in[0]), constantLike(b, in[0], 1)).getResult();
     Value isBelow = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, in[0], constantLike(b, in[0], 0));
     return b.create<arith::SelectOp>(isBelow, b.create<arith::MulFOp>(low, below), in[0]);
   });

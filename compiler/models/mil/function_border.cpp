@@ -81,8 +81,8 @@ Scalar FunctionBorder::takeExtent(coreml::ValueId input, const Tensor &tensor, s
   return extents.add(body, tensor.value, int64_t(dim), range, letters);
 }
 
-/// Whether another function takes more than this dim's range allows: exporters leave the ranges of a function as they are
-/// when they fix its shapes for others. No such range is held to.
+/// Whether another function takes more than this dim's range allows: exporters leave the ranges of a function as they
+/// are when they fix its shapes for others. No such range is held to.
 bool FunctionBorder::isContradicted(const std::string &name, size_t dim, const coreml::DimRange &range) const {
   return llvm::any_of(program.functions, [&](const coreml::Function &function) {
     return llvm::any_of(function.inputs, [&](coreml::ValueId input) {

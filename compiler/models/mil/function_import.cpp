@@ -32,8 +32,8 @@ Tensor FunctionImport::find(coreml::ValueId value, ImplicitLocOpBuilder &builder
     return *late;
   fail("'" + source.nameOf(value) + "' is a state, or has no value here");
   Tensor nothing;
-  nothing.value = builder.create<arith::ConstantOp>(
-      DenseElementsAttr::get(RankedTensorType::get({}, builder.getF32Type()), 0.0f));
+  nothing.value =
+      builder.create<arith::ConstantOp>(DenseElementsAttr::get(RankedTensorType::get({}, builder.getF32Type()), 0.0f));
   return nothing;
 }
 

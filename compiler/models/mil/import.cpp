@@ -85,11 +85,11 @@ public:
   Result<OwningOpRef<ModuleOp>> run(StringRef name, StringRef identity) {
     const auto text = [&](StringRef value) { return b.getStringAttr(value); };
     const auto named = [&](StringRef key, Attribute value) { return b.getNamedAttr(key, value); };
-    (*module)->setAttr("lm.model", b.getDictionaryAttr({named("name", text(name)),
-                                                         named("architecture", text("Core ML program")),
-                                                         named("configuration", text(identity)),
-                                                         named("context", b.getI64IntegerAttr(0)),
-                                                         named("vocabulary", b.getI64IntegerAttr(0))}));
+    (*module)->setAttr(
+        "lm.model",
+        b.getDictionaryAttr({named("name", text(name)), named("architecture", text("Core ML program")),
+                             named("configuration", text(identity)), named("context", b.getI64IntegerAttr(0)),
+                             named("vocabulary", b.getI64IntegerAttr(0))}));
     declareStates();
     for (const coreml::Function &function : program.functions)
       if (Status status = importFunction(function); !status)
@@ -152,8 +152,8 @@ std::vector<std::string> unknownOps(const coreml::Program &program) {
   return unknown;
 }
 
-Result<ImportedProgram> importProgram(const coreml::Program &program, StringRef name, StringRef identity,
-                                      Forms wanted, PackageWeights &weights, MLIRContext *context) {
+Result<ImportedProgram> importProgram(const coreml::Program &program, StringRef name, StringRef identity, Forms wanted,
+                                      PackageWeights &weights, MLIRContext *context) {
   context
       ->loadDialect<arith::ArithDialect, bufferization::BufferizationDialect, func::FuncDialect, kv::KvDialect,
                     linalg::LinalgDialect, lm::LmDialect, math::MathDialect, scf::SCFDialect, tensor::TensorDialect>();

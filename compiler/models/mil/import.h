@@ -24,10 +24,11 @@ struct ImportedProgram {
 };
 
 /// The program as a module: a kv.schema with a register for each state, a func.func for each function, which takes no
-/// tokens, and a second form of it where there is one (raised/raise.h). Ops become tensor, linalg, arith, math and scf in the order of their list, and where they multiply by a large
-/// constant or take rows of one, lm; such constants are in `weights` afterwards, and not in the module. `name` is the
-/// model's, for people; `identity` is equal iff programs and constants are.
-/// Errors, in one line: an op that is not known or has a form that is not imported, states of one name that differ.
+/// tokens, and a second form of it where there is one (raised/raise.h). Ops become tensor, linalg, arith, math and scf
+/// in the order of their list, and where they multiply by a large constant or take rows of one, lm; such constants are
+/// in `weights` afterwards, and not in the module. `name` is the model's, for people; `identity` is equal iff programs
+/// and constants are. Errors, in one line: an op that is not known or has a form that is not imported, states of one
+/// name that differ.
 Result<ImportedProgram> importProgram(const coreml::Program &program, llvm::StringRef name, llvm::StringRef identity,
                                       Forms wanted, PackageWeights &weights, mlir::MLIRContext *context);
 

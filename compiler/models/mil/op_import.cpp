@@ -15,7 +15,8 @@ using kvasir::coreml::Element;
 namespace kvasir::mil {
 namespace {
 
-/// Integer tensors of at most this many elements are computed with one by one: shapes, offsets, positions of a few rows.
+/// Integer tensors of at most this many elements are computed with one by one: shapes, offsets, positions of a few
+/// rows.
 constexpr int64_t kMostScalars = 16;
 
 /// Matrices of fewer elements stay in the program.
@@ -47,8 +48,7 @@ SmallVector<Tensor> OpImport::tensors(StringRef name) {
   if (found == operation.inputs.end())
     return fail("has no input '" + name + "'"), list;
   for (const coreml::Operand &operand : found->second)
-    list.push_back(operand.literal ? function.constantTensor(*operand.literal, b)
-                                   : function.find(*operand.value, b));
+    list.push_back(operand.literal ? function.constantTensor(*operand.literal, b) : function.find(*operand.value, b));
   return list;
 }
 
@@ -165,9 +165,8 @@ Value OpImport::valueOf(const Tensor &tensor) {
   Type type = elementType(b.getContext(), tensor.element);
   SmallVector<Value> elements;
   for (const Scalar &scalar : *tensor.scalars)
-    elements.push_back(type.isInteger(1)
-                           ? scalars.asCondition(scalar)
-                           : b.createOrFold<arith::IndexCastOp>(type, scalar.value));
+    elements.push_back(type.isInteger(1) ? scalars.asCondition(scalar)
+                                         : b.createOrFold<arith::IndexCastOp>(type, scalar.value));
   return b.create<tensor::FromElementsOp>(tensorType(b.getContext(), tensor.element, tensor.dims), elements);
 }
 
@@ -287,7 +286,8 @@ Value emitGenerate(OpImport &op, Element element, ArrayRef<Scalar> dims,
     Value result = body(inner, indices);
     inner.create<linalg::YieldOp>(fromCompute(inner, result, elementType(inner.getContext(), element)));
   };
-  return op.b.create<linalg::GenericOp>(TypeRange{empty.getType()}, ValueRange{}, ValueRange{empty}, maps, iterators, build)
+  return op.b
+      .create<linalg::GenericOp>(TypeRange{empty.getType()}, ValueRange{}, ValueRange{empty}, maps, iterators, build)
       .getResult(0);
 }
 

@@ -14,8 +14,8 @@ namespace kvasir::mil {
 
 class FunctionImport;
 
-/// An op's operands are read by their names in MIL; the table has checked that those it requires are there. `fail` keeps
-/// the first reason why the op can't be imported; what is read after that is empty and of no consequence.
+/// An op's operands are read by their names in MIL; the table has checked that those it requires are there. `fail`
+/// keeps the first reason why the op can't be imported; what is read after that is empty and of no consequence.
 class OpImport {
 public:
   OpImport(FunctionImport &function, const coreml::Operation &operation, mlir::ImplicitLocOpBuilder &builder);
@@ -61,8 +61,9 @@ public:
   mlir::Value number(mlir::Type type, double number);
   mlir::Value index(int64_t number) { return b.create<mlir::arith::ConstantIndexOp>(number); }
 
-  /// A call in which `isWrong` holds is refused: before it runs if the shapes of its inputs say so, else when it has run;
-  /// it changes no state. Fails at once where that is certain. What the op computes must stay within memory either way.
+  /// A call in which `isWrong` holds is refused: before it runs if the shapes of its inputs say so, else when it has
+  /// run; it changes no state. Fails at once where that is certain. What the op computes must stay within memory either
+  /// way.
   void refuseIf(const Scalar &isWrong, const llvm::Twine &reason);
   void refuseIf(mlir::Value isWrong, const llvm::Twine &reason);
 

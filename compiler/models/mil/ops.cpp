@@ -105,9 +105,8 @@ const OpEntry kOps[] = {
 } // namespace
 
 const OpEntry *findOp(llvm::StringRef name) {
-  const auto *found = llvm::lower_bound(kOps, name, [](const OpEntry &entry, llvm::StringRef wanted) {
-    return llvm::StringRef(entry.name) < wanted;
-  });
+  const auto *found = llvm::lower_bound(
+      kOps, name, [](const OpEntry &entry, llvm::StringRef wanted) { return llvm::StringRef(entry.name) < wanted; });
   return found != std::end(kOps) && name == found->name ? found : nullptr;
 }
 

@@ -26,8 +26,8 @@ Scalar OwnExtents::add(ImplicitLocOpBuilder &b, Value input, int64_t dim, const 
   const char letter = char('a' + std::min<size_t>(entries.size(), 25));
   int64_t from = std::max<int64_t>(range.from, 1), to = range.to == coreml::kAnySize ? kMostExtent : range.to;
   to = std::clamp(to, from, std::max(from, kMostExtent));
-  Attribute entry = b.getDictionaryAttr({b.getNamedAttr("from", b.getI64IntegerAttr(from)),
-                                         b.getNamedAttr("to", b.getI64IntegerAttr(to))});
+  Attribute entry = b.getDictionaryAttr(
+      {b.getNamedAttr("from", b.getI64IntegerAttr(from)), b.getNamedAttr("to", b.getI64IntegerAttr(to))});
   if (!range.values.empty()) {
     entry = b.getDictionaryAttr({b.getNamedAttr("values", b.getDenseI64ArrayAttr(range.values))});
     from = *std::min_element(range.values.begin(), range.values.end());

@@ -28,7 +28,8 @@ public:
 
   /// The `lm.weight` of a tensor that can be one, declared once, whatever functions use it: a matrix [N, K] of its
   /// elements, or a vector [E] of f32, which is what kernels take. `name` is the tensor's in the package.
-  lm::WeightOp declare(mlir::ModuleOp module, const Tensor &tensor, llvm::StringRef name, Order order = Order::asItLies);
+  lm::WeightOp declare(mlir::ModuleOp module, const Tensor &tensor, llvm::StringRef name,
+                       Order order = Order::asItLies);
 
   /// The weights of one type that layers pick as a family, by layer. The members stay declared.
   lm::WeightOp declareFamily(llvm::ArrayRef<lm::WeightOp> members);

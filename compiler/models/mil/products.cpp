@@ -212,8 +212,8 @@ Tensor permuted(OpImport &op, const Tensor &x, ArrayRef<int64_t> order) {
   return op.make(x.element, dims, value);
 }
 
-/// A convolution whose window is one element, as a linear over channels; nothing if it is another, or its weight has few
-/// elements or is computed.
+/// A convolution whose window is one element, as a linear over channels; nothing if it is another, or its weight has
+/// few elements or is computed.
 std::optional<Tensor> tryPointwise(OpImport &op, const Tensor &x, const Tensor &weight, const Windows &windows) {
   const auto isOne = [](int64_t number) { return number == 1; };
   const auto isUnit = [](const Scalar &dim) { return dim.constant() == 1; };
@@ -223,7 +223,8 @@ std::optional<Tensor> tryPointwise(OpImport &op, const Tensor &x, const Tensor &
     back.push_back(i - 1);
   }
   toLast.push_back(1);
-  if (windows.groups != 1 || !llvm::all_of(windows.strides, isOne) || llvm::any_of(windows.pad, [](int64_t n) { return n; }) ||
+  if (windows.groups != 1 || !llvm::all_of(windows.strides, isOne) ||
+      llvm::any_of(windows.pad, [](int64_t n) { return n; }) ||
       !llvm::all_of(ArrayRef(weight.dims).drop_front(2), isUnit) ||
       llvm::count_if(x.dims, [](const Scalar &dim) { return !dim.constant(); }) > 1)
     return std::nullopt;

@@ -61,11 +61,9 @@ Value joinTwo(Builder &b, Join join, Value lhs, Value rhs) {
   case Join::product:
     return isFloat ? b.create<arith::MulFOp>(lhs, rhs).getResult() : b.create<arith::MulIOp>(lhs, rhs).getResult();
   case Join::most:
-    return isFloat ? b.create<arith::MaximumFOp>(lhs, rhs).getResult()
-                   : b.create<arith::MaxSIOp>(lhs, rhs).getResult();
+    return isFloat ? b.create<arith::MaximumFOp>(lhs, rhs).getResult() : b.create<arith::MaxSIOp>(lhs, rhs).getResult();
   case Join::least:
-    return isFloat ? b.create<arith::MinimumFOp>(lhs, rhs).getResult()
-                   : b.create<arith::MinSIOp>(lhs, rhs).getResult();
+    return isFloat ? b.create<arith::MinimumFOp>(lhs, rhs).getResult() : b.create<arith::MinSIOp>(lhs, rhs).getResult();
   }
   return {};
 }
@@ -270,11 +268,11 @@ void importArgument(OpImport &op) {
       Value held = extract(inner, source, merged(isReduced, kept, ValueRange{soFar}));
       Value isBetter;
       if (isInteger(x.element))
-        isBetter = inner.create<arith::CmpIOp>(isMost ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, element,
-                                               held);
+        isBetter =
+            inner.create<arith::CmpIOp>(isMost ? arith::CmpIPredicate::sgt : arith::CmpIPredicate::slt, element, held);
       else
-        isBetter = inner.create<arith::CmpFOp>(isMost ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, element,
-                                               held);
+        isBetter =
+            inner.create<arith::CmpFOp>(isMost ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, element, held);
       return inner.create<arith::SelectOp>(isBetter, at.front(), soFar);
     });
     return b.create<arith::IndexCastOp>(b.getI32Type(), best);

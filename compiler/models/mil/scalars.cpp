@@ -70,8 +70,8 @@ template <typename Op> Scalar ScalarBuilder::emit(const Scalar &lhs, const Scala
 }
 
 Scalar ScalarBuilder::add(const Scalar &lhs, const Scalar &rhs) {
-  Scalar sum = emit<arith::AddIOp>(lhs, rhs, bounded(__int128(lhs.least) + rhs.least),
-                                   bounded(__int128(lhs.most) + rhs.most));
+  Scalar sum =
+      emit<arith::AddIOp>(lhs, rhs, bounded(__int128(lhs.least) + rhs.least), bounded(__int128(lhs.most) + rhs.most));
   const bool isShift = lhs.constant().has_value() != rhs.constant().has_value();
   const Scalar &moved = lhs.constant() ? rhs : lhs;
   if (isShift && moved.base && !sum.constant()) {
@@ -138,7 +138,7 @@ Scalar ScalarBuilder::larger(const Scalar &lhs, const Scalar &rhs) {
 Scalar ScalarBuilder::compare(arith::CmpIPredicate predicate, const Scalar &lhs, const Scalar &rhs) {
   using Predicate = arith::CmpIPredicate;
   const bool isSame = lhs.base && lhs.base == rhs.base && lhs.offset == rhs.offset;
-  const bool isLess = lhs.most < rhs.least, isGreater = lhs.least > rhs.most;
+  const bool isLess = lhs.most<rhs.least, isGreater = lhs.least> rhs.most;
   const bool isAtMost = isSame || lhs.most <= rhs.least, isAtLeast = isSame || lhs.least >= rhs.most;
   const bool isEqual = isSame || (lhs.constant() && lhs.constant() == rhs.constant());
   const auto decide = [&](bool isTrue, bool isFalse) -> std::optional<Scalar> {

@@ -86,8 +86,8 @@ Scalar product(ScalarBuilder &s, ArrayRef<Scalar> dims, int64_t factor = 1) {
   return product;
 }
 
-/// Which dims of `kept` come from `all`, in order, in groups: each kept dim with the dims of extent 1 beside it. Only dims
-/// of extent 1 differ between the two.
+/// Which dims of `kept` come from `all`, in order, in groups: each kept dim with the dims of extent 1 beside it. Only
+/// dims of extent 1 differ between the two.
 SmallVector<ReassociationIndices> groupsOf(ArrayRef<bool> isUnit) {
   SmallVector<ReassociationIndices> groups;
   bool hasDim = false;

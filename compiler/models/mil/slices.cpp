@@ -93,7 +93,8 @@ private:
     Scalar isBackward = s.compare(Predicate::slt, s.subtract(end, begin), zero);
     op.refuseIf(s.larger(outside, isBackward), "has offsets that are outside of dim " + Twine(i));
     if (expected && strides[i] == 1) {
-      op.refuseIf(s.compare(Predicate::ne, span, *expected), "has offsets in dim " + Twine(i) + " that are not as far apart as its rows are many");
+      op.refuseIf(s.compare(Predicate::ne, span, *expected),
+                  "has offsets in dim " + Twine(i) + " that are not as far apart as its rows are many");
       span = *expected;
     }
     if (!span.isExtent)
@@ -192,8 +193,9 @@ Value updateFor(OpImport &op, Tensor update, ArrayRef<Range> ranges) {
   };
   if (update.dims.size() == dims.size() && llvm::all_of(llvm::zip_equal(update.dims, dims), isEqual))
     return op.valueOf(update);
-  return emitElementwise(op, {place, update}, update.element, result,
-                         [](Builder &, ValueRange elements) { return elements[1]; }, /*isFixed=*/true);
+  return emitElementwise(
+      op, {place, update}, update.element, result, [](Builder &, ValueRange elements) { return elements[1]; },
+      /*isFixed=*/true);
 }
 } // namespace
 
@@ -242,8 +244,7 @@ void importSliceUpdate(OpImport &op) {
   if (op.failed())
     return;
   Place place = placeOf(op.b, ranges);
-  Value result =
-      op.b.create<tensor::InsertSliceOp>(part, op.valueOf(x), place.offsets, place.sizes, place.strides);
+  Value result = op.b.create<tensor::InsertSliceOp>(part, op.valueOf(x), place.offsets, place.sizes, place.strides);
   op.set(op.make(x.element, x.dims, result));
 }
 

@@ -13,8 +13,8 @@ namespace kvasir::mil {
 class Compressed;
 
 /// A tensor: its extents, and its elements in one of four forms. `constant`: the package's; `compressed`: made of the
-/// package's constants; `scalars`: integers of at most one dim, one by one; else `value`. Forms turn into each other where
-/// an op asks (OpImport).
+/// package's constants; `scalars`: integers of at most one dim, one by one; else `value`. Forms turn into each other
+/// where an op asks (OpImport).
 struct Tensor {
   coreml::Element element = coreml::Element::f32;
   Scalars dims;

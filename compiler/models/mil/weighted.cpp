@@ -70,8 +70,9 @@ Tensor emitEmbedding(OpImport &op, Value indices, ArrayRef<Scalar> dims, lm::Wei
     SmallVector<ReassociationIndices> all;
     if (!dims.empty())
       all.push_back(llvm::to_vector<2>(llvm::seq<int64_t>(0, int64_t(dims.size()))));
-    ids = dims.empty() ? op.b.create<tensor::ExpandShapeOp>(RankedTensorType::get({1}, op.b.getI32Type()), ids, all).getResult()
-                       : op.b.create<tensor::CollapseShapeOp>(ids, all).getResult();
+    ids = dims.empty()
+              ? op.b.create<tensor::ExpandShapeOp>(RankedTensorType::get({1}, op.b.getI32Type()), ids, all).getResult()
+              : op.b.create<tensor::CollapseShapeOp>(ids, all).getResult();
   }
   SmallVector<int64_t> shape{cast<RankedTensorType>(ids.getType()).getDimSize(0), type.getNumColumns()};
   Value rows = op.b.create<lm::EmbeddingOp>(RankedTensorType::get(shape, op.b.getF32Type()), ids, select(op, weight));

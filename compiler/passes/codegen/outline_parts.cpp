@@ -20,9 +20,9 @@ unsigned numLoops(Operation *op) {
 ///     scf.if (member == 0) { loops }     =>   scf.if (member == 0) { call @f.part.0(…) }
 ///
 /// LLVM's loop passes ask about all blocks of a function for each of its loops: an imported program of 30 layers, whose
-/// loops are all in one function, takes them minutes. What member 0 does alone (kvasir.alone) and holds a loop becomes a
-/// private function of what it uses, constants within it, which is not inlined. Entries of fewer than `fewest` loops are
-/// left alone.
+/// loops are all in one function, takes them minutes. What member 0 does alone (kvasir.alone) and holds a loop becomes
+/// a private function of what it uses, constants within it, which is not inlined. Entries of fewer than `fewest` loops
+/// are left alone.
 struct OutlineParts : PassWrapper<OutlineParts, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(OutlineParts)
   OutlineParts() = default;

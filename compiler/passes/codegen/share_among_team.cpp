@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/dialects/kv/dialect.h"
 #include "compiler/passes/call_frame.h"
-#include "compiler/passes/contract.h"
 #include "compiler/passes/codegen/freestanding/program.h"
 #include "compiler/passes/codegen/passes.h"
 #include "compiler/passes/codegen/step_marks.h"
+#include "compiler/passes/contract.h"
 #include "compiler/passes/labels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -119,8 +119,8 @@ private:
       messages.insert(op.getMessageAttr());
       const auto number = llvm::find(messages, op.getMessageAttr()) - messages.begin();
       builder.setInsertionPoint(op);
-      Value isWrong = builder.create<arith::CmpIOp>(op.getLoc(), arith::CmpIPredicate::ne, op.getFound(),
-                                                    op.getExpected());
+      Value isWrong =
+          builder.create<arith::CmpIOp>(op.getLoc(), arith::CmpIPredicate::ne, op.getFound(), op.getExpected());
       auto wrong = builder.create<scf::IfOp>(op.getLoc(), isWrong, /*withElseRegion=*/false);
       builder.setInsertionPointToStart(wrong.thenBlock());
       Value before = builder.create<memref::LoadOp>(op.getLoc(), refusal);
@@ -339,7 +339,8 @@ private:
 /// Before it does what is labelled (labels.h) a member says so in its cell at the beginning of scratch; `kvasir.steps`
 /// on the module are the steps (step_marks.h).
 ///
-/// A late kv.require becomes a number that member 0 keeps and returns; `kvasir.refusals` on the function are the messages.
+/// A late kv.require becomes a number that member 0 keeps and returns; `kvasir.refusals` on the function are the
+/// messages.
 ///
 /// Refuses: a result that member 0 computes by writing and all need.
 struct ShareAmongTeam : PassWrapper<ShareAmongTeam, OperationPass<ModuleOp>> {

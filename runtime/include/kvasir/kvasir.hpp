@@ -271,8 +271,12 @@ public:
 
 private:
   static kvasir_call_options callOptions(const CallOptions &options) {
-    return {sizeof(kvasir_call_options), static_cast<uint32_t>(options.wanted),
-            options.cancel ? options.cancel->get() : nullptr, options.audit, static_cast<uint32_t>(options.form), 0};
+    return {sizeof(kvasir_call_options),
+            static_cast<uint32_t>(options.wanted),
+            options.cancel ? options.cancel->get() : nullptr,
+            options.audit,
+            static_cast<uint32_t>(options.form),
+            0};
   }
 
   std::unique_ptr<kvasir_model, detail::Free<&kvasir_model_free>> handle;

@@ -201,8 +201,8 @@ TEST_CASE("folders that are none, or lie, fail in a line") {
             .run();
     CHECK_MESSAGE(ran.exitCode == 1, each);
     CHECK_MESSAGE(ran.out.starts_with("FAILED a"), each);
-    CHECK_MESSAGE(ran.out.ends_with(
-                      "1 cases: 0 passed, 1 failed; 0 calls, 0 tensors, 0 row maps, 0 verdicts, 0 deleted writes, 0 raised calls\n"),
+    CHECK_MESSAGE(ran.out.ends_with("1 cases: 0 passed, 1 failed; 0 calls, 0 tensors, 0 row maps, 0 verdicts, 0 "
+                                    "deleted writes, 0 raised calls\n"),
                   each, ran.out);
   }
 }

@@ -2,8 +2,8 @@
 // The structs that cross the border, field by field as border_headers.py reads them from the headers, against
 // abi.golden. Lines may be added there, never changed. KVASIR_REGENERATE=1 writes the golden file anew.
 #include "kvasir/manifest.h"
-#include "kvasir/service.h"
 #include "kvasir/plugin.h"
+#include "kvasir/service.h"
 
 #include <cstddef>
 #include <cstdlib>

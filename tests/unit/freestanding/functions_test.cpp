@@ -88,7 +88,8 @@ TEST_CASE("powers") {
       const float expected = std::pow(x, y), found = plugin_powf(x, y);
       CAPTURE(x);
       CAPTURE(y);
-      CHECK((std::isnan(expected) ? std::isnan(found) : found == expected && std::signbit(found) == std::signbit(expected)));
+      CHECK((std::isnan(expected) ? std::isnan(found)
+                                  : found == expected && std::signbit(found) == std::signbit(expected)));
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A whole plugin in plain C: one function, a cache and a register. Its logits at token t are the sum of all ids up to t,
- * plus the number of the logit, plus the first byte of the weights if there are any. plugins/README.md has the command
- * that builds it.
+ * A whole plugin in plain C: one function, a cache and a register. Its logits at token t are the sum of all ids up to
+ * t, plus the number of the logit, plus the first byte of the weights if there are any. plugins/README.md has the
+ * command that builds it.
  */
 #include "kvasir/manifest.h"
 #include "kvasir/plugin.h"
@@ -11,7 +11,8 @@ enum { kHistory, kTotal, kNumLogits = 8 };
 
 KV_PLUGIN_NOTE(
     "{\"format\": 1,"
-    " \"model\": {\"name\": \"plain\", \"architecture\": \"sum\", \"context\": 1024, \"vocabulary\": 8, \"extents\": {}},"
+    " \"model\": {\"name\": \"plain\", \"architecture\": \"sum\", \"context\": 1024, \"vocabulary\": 8, \"extents\": "
+    "{}},"
     " \"backend\": \"by hand\", \"verified\": false,"
     " \"numerics\": {\"id\": \"f32\", \"invariant\": true, \"activations\": \"exact\"},"
     " \"variants\": [],"

@@ -214,9 +214,8 @@ TEST_CASE("every CPU feature that this machine lacks is named") {
     CpuFeatures feature{};
     feature[i / 64] = uint64_t(1) << i % 64;
     Bytes bytes = readBytes(builtPlugin("plain_plugin"));
-    patchManifest(bytes, [&](kv_manifest &manifest) {
-      std::copy(feature.begin(), feature.end(), manifest.cpu_features);
-    });
+    patchManifest(bytes,
+                  [&](kv_manifest &manifest) { std::copy(feature.begin(), feature.end(), manifest.cpu_features); });
     writeBytes(folder.file("patched.kvasir"), bytes);
     if (missingCpuFeatures(feature, host) == CpuFeatures{})
       CHECK(LoadedPlugin::load(folder.file("patched.kvasir")));

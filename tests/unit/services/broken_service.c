@@ -29,7 +29,9 @@ static const kv_service service = {
     BROKEN == ABI ? KV_SERVICE_ABI + 1 : KV_SERVICE_ABI,
     1,
     0,
-    BROKEN == NAMED ? "another" : BROKEN == UNNAMED ? NULL : NAME,
+    BROKEN == NAMED     ? "another"
+    : BROKEN == UNNAMED ? NULL
+                        : NAME,
     BROKEN == NO_ABOUT ? NULL : "breaks a rule",
     BROKEN == NO_TABLE ? NULL : NAME,
     BROKEN == NO_CHECK ? NULL : check,

@@ -30,8 +30,8 @@ static kv_status check(const kv_service *service, const char *needs, char *messa
   return KV_UNSUPPORTED;
 }
 
-static const kv_service service = {sizeof(kv_service), KV_SERVICE_ABI, TWICE_VERSION, 0,
-                                   TWICE_NAME, "adds a number to itself", &table, check};
+static const kv_service service = {sizeof(kv_service),        KV_SERVICE_ABI, TWICE_VERSION, 0, TWICE_NAME,
+                                   "adds a number to itself", &table,         check};
 
 __attribute__((visibility("default"))) const kv_service *kvasir_service(char *message, uint64_t message_bytes) {
 #ifdef TWICE_REFUSES

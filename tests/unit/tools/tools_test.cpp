@@ -74,8 +74,9 @@ TEST_CASE("what goes wrong is one clear line") {
 
 TEST_CASE("wrong usage") {
   checkRefusal("$KVASIR", 2, "kvasir: A subcommand is required");
-  checkRefusal("$KVASIR foo", 2,
-               "kvasir: there is no command 'foo'; there are audit bench diff inspect logits plan profile run tokenize");
+  checkRefusal(
+      "$KVASIR foo", 2,
+      "kvasir: there is no command 'foo'; there are audit bench diff inspect logits plan profile run tokenize");
   checkRefusal("$KVASIR run $TOY", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY -p a --ids 1", 2, "kvasir: run: give one of -p TEXT, -f FILE, --ids 1,2,3");
   checkRefusal("$KVASIR run $TOY --ids 1,x", 2,

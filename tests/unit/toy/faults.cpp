@@ -71,8 +71,7 @@ uint64_t allowAllocations() {
   return numAllocations;
 }
 
-FaultyPlugin::FaultyPlugin(const kv_plugin *plugin)
-    : table{sizeof table, KV_ABI, prepare, execute}, inner(plugin) {}
+FaultyPlugin::FaultyPlugin(const kv_plugin *plugin) : table{sizeof table, KV_ABI, prepare, execute}, inner(plugin) {}
 
 } // namespace kvasir::runtime
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Faults on demand: memory that can't be had, a plugin that fails or is cancelled at a chosen place. Who links this gets
-// its operator new and mmap from here.
+// Faults on demand: memory that can't be had, a plugin that fails or is cancelled at a chosen place. Who links this
+// gets its operator new and mmap from here.
 #ifndef KVASIR_TESTS_UNIT_FAULTS_H
 #define KVASIR_TESTS_UNIT_FAULTS_H
 

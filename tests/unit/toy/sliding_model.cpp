@@ -94,11 +94,12 @@ SlotDescription cacheOf(const char *name, uint64_t layers, uint64_t width, uint6
   slot.width = width;
   slot.windowTokens = window;
   const uint64_t layerBits = KV_BLOCK_TOKENS * width * 32;
-  slot.layout = {layers * layerBits / 8,
-                 {{PlaneRole::value,
-                   ElementType::f32,
-                   0,
-                   {{Axis::lane, width, 32}, {Axis::token, KV_BLOCK_TOKENS, width * 32}, {Axis::layer, layers, layerBits}}}}};
+  slot.layout = {
+      layers * layerBits / 8,
+      {{PlaneRole::value,
+        ElementType::f32,
+        0,
+        {{Axis::lane, width, 32}, {Axis::token, KV_BLOCK_TOKENS, width * 32}, {Axis::layer, layers, layerBits}}}}};
   return slot;
 }
 
@@ -108,9 +109,8 @@ SlotDescription trailSlot() {
   slot.kind = SlotKind::reg;
   slot.layers = kLayers;
   slot.shape = {2};
-  slot.layout = {
-      kLayers * 8,
-      {{PlaneRole::value, ElementType::f32, 0, {{Axis::lane, 2, 32}, {Axis::layer, kLayers, 64}}}}};
+  slot.layout = {kLayers * 8,
+                 {{PlaneRole::value, ElementType::f32, 0, {{Axis::lane, 2, 32}, {Axis::layer, kLayers, 64}}}}};
   return slot;
 }
 

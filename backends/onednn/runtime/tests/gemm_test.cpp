@@ -133,14 +133,15 @@ TEST_CASE("every layout of panels is said as it is") {
   }
   CHECK(packed(96, bf16, Tag::BA16a64b2a) == reordered(96, Tag::BA16a64b2a)); // 32 columns more than there are
   CHECK(packed(96, bf16, Tag::BA16a48b2a) == reordered(96, Tag::BA16a48b2a));
-  CHECK_FALSE(panelOf(memory::desc({kDepth, 64}, bf16, Tag::ab)));   // pairs lie apart
-  CHECK_FALSE(panelOf(memory::desc({kDepth, 64}, f32, Tag::ba)));    // columns lie apart
+  CHECK_FALSE(panelOf(memory::desc({kDepth, 64}, bf16, Tag::ab))); // pairs lie apart
+  CHECK_FALSE(panelOf(memory::desc({kDepth, 64}, f32, Tag::ba)));  // columns lie apart
   CHECK_FALSE(panelOf(memory::desc({kDepth, 40}, f32, Tag::BA16a64b).submemory_desc({kDepth, 8}, {0, 0})));
 }
 
 TEST_CASE("products of blocks of rows are right, whatever the shape") {
   const onednn_gemm_table &gemm = table();
-  for (const Case &of : {Case{32, 32, 32}, Case{96, 64, 33}, Case{96, 96, 128}, Case{576, 224, 159}, Case{2048, 64, 40}}) {
+  for (const Case &of :
+       {Case{32, 32, 32}, Case{96, 64, 33}, Case{96, 96, 128}, Case{576, 224, 159}, Case{2048, 64, 40}}) {
     CAPTURE(of.columns);
     CHECK(errorOf(gemm, of) < double(of.depth) * 6e-8);
   }

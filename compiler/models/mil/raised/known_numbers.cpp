@@ -90,7 +90,8 @@ std::optional<std::vector<DimSlice>> KnownNumbers::slices(const coreml::Operatio
   const size_t rank = extents.size();
   std::optional<CallSums> begins = elements(operation.find("begin")), ends = elements(operation.find("end"));
   const std::optional<std::vector<int64_t>> strides = integers(operation.find("stride"));
-  const bool isStrided = operation.find("stride") && (!strides || llvm::any_of(*strides, [](int64_t stride) { return stride != 1; }));
+  const bool isStrided =
+      operation.find("stride") && (!strides || llvm::any_of(*strides, [](int64_t stride) { return stride != 1; }));
   if (isStrided || !begins || !ends || begins->size() != rank || ends->size() != rank)
     return std::nullopt;
   const std::vector<bool> fromStart = flags(operation, "begin_mask", rank), toEnd = flags(operation, "end_mask", rank),

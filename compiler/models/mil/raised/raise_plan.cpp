@@ -24,7 +24,8 @@ struct Layers {
 
 class Planner {
 public:
-  Planner(const KnownNumbers &numbers, StateUses found) : numbers(numbers), function(numbers.function), uses(std::move(found)) {}
+  Planner(const KnownNumbers &numbers, StateUses found)
+      : numbers(numbers), function(numbers.function), uses(std::move(found)) {}
 
   FunctionPlan plan();
 
@@ -104,10 +105,12 @@ bool Planner::bindCount() {
     const coreml::Type &type = function.values[input].type;
     if (type.kind != coreml::TypeKind::tensor)
       continue;
-    const bool isStart = llvm::any_of(made.binds, [&](const PlannedBind &bind) { return bind.input == input && !bind.dim; });
+    const bool isStart =
+        llvm::any_of(made.binds, [&](const PlannedBind &bind) { return bind.input == input && !bind.dim; });
     for (int64_t dim = int64_t(type.tensor.dims.size()); dim-- > 0 && !isStart;) {
       const int64_t extent = type.tensor.dims[dim];
-      const CallSum sum = extent == coreml::kAnySize ? CallSum{0, {{{CallNumber::Kind::extent, argument, dim}, 1}}} : CallSum{extent, {}};
+      const CallSum sum = extent == coreml::kAnySize ? CallSum{0, {{{CallNumber::Kind::extent, argument, dim}, 1}}}
+                                                     : CallSum{extent, {}};
       if (sum != made.count)
         continue;
       made.binds.push_back({PlannedBind::Is::count, input, dim});
@@ -142,9 +145,11 @@ void Planner::checkWrites() {
   for (const RowWrite &write : uses.writes) {
     const std::string name = function.describe(*write.update);
     if (write.begin != made.start || write.count != made.count)
-      fail(write.slab.state, name + " replaces other rows than " + function.describe(*uses.writes.front().update) + " does");
+      fail(write.slab.state,
+           name + " replaces other rows than " + function.describe(*uses.writes.front().update) + " does");
     else if (const auto [known, isNew] = first.try_emplace(write.slab, &write); !isNew)
-      fail(write.slab.state, name + " replaces the rows that " + function.describe(*known->second->update) + " has replaced");
+      fail(write.slab.state,
+           name + " replaces the rows that " + function.describe(*known->second->update) + " has replaced");
   }
 }
 
@@ -157,7 +162,9 @@ bool Planner::checkSide(const Attention &attention, const StateView &view) {
   const std::string name = function.describe(*attention.operation);
   const RowWrite *write = writeOf(slabOf(view));
   if (!write)
-    return fail(view.state, name + " attends a part of the state whose rows the call does not write, or not as a whole"), false;
+    return fail(view.state,
+                name + " attends a part of the state whose rows the call does not write, or not as a whole"),
+           false;
   if (write->number >= view.numWrites)
     return fail(view.state, name + " attends what was read before " + function.describe(*write->write)), false;
   if (view.rowAxis >= 0 && (view.rowAxis != write->rowAxis || !bindLength(view.numRows)))
@@ -180,7 +187,8 @@ bool Planner::checkMask(const Attention &attention) {
   const CallSum &rows = (*extents)[dims.size() - 2];
   if (rows != made.count && (rows.isConstant() || made.count == CallSum{1, {}}))
     return false;
-  if (llvm::none_of(made.binds, [&](const PlannedBind &bind) { return bind.is == PlannedBind::Is::causal && bind.input == input; }))
+  if (llvm::none_of(made.binds,
+                    [&](const PlannedBind &bind) { return bind.is == PlannedBind::Is::causal && bind.input == input; }))
     made.binds.push_back({PlannedBind::Is::causal, input, std::nullopt});
   return true;
 }
@@ -211,7 +219,8 @@ void Planner::checkAttention(const Attention &attention, const States &states) {
     return failBoth(states, "its keys or values are in a state that is not raised");
   int64_t heads = 0;
   if (!queryDims(attention, heads))
-    failBoth(states, function.describe(*attention.operation) + " has a query of other rows than the call's, or heads in more than one dim");
+    failBoth(states, function.describe(*attention.operation) +
+                         " has a query of other rows than the call's, or heads in more than one dim");
   if (slabOf(attention.keys) == slabOf(attention.values))
     failBoth(states, function.describe(*attention.operation) + " has the same rows as keys and as values");
   if (!checkMask(attention))

@@ -46,7 +46,7 @@ struct PlannedBind {
 
 struct FunctionPlan {
   CallSum count, start;
-  std::vector<PlannedCache> caches; ///< keys, then their values
+  std::vector<PlannedCache> caches;                                ///< keys, then their values
   std::multimap<const coreml::Operation *, PlannedAppend> appends; ///< by write_state
   std::map<const coreml::Operation *, PlannedAttend> attends;
   std::vector<PlannedBind> binds;

@@ -18,9 +18,9 @@ class RaisedFunction {
 public:
   RaisedFunction(const coreml::Program &program, const FunctionImport &opaque, const FunctionPlan &plan,
                  const StateTypes &registers, func::FuncOp target)
-      : opaque(opaque), plan(plan), numbers(opaque), function(opaque.source), target(target), import(function, target, opaque.weights),
-        body(target.getLoc(), &target.front(), target.front().begin()), border(program, import, registers, body),
-        claims(RowMatcher(numbers, plan).match()) {}
+      : opaque(opaque), plan(plan), numbers(opaque), function(opaque.source), target(target),
+        import(function, target, opaque.weights), body(target.getLoc(), &target.front(), target.front().begin()),
+        border(program, import, registers, body), claims(RowMatcher(numbers, plan).match()) {}
 
   Status build();
 
@@ -62,17 +62,18 @@ void RaisedFunction::readBatch() {
   int64_t capacity = INT32_MAX;
   for (const PlannedCache &cache : plan.caches)
     capacity = std::min(capacity, cache.capacity);
-  const auto number = [&](Value value, int64_t least, int64_t most) -> Scalar { return {value, least, most, true, value, 0}; };
+  const auto number = [&](Value value, int64_t least, int64_t most) -> Scalar {
+    return {value, least, most, true, value, 0};
+  };
   tokens = plan.count.isConstant() ? ScalarBuilder(body).constant(plan.count.constant)
                                    : number(body.create<kv::TokensOp>(batch), 1, capacity);
   start = number(body.create<kv::StartOp>(batch, 0), 0, capacity - 1);
   length = number(body.create<kv::LengthOp>(batch, 0), 1, capacity);
   Value isBeyond = body.create<arith::CmpIOp>(arith::CmpIPredicate::ugt, length.value,
                                               body.create<arith::ConstantIndexOp>(capacity));
-  emitRequire(body, body.create<arith::IndexCastUIOp>(body.getIndexType(), isBeyond),
-              body.create<arith::ConstantIndexOp>(0),
-              "function " + plainName(function.name) + ": the call ends beyond the " + Twine(capacity) +
-                  " rows of its states");
+  emitRequire(
+      body, body.create<arith::IndexCastUIOp>(body.getIndexType(), isBeyond), body.create<arith::ConstantIndexOp>(0),
+      "function " + plainName(function.name) + ": the call ends beyond the " + Twine(capacity) + " rows of its states");
 }
 
 std::optional<Scalar> RaisedFunction::scalarOf(const CallSum &sum) const {
@@ -191,9 +192,10 @@ void RaisedFunction::attend(const Operation &operation, const PlannedAttend &att
     return import.fail(function.describe(operation) + " has " + std::to_string(attend.heads) + " heads for " +
                        std::to_string(keys.heads));
   Value layer = layerOf(attend.layer);
-  Value made = body.create<kv::AttendOp>(rows->rowsType({attend.heads, values.width}), query, caches[attend.keys], layer,
-                                         caches[attend.values], layer, batch, body.getF32FloatAttr(attend.scale),
-                                         FloatAttr(), IntegerAttr(), kv::MaskAttr::get(body.getContext(), kv::Mask::causal));
+  Value made =
+      body.create<kv::AttendOp>(rows->rowsType({attend.heads, values.width}), query, caches[attend.keys], layer,
+                                caches[attend.values], layer, batch, body.getF32FloatAttr(attend.scale), FloatAttr(),
+                                IntegerAttr(), kv::MaskAttr::get(body.getContext(), kv::Mask::causal));
   rows->define(operation.outputs.front(), {made, attend.dims});
 }
 

@@ -99,7 +99,8 @@ std::optional<RowClaim> matchGated(const RowMatcher &matcher, const Operation &o
       continue;
     RowClaim claim{{*gate, *up}, shape->dims, 0, shape->width, {}};
     claim.emit = [gate = *gate, up = *up, shape = *shape](RowEmitter &e) -> Value {
-      Value first = e.rows.rowsOf(gate, shape.dims, 0, shape.width), second = e.rows.rowsOf(up, shape.dims, 0, shape.width);
+      Value first = e.rows.rowsOf(gate, shape.dims, 0, shape.width),
+            second = e.rows.rowsOf(up, shape.dims, 0, shape.width);
       return first && second ? e.b.create<lm::SwigluOp>(first.getType(), first, second).getResult() : Value();
     };
     return claim;

@@ -15,10 +15,10 @@ struct FamilyEntry {
 };
 
 /// In the order in which they are tried.
-constexpr FamilyEntry kFamilies[] = {{"add", matchRope},      {"add", matchSum},         {"cast", matchMove},
+constexpr FamilyEntry kFamilies[] = {{"add", matchRope},         {"add", matchSum},          {"cast", matchMove},
                                      {"expand_dims", matchMove}, {"gather", matchEmbedding}, {"identity", matchMove},
-                                     {"linear", matchLinear}, {"mul", matchNorm},        {"mul", matchGated},
-                                     {"reshape", matchMove},  {"squeeze", matchMove},    {"transpose", matchMove}};
+                                     {"linear", matchLinear},    {"mul", matchNorm},         {"mul", matchGated},
+                                     {"reshape", matchMove},     {"squeeze", matchMove},     {"transpose", matchMove}};
 
 bool isFloat(coreml::Element element) { return element == coreml::Element::f16 || element == coreml::Element::f32; }
 } // namespace

@@ -12,17 +12,18 @@ struct RowEmitter {
   FunctionImport &import;
   RowForms &rows;
   mlir::ImplicitLocOpBuilder &b;
-  const coreml::Operation *operation = nullptr; ///< that is emitted
+  const coreml::Operation *operation = nullptr;                              ///< that is emitted
   std::map<std::pair<coreml::ValueId, coreml::ValueId>, mlir::Value> angles; ///< by cosines and sines
 
   /// A constant operand as a weight; null, and a failure, if it is none.
   mlir::Value weightOf(const coreml::Operand &operand, Order order = Order::asItLies);
 };
 
-/// What the result of an op is as rows, and how it comes to be. Ops between `operands` and the result need not be built.
+/// What the result of an op is as rows, and how it comes to be. Ops between `operands` and the result need not be
+/// built.
 struct RowClaim {
   std::vector<coreml::Operand> operands;
-  RowDims dims; ///< of the result
+  RowDims dims;                 ///< of the result
   int64_t heads = 0, width = 0; ///< of the result; 0: rows have no heads
   std::function<mlir::Value(RowEmitter &)> emit;
 };

@@ -93,7 +93,7 @@ std::optional<RowClaim> matchMove(const RowMatcher &matcher, const Operation &op
   if (element != coreml::Element::f16 && element != coreml::Element::f32)
     return std::nullopt;
   const bool isSame = operation.type == "cast" || operation.type == "identity";
-  const std::optional<Shape> next = isSame                         ? *shape
+  const std::optional<Shape> next = isSame                          ? *shape
                                     : operation.type == "transpose" ? transposed(matcher, operation, *shape)
                                                                     : reshaped(matcher, operation, *shape);
   if (!next)

@@ -16,9 +16,8 @@ std::optional<RowClaim> matchEmbedding(const RowMatcher &matcher, const Operatio
   const Operand *indices = operation.find("indices");
   const std::optional<std::vector<int64_t>> table = matcher.weightDims(operation.find("x"));
   const std::optional<CallSums> extents = matcher.numbers.extents(indices);
-  if (!table || table->size() != 2 || !extents || extents->empty() ||
-      extents->back() != matcher.plan.count || matcher.numbers.integer(operation, "axis", 0) != 0 ||
-      matcher.numbers.integer(operation, "batch_dims", 0) != 0)
+  if (!table || table->size() != 2 || !extents || extents->empty() || extents->back() != matcher.plan.count ||
+      matcher.numbers.integer(operation, "axis", 0) != 0 || matcher.numbers.integer(operation, "batch_dims", 0) != 0)
     return std::nullopt;
   for (const CallSum &extent : ArrayRef(*extents).drop_back())
     if (extent != CallSum{1, {}})
@@ -31,7 +30,8 @@ std::optional<RowClaim> matchEmbedding(const RowMatcher &matcher, const Operatio
     Value weight = e.weightOf(table);
     if (!weight)
       return {};
-    Value ids = emitInside(op, op.tensor("indices"), op.scalars.constant(cast<lm::WeightType>(weight.getType()).getNumRows()));
+    Value ids =
+        emitInside(op, op.tensor("indices"), op.scalars.constant(cast<lm::WeightType>(weight.getType()).getNumRows()));
     return e.b.create<lm::EmbeddingOp>(e.rows.rowsType({width}), e.rows.line(ids), weight);
   };
   return claim;

@@ -20,11 +20,14 @@ std::array<std::pair<const Operand *, const Operand *>, 2> orders(const Operatio
 /// The operand whose last dim is cut to [begin, end).
 const Operand *halfOf(const RowMatcher &matcher, const Operand *half, int64_t begin, int64_t end) {
   const Operation *slice = matcher.makerPastCasts(half);
-  const auto extents = slice && slice->type == "slice_by_index" ? matcher.numbers.extents(slice->find("x")) : std::nullopt;
+  const auto extents =
+      slice && slice->type == "slice_by_index" ? matcher.numbers.extents(slice->find("x")) : std::nullopt;
   const auto slices = extents ? matcher.numbers.slices(*slice, *extents) : std::nullopt;
-  if (!slices || slices->empty() || slices->back().begin != CallSum{begin, {}} || slices->back().end != CallSum{end, {}})
+  if (!slices || slices->empty() || slices->back().begin != CallSum{begin, {}} ||
+      slices->back().end != CallSum{end, {}})
     return nullptr;
-  const bool isWhole = llvm::all_of(ArrayRef(*slices).drop_back(), [](const DimSlice &each) { return each.isWhole && !each.isDropped; });
+  const bool isWhole =
+      llvm::all_of(ArrayRef(*slices).drop_back(), [](const DimSlice &each) { return each.isWhole && !each.isDropped; });
   return isWhole ? slice->find("x") : nullptr;
 }
 
@@ -42,7 +45,8 @@ const Operand *negatedBy(const RowMatcher &matcher, const Operand *negative) {
 const Operand *turnedBy(const RowMatcher &matcher, const Operand *turned, int64_t width) {
   const Operation *concat = matcher.makerPastCasts(turned);
   const auto extents = concat && concat->type == "concat" ? matcher.numbers.extents(turned) : std::nullopt;
-  const auto values = concat ? concat->inputs.find("values") : std::map<std::string, std::vector<Operand>, std::less<>>::const_iterator();
+  const auto values = concat ? concat->inputs.find("values")
+                             : std::map<std::string, std::vector<Operand>, std::less<>>::const_iterator();
   if (!extents || values == concat->inputs.end() || values->second.size() != 2 ||
       matcher.numbers.integer(*concat, "interleave", 0) != 0)
     return nullptr;
@@ -75,7 +79,8 @@ bool hasEqualHalves(const RowMatcher &matcher, const Operand *operand, int depth
   if (!maker)
     return false;
   static constexpr std::string_view kKeeping[] = {"cast", "cos", "identity", "sin"};
-  if (llvm::is_contained(kKeeping, maker->type) || (maker->type == "gather" && matcher.numbers.integer(*maker, "axis", 0) == 0))
+  if (llvm::is_contained(kKeeping, maker->type) ||
+      (maker->type == "gather" && matcher.numbers.integer(*maker, "axis", 0) == 0))
     return hasEqualHalves(matcher, maker->find("x"), depth + 1);
   const auto after = matcher.numbers.extents(operand), before = matcher.numbers.extents(maker->find("x"));
   static constexpr std::string_view kMoving[] = {"expand_dims", "reshape", "slice_by_index", "squeeze"};
@@ -95,7 +100,8 @@ bool isTable(const RowMatcher &matcher, const Operand *table, int64_t width) {
   if (!extents || extents->size() < 2 || extents->back() != CallSum{width, {}} ||
       (*extents)[extents->size() - 2] != matcher.plan.count)
     return false;
-  const bool isOne = llvm::all_of(ArrayRef(*extents).drop_back(2), [](const CallSum &extent) { return extent == CallSum{1, {}}; });
+  const bool isOne =
+      llvm::all_of(ArrayRef(*extents).drop_back(2), [](const CallSum &extent) { return extent == CallSum{1, {}}; });
   return isOne && table->value && hasEqualHalves(matcher, table);
 }
 
@@ -122,7 +128,8 @@ Value emitAngles(RowEmitter &e, const Operand &cosines, const Operand &sines, in
   Scalars extents{e.rows.tokens, op.scalars.constant(width / 2), op.scalars.constant(2)};
   angles = emitGenerate(op, coreml::Element::f32, extents, [&](ImplicitLocOpBuilder &b, ValueRange at) -> Value {
     Value isSine = b.create<arith::CmpIOp>(arith::CmpIPredicate::ne, at[2], b.create<arith::ConstantIndexOp>(0));
-    return b.create<arith::SelectOp>(isSine, extract(b, tables[1], at.take_front(2)), extract(b, tables[0], at.take_front(2)));
+    return b.create<arith::SelectOp>(isSine, extract(b, tables[1], at.take_front(2)),
+                                     extract(b, tables[0], at.take_front(2)));
   });
   if (e.rows.tokens.constant())
     angles = e.b.create<tensor::CastOp>(e.rows.rowsType({width / 2, 2}), angles);
@@ -145,7 +152,8 @@ std::optional<RowClaim> matchRope(const RowMatcher &matcher, const Operation &op
         claim.emit = [x = *x, cosines = *cosines, sines = *sines, shape = *shape](RowEmitter &e) -> Value {
           Value rows = e.rows.rowsOf(x, shape.dims, shape.heads, shape.width);
           Value angles = rows ? emitAngles(e, cosines, sines, shape.width) : Value();
-          return angles ? e.b.create<lm::RopeOp>(rows.getType(), rows, angles, lm::LaneOrder::halves).getResult() : Value();
+          return angles ? e.b.create<lm::RopeOp>(rows.getType(), rows, angles, lm::LaneOrder::halves).getResult()
+                        : Value();
         };
         return claim;
       }

@@ -37,7 +37,8 @@ std::optional<SmallVector<NamedDigit>> digitsOf(const StateView &view, int64_t r
 }
 
 /// What the fixed indices of an axis are, over the layers.
-std::optional<std::string> nameOfFixed(ArrayRef<const StateView *> views, int64_t axis, int64_t extent, bool &hasLayer) {
+std::optional<std::string> nameOfFixed(ArrayRef<const StateView *> views, int64_t axis, int64_t extent,
+                                       bool &hasLayer) {
   const int64_t layers = int64_t(views.size()), first = views.front()->fixed[axis];
   const auto isEach = [&](auto indexOf) {
     for (int64_t layer = 0; layer < layers; ++layer)
@@ -89,7 +90,8 @@ std::optional<SlabAxes> slabAxesOf(ArrayRef<const StateView *> views, int64_t ro
   axes.rows.resize(shape.size());
   bool hasLayer = false;
   for (auto [axis, extent] : llvm::enumerate(shape)) {
-    const bool hasDigits = llvm::any_of(*digits, [axis = axis](const NamedDigit &named) { return named.digit.axis == int64_t(axis); });
+    const bool hasDigits =
+        llvm::any_of(*digits, [axis = axis](const NamedDigit &named) { return named.digit.axis == int64_t(axis); });
     if (int64_t(axis) == rowAxis) {
       axes.names[axis] = "row";
       axes.rows[axis] = {RowAxis::token};

@@ -15,7 +15,8 @@ struct SlabAxes {
 
 /// `views`: what is attended in each layer, […, heads, repetitions, rows, elements]. Nothing if layers are no regular
 /// indices, or heads or elements are no one digit of an axis.
-std::optional<SlabAxes> slabAxesOf(llvm::ArrayRef<const StateView *> views, int64_t rowAxis, llvm::ArrayRef<int64_t> shape);
+std::optional<SlabAxes> slabAxesOf(llvm::ArrayRef<const StateView *> views, int64_t rowAxis,
+                                   llvm::ArrayRef<int64_t> shape);
 
 } // namespace kvasir::mil
 

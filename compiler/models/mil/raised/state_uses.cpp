@@ -91,7 +91,8 @@ std::optional<RowWrite> UseFollower::rowWriteOf(const Operation &operation, cons
   const ArrayRef<int64_t> shape = shapeOf(view.state);
   const std::string name = function.describe(operation);
   const auto refuse = [&](const std::string &reason) { return fail(view.state, name + " " + reason), std::nullopt; };
-  if (view.dims != wholeView(view.state, 0, shape).dims || llvm::any_of(view.fixed, [](int64_t index) { return index; }))
+  if (view.dims != wholeView(view.state, 0, shape).dims ||
+      llvm::any_of(view.fixed, [](int64_t index) { return index; }))
     return refuse("replaces rows of a part of the state that was taken out of it");
   const auto extents = numbers.extents(operation.find("x"));
   const auto slices = extents ? numbers.slices(operation, *extents) : std::nullopt;
@@ -189,7 +190,8 @@ void UseFollower::attend(const Operation &operation) {
   }
   if (!extents || !extents->back().isConstant())
     return;
-  attention.scale = float(numbers.real(operation.find("scale")).value_or(1 / std::sqrt(double(extents->back().constant))));
+  attention.scale =
+      float(numbers.real(operation.find("scale")).value_or(1 / std::sqrt(double(extents->back().constant))));
   uses.attentions.push_back(std::move(attention));
 }
 } // namespace

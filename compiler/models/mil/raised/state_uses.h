@@ -10,8 +10,8 @@
 
 namespace kvasir::mil {
 
-/// A place in a state whose rows belong together: one layer, of keys or of values. `fixed` has an index for each axis, 0
-/// for those that are not fixed.
+/// A place in a state whose rows belong together: one layer, of keys or of values. `fixed` has an index for each axis,
+/// 0 for those that are not fixed.
 struct Slab {
   coreml::ValueId state;
   std::vector<int64_t> fixed;

@@ -187,14 +187,10 @@ struct MoveEntry {
   Moved (Move::*move)() const;
 };
 
-constexpr MoveEntry kMoves[] = {{"cast", &Move::cast},
-                                {"expand_dims", &Move::expandDims},
-                                {"identity", &Move::same},
-                                {"reshape", &Move::reshape},
-                                {"slice_by_index", &Move::slice},
-                                {"squeeze", &Move::squeeze},
-                                {"tile", &Move::tile},
-                                {"transpose", &Move::transpose}};
+constexpr MoveEntry kMoves[] = {
+    {"cast", &Move::cast},       {"expand_dims", &Move::expandDims}, {"identity", &Move::same},
+    {"reshape", &Move::reshape}, {"slice_by_index", &Move::slice},   {"squeeze", &Move::squeeze},
+    {"tile", &Move::tile},       {"transpose", &Move::transpose}};
 } // namespace
 
 SmallVector<Digit> StateView::digits() const {

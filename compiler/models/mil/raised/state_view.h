@@ -32,8 +32,8 @@ struct StateView {
 
 StateView wholeView(coreml::ValueId state, uint32_t numWrites, llvm::ArrayRef<int64_t> shape);
 
-/// What `operation` makes of a view of `x`; nothing for an op that computes, or that moves elements in a way that is not
-/// followed.
+/// What `operation` makes of a view of `x`; nothing for an op that computes, or that moves elements in a way that is
+/// not followed.
 std::optional<StateView> moved(const StateView &view, const coreml::Operation &operation, const KnownNumbers &numbers);
 
 } // namespace kvasir::mil

@@ -117,8 +117,8 @@ static uint64_t doubleToBits(double value) {
   return bits;
 }
 
-/* ln x in double, below 2 units in the last place. x = m 2^n with m in [sqrt 1/2, sqrt 2): ln m = 2 artanh f, f = (m - 1) /
- * (m + 1), |f| < 0.1716: the first term left out of the series is below 2^-60 of it. */
+/* ln x in double, below 2 units in the last place. x = m 2^n with m in [sqrt 1/2, sqrt 2): ln m = 2 artanh f, f = (m -
+ * 1) / (m + 1), |f| < 0.1716: the first term left out of the series is below 2^-60 of it. */
 HIDDEN double log(double x) {
   if (!(x > 0))
     return x == 0 ? -__builtin_inf() : __builtin_nan("");
@@ -153,9 +153,7 @@ HIDDEN float log1pf(float x) {
 }
 
 /* Is a whole number odd? Those beyond 2^53 are even. */
-static int isOdd(double whole) {
-  return whole > -0x1p53 && whole < 0x1p53 && (int64_t)whole & 1;
-}
+static int isOdd(double whole) { return whole > -0x1p53 && whole < 0x1p53 && (int64_t)whole & 1; }
 
 /* x^y = e^(y ln |x|) in double: right to single but where the result is within 2^-40 of half way between two. */
 HIDDEN float powf(float x, float y) {
@@ -171,8 +169,8 @@ HIDDEN float powf(float x, float y) {
   return (float)(__builtin_signbitf(x) && isWhole && isOdd(y) ? -power : power);
 }
 
-/* erf x = 2 / sqrt pi e^(-x^2) sum over n of 2^n x^(2n + 1) / (1 3 … (2n + 1)): terms of one sign. Beyond 4 it rounds to
- * 1. */
+/* erf x = 2 / sqrt pi e^(-x^2) sum over n of 2^n x^(2n + 1) / (1 3 … (2n + 1)): terms of one sign. Beyond 4 it rounds
+ * to 1. */
 HIDDEN float erff(float x) {
   if (!(x == x))
     return x;

@@ -11,7 +11,8 @@ typedef struct chunk {
   uint64_t words[2];
 } __attribute__((packed, may_alias)) chunk;
 
-/* Lowest address first; right for overlapping bytes too where dst is the lower: a chunk is read before it is written. */
+/* Lowest address first; right for overlapping bytes too where dst is the lower: a chunk is read before it is written.
+ */
 static void *copyForward(void *dst, const void *src, size_t sizeBytes) {
   char *to = dst;
   const char *from = src;
