@@ -73,7 +73,9 @@ public:
                  "  return %result : " + result + "\n}\n";
   }
 
-  void add(const string &name, Kind kind, bool isFused = false) { family.cases.push_back({name, kind, isFused}); }
+  void add(const string &name, Kind kind, bool isFused = false, bool hasF32Scales = false) {
+    family.cases.push_back({name, kind, isFused, hasF32Scales});
+  }
 
   Family finish() {
     family.program =
@@ -235,7 +237,7 @@ void addEmbedding(Writer &writer, const Form &form, Shape shape) {
                   select("w", name, type) + "  %result = lm.embedding %ids, %w : tensor<?xi32>, " + type + " -> " +
                       rows(shape.second) + "\n",
                   rows(shape.second));
-  writer.add(name, Kind::embedding);
+  writer.add(name, Kind::embedding, false, string(form.text).find("scale = f32") != string::npos);
 }
 
 void addNorm(Writer &writer, const string &type, const string &shape, int width) {

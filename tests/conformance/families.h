@@ -18,7 +18,8 @@ inline bool hasLinears(Kind kind) { return kind >= Kind::linear; }
 struct OpCase {
   std::string function; ///< "linear.u4g32z8.33x64"
   Kind kind;
-  bool isFused = false; ///< of several ops
+  bool isFused = false;      ///< of several ops
+  bool hasF32Scales = false; ///< which a backend that rounds activations may store in f16
 };
 
 struct Family {

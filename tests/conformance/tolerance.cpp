@@ -7,7 +7,7 @@
 namespace conformance {
 namespace {
 
-constexpr double kUnit = 0x1p-24, kDeviations = 6, kTiny = 1e-36;
+constexpr double kUnit = 0x1p-24, kHalfUnit = 0x1p-11, kDeviations = 6, kTiny = 1e-36;
 constexpr uint64_t kGroup = 32;
 
 double sumError(uint64_t terms, double magnitude) {
@@ -39,12 +39,13 @@ std::vector<double> ofNorm(uint64_t width, const std::vector<float> &expected) {
   return times(expected, sumError(width, 0.5) + 2 * 4 * kUnit);
 }
 
-std::vector<double> ofEmbedding(const std::vector<float> &expected) {
+/// A product and a sum of codes' scales and mins, which are known up to a share `unit` of themselves.
+std::vector<double> ofEmbedding(const std::vector<float> &expected, double unit) {
   // The product is at most as large as the row's values spread, and so is the sum.
   float largest = 0;
   for (const float value : expected)
     largest = std::max(largest, std::abs(value));
-  return std::vector<double>(expected.size(), 2 * 2 * kUnit * 2 * largest);
+  return std::vector<double>(expected.size(), (2 * 2 * kUnit + unit) * 2 * largest);
 }
 
 double silu(double x) { return x / (1 + std::exp(-x)); }
@@ -141,7 +142,7 @@ std::vector<double> Tolerance::of(const OpCase &op, const std::vector<Tensor> &i
   case Kind::exact:
     return std::vector<double>(expected.size(), 0);
   case Kind::embedding:
-    return ofEmbedding(expected);
+    return ofEmbedding(expected, op.hasF32Scales && rounding != Rounding::none ? kHalfUnit : 0);
   case Kind::rmsNorm:
     return ofNorm(inputs[0].dims.back(), expected);
   case Kind::rope:

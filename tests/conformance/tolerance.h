@@ -14,7 +14,8 @@
 //
 // Formulas. rms_norm is a sum of E squares, halved by the root, and 4 roundings; rope 3, swiglu 8 with an exp of 2
 // units; rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
-// embeddings of codes round a product and a sum.
+// embeddings of codes round a product and a sum. Where activations are rounded, scales and mins of f32 may be stored in
+// f16: embeddings err by 2^-11 more; what that does to linears is far below what their activations' rounding does.
 //
 // Fused ops pass on the errors of what they take: a norm's by its weights' S, a gate's by |silu'| <= 1.1 times up.
 #ifndef KVASIR_CONFORMANCE_TOLERANCE_H
