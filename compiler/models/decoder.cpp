@@ -118,6 +118,14 @@ Decoder::Attention Decoder::declareAttention(WeightTable &table) const {
   return attention;
 }
 
+Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
+  FeedForward weights;
+  weights.gate = declareLinear(table, "ffn_gate", s.feedForward, s.width);
+  weights.up = declareLinear(table, "ffn_up", s.feedForward, s.width);
+  weights.down = declareLinear(table, "ffn_down", s.width, s.feedForward);
+  return weights;
+}
+
 void Decoder::buildSchema(const Attention &attention) {
   at("schema");
   MLIRContext *context = b.getContext();

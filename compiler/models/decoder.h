@@ -48,6 +48,9 @@ protected:
   struct Attention {
     Linear query, key, value, output;
   };
+  struct FeedForward {
+    Linear gate, up, down;
+  };
 
   /// Refuses what the sizes alone don't; nothing unless overridden.
   virtual void check(Configuration &configuration) {}
@@ -64,6 +67,8 @@ protected:
   Linear declareLinear(WeightTable &table, llvm::StringRef name, int64_t rows, int64_t columns) const;
   /// attn_q, attn_k, attn_v and attn_output.
   Attention declareAttention(WeightTable &table) const;
+  /// ffn_gate, ffn_up and ffn_down.
+  FeedForward declareFeedForward(WeightTable &table) const;
   mlir::Value lookUp(mlir::Value ids, lm::WeightOp weight);
   /// RMSNorm with the shape's epsilon.
   mlir::Value norm(mlir::Value x, lm::WeightOp weight, mlir::Value layer);
@@ -71,6 +76,12 @@ protected:
   mlir::Value add(mlir::Value x, mlir::Value y, llvm::StringRef name);
   /// Queries, keys and values of in.x [T, E]; rope; rows appended; causal attention; the output's linear.
   Stream attend(Stream in, const Attention &attention, mlir::Value layer);
+  /// down(Gate(gate(x), up(x))), an op of lm; [T, E] -> [T, E]
+  template <typename Gate> mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer) {
+    mlir::Value gated = linear(x, weights.gate, layer), raised = linear(x, weights.up, layer);
+    at("blk.{}.ffn_act");
+    return linear(b.create<Gate>(gated.getType(), gated, raised), weights.down, layer);
+  }
 
   void at(llvm::StringRef name) { b.setLoc(locationOf(b.getContext(), name)); }
   void at(lm::WeightOp weight) { b.setLoc(weight.getLoc()); }

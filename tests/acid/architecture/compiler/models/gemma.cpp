@@ -21,12 +21,11 @@ private:
   Attention declareWeights(WeightTable &table) override;
   Value embed(Value ids) override;
   Stream buildLayer(Stream in, Value layer) override;
-  Value buildFeedForward(Value x, Value layer);
   Value buildHead(Value x) override { return linear(norm(x, outputNorm, {}), {embedding, {}}, {}); }
 
   lm::WeightOp embedding, attentionNorm, feedForwardNorm, outputNorm;
   Attention attention;
-  Linear gate, up, down;
+  FeedForward gated;
 };
 
 Decoder::Attention Gemma::declareWeights(WeightTable &table) {
@@ -34,9 +33,7 @@ Decoder::Attention Gemma::declareWeights(WeightTable &table) {
   attentionNorm = table.declare("blk.{}.attn_norm.weight", s.layers, {s.width});
   attention = declareAttention(table);
   feedForwardNorm = table.declare("blk.{}.ffn_norm.weight", s.layers, {s.width});
-  gate = declareLinear(table, "ffn_gate", s.feedForward, s.width);
-  up = declareLinear(table, "ffn_up", s.feedForward, s.width);
-  down = declareLinear(table, "ffn_down", s.width, s.feedForward);
+  gated = declareFeedForward(table);
   outputNorm = table.declare("output_norm.weight", 1, {s.width});
   return attention;
 }
@@ -52,16 +49,9 @@ Value Gemma::embed(Value ids) {
 Decoder::Stream Gemma::buildLayer(Stream in, Value layer) {
   Stream out = attend({norm(in.x, attentionNorm, layer), in.keys, in.values}, attention, layer);
   out.x = add(in.x, out.x, "blk.{}.attn_residual");
-  out.x = add(out.x, buildFeedForward(out.x, layer), "blk.{}.ffn_residual");
+  Value fed = feedForward<lm::GegluOp>(norm(out.x, feedForwardNorm, layer), gated, layer);
+  out.x = add(out.x, fed, "blk.{}.ffn_residual");
   return out;
-}
-
-Value Gemma::buildFeedForward(Value x, Value layer) {
-  Value normed = norm(x, feedForwardNorm, layer);
-  Value gated = linear(normed, gate, layer), raised = linear(normed, up, layer);
-  at("blk.{}.ffn_act");
-  Value hidden = b.create<lm::GegluOp>(gated.getType(), gated, raised);
-  return linear(hidden, down, layer);
 }
 
 } // namespace
