@@ -7,6 +7,8 @@
 // environment, while the main thread loads and unloads them all again. Each run gives the bits of the one alone, each
 // thread keeps its environment, no symbols of plugins and services are seen outside them, and in the end the threads
 // are gone.
+#include "tests/loading/paths.h"
+
 #include "kvasir/kvasir.hpp"
 
 #include <atomic>
@@ -89,20 +91,6 @@ void runTogether(const std::vector<std::string> &paths, const std::vector<std::v
       fail("the process", (std::string("sees the symbol ") + symbol).c_str());
 }
 
-/// The models that are named; behind --if-there, those that are there.
-std::vector<std::string> pathsOf(int argc, char **argv) {
-  std::vector<std::string> paths;
-  bool isOptional = false;
-  for (int i = 1; i < argc; ++i)
-    if (std::strcmp(argv[i], "--if-there") == 0)
-      isOptional = true;
-    else if (isOptional && !std::filesystem::exists(argv[i]))
-      std::printf("%s: not there\n", argv[i]);
-    else
-      paths.emplace_back(argv[i]);
-  return paths;
-}
-
 } // namespace
 
 int main(int argc, char **argv) try {
@@ -110,7 +98,7 @@ int main(int argc, char **argv) try {
     std::fprintf(stderr, "usage: beside A.kvasir B.kvasir... [--if-there MODEL.kvasir...]\n");
     return 2;
   }
-  const std::vector<std::string> paths = pathsOf(argc, argv);
+  const std::vector<std::string> paths = pathsOf(1, argc, argv);
   std::vector<std::vector<float>> alone;
   for (const std::string &path : paths)
     alone.push_back(converse(kvasir::Model(path, {2})));

@@ -6,6 +6,8 @@
 // Each model is loaded, run on a prompt and unloaded, COUNT times, and gives the same bits each time. Afterwards the
 // process has the descriptors, threads, mappings and heap that it had after the first few. Under AddressSanitizer the
 // end of the program also looks for memory that nothing points to.
+#include "tests/loading/paths.h"
+
 #include "kvasir/kvasir.hpp"
 
 #include <cstdio>
@@ -85,14 +87,8 @@ int main(int argc, char **argv) try {
     return 2;
   }
   int failed = 0;
-  bool isOptional = false;
-  for (int i = 2; i < argc; ++i)
-    if (std::strcmp(argv[i], "--if-there") == 0)
-      isOptional = true;
-    else if (isOptional && !std::filesystem::exists(argv[i]))
-      std::printf("%s: not there\n", argv[i]);
-    else
-      failed += checkModel(argv[i], std::atoi(argv[1]));
+  for (const std::string &path : pathsOf(2, argc, argv))
+    failed += checkModel(path, std::atoi(argv[1]));
   return failed ? 1 : 0;
 } catch (const kvasir::Error &error) {
   std::fprintf(stderr, "cycles: %s\n", error.what());

@@ -5,19 +5,12 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+using kvasir::test::checkRefusal;
 using kvasir::test::Ran;
 using kvasir::test::run;
 using Json = nlohmann::json;
 
 namespace {
-
-void checkRefusal(const std::string &line, int exitCode, const std::string &message) {
-  CAPTURE(line);
-  const Ran ran = run(line);
-  CHECK(ran.exitCode == exitCode);
-  CHECK(ran.out == "");
-  CHECK(ran.err.substr(0, ran.err.find('\n')) == message);
-}
 
 /// What every profile promises: members of known types, times that add up.
 void checkProfile(const Json &profile) {

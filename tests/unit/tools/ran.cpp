@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <doctest/doctest.h>
 #include <fstream>
 #include <iterator>
 #include <sys/wait.h>
@@ -27,6 +28,14 @@ Ran run(const std::string &line) {
   const int status = std::system(("{ " + line + "\n} >" + base + ".out 2>" + base + ".err").c_str());
   const int exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return {exitCode, takeFile(base + ".out"), takeFile(base + ".err")};
+}
+
+void checkRefusal(const std::string &line, int exitCode, const std::string &message) {
+  CAPTURE(line);
+  const Ran ran = run(line);
+  CHECK(ran.exitCode == exitCode);
+  CHECK(ran.out == "");
+  CHECK(ran.err.substr(0, ran.err.find('\n')) == message);
 }
 
 } // namespace kvasir::test

@@ -15,6 +15,9 @@ struct Ran {
 /// Runs a line of sh. `KVASIR` and `TOY` in it are set to the tool and the toy plugin's file.
 Ran run(const std::string &line);
 
+/// Checks that a line ends with that code, nothing on standard output, and the message first on standard error.
+void checkRefusal(const std::string &line, int exitCode, const std::string &message);
+
 } // namespace kvasir::test
 
 #endif

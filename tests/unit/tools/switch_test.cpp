@@ -5,20 +5,13 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+using kvasir::test::checkRefusal;
 using kvasir::test::Ran;
 using kvasir::test::run;
 
 namespace {
 
 const std::string kRun = "$KVASIR run $TOY -p abcdefghijkl -n 12 ";
-
-void checkRefusal(const std::string &options, int exitCode, const std::string &message) {
-  CAPTURE(options);
-  const Ran ran = run(kRun + options);
-  CHECK(ran.exitCode == exitCode);
-  CHECK(ran.out == "");
-  CHECK(ran.err.substr(0, ran.err.find('\n')) == message);
-}
 
 } // namespace
 
@@ -42,17 +35,17 @@ TEST_CASE("each plugin's calls are audited, and the last one's form is saved") {
 }
 
 TEST_CASE("what can't go on is refused before a word is printed") {
-  checkRefusal("--switch 5:" KVASIR_FOREIGN, 1,
+  checkRefusal(kRun + "--switch 5:" KVASIR_FOREIGN, 1,
                "kvasir: can't go on with '" KVASIR_FOREIGN
                "': the state belongs to the model 'toy' (fingerprint 0000000000000000…), the other is 'foreign' "
                "(0000000000000000…)");
-  checkRefusal("--switch 5:/nowhere", 1, "kvasir: cannot load '/nowhere': No such file or directory");
-  checkRefusal("--switch 12:$TOY", 2,
+  checkRefusal(kRun + "--switch 5:/nowhere", 1, "kvasir: cannot load '/nowhere': No such file or directory");
+  checkRefusal(kRun + "--switch 12:$TOY", 2,
                "kvasir: run: --switch 12:" KVASIR_TOY " is never reached: at most 12 tokens are generated (-n)");
-  checkRefusal("--switch 5:$TOY --switch 5:$TOY", 2,
+  checkRefusal(kRun + "--switch 5:$TOY --switch 5:$TOY", 2,
                "kvasir: run: --switch 5:" KVASIR_TOY " is not behind the one after 5 tokens");
   for (const char *given : {"5", "5:", ":x", "-1:x", "x:5"})
-    checkRefusal(std::string("--switch=") + given, 2,
+    checkRefusal(kRun + "--switch=" + given, 2,
                  std::string("kvasir: run: --switch takes a number of generated tokens and a file, as in "
                              "32:other.kvasir; found '") +
                      given + "'");

@@ -8,21 +8,9 @@
 #include <string>
 #include <unistd.h>
 
+using kvasir::test::checkRefusal;
 using kvasir::test::Ran;
 using kvasir::test::run;
-
-namespace {
-
-/// One line on standard error, nothing on standard output.
-void checkRefusal(const std::string &line, int exitCode, const std::string &message) {
-  CAPTURE(line);
-  const Ran ran = run(line);
-  CHECK(ran.exitCode == exitCode);
-  CHECK(ran.out == "");
-  CHECK(ran.err.substr(0, ran.err.find('\n')) == message);
-}
-
-} // namespace
 
 TEST_CASE("run goes on from ids and from text, deterministically") {
   const std::string ids = run("$KVASIR run $TOY --ids 0,1,2,3,4,5,6,7,8,9,10,11 -n 12 --print ids").out;
