@@ -34,10 +34,11 @@ private:
 /// A backend under test beside reference.
 struct Kit {
   Compiler reference, tested;
-  std::filesystem::path folder;   ///< for what is compiled
-  std::filesystem::path programs; ///< with state (tests/programs)
-  std::string only;               ///< cases whose names have this in them
-  bool isLong = false;            ///< more shapes of batches
+  std::filesystem::path folder;     ///< for what is compiled
+  std::filesystem::path references; ///< for what is compiled for reference, which is the same whatever is tested
+  std::filesystem::path programs;   ///< with state (tests/programs)
+  std::string only;                 ///< cases whose names have this in them
+  bool isLong = false;              ///< more shapes of batches
   DeclinedList declined;
   Report report;
 
@@ -46,6 +47,8 @@ struct Kit {
     std::filesystem::path source, reference, tested;
   };
   Pair compile(const std::string &name, const std::string &program);
+  /// Compiles for reference, unless the folder has that from the same text.
+  void compileReference(const Pair &pair, const std::string &program) const;
 
   /// The state ops of a program's function are a kernel's, or the list says why not: "attend.2x1x16" for kv.attend in
   /// the program of that name.

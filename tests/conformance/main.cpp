@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 #include <future>
+#include <sstream>
 
 namespace conformance {
 
@@ -20,10 +21,28 @@ void Report::countFate(const std::string &reason) {
     ++reasons[reason];
 }
 
+namespace {
+
+std::string textOf(const std::filesystem::path &path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+} // namespace
+
+void Kit::compileReference(const Pair &pair, const std::string &program) const {
+  const std::filesystem::path kept = references / pair.source.filename();
+  if (std::filesystem::exists(pair.reference) && textOf(kept) == program)
+    return;
+  reference.compile(pair.source, pair.reference);
+  std::filesystem::copy_file(pair.source, kept, std::filesystem::copy_options::overwrite_existing);
+}
+
 Kit::Pair Kit::compile(const std::string &name, const std::string &program) {
-  Pair pair{folder / (name + ".mlir"), folder / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
+  Pair pair{folder / (name + ".mlir"), references / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
   std::ofstream(pair.source) << program;
-  auto compiled = std::async(std::launch::async, [&] { reference.compile(pair.source, pair.reference); });
+  auto compiled = std::async(std::launch::async, [&] { compileReference(pair, program); });
   tested.compile(pair.source, pair.tested);
   compiled.get();
   return pair;
@@ -46,7 +65,7 @@ void Kit::countFates(const std::string &name, const std::filesystem::path &sourc
 namespace {
 
 struct Options {
-  std::string backend, compiler, declined, work, programs = KVASIR_PROGRAMS, only;
+  std::string backend, compiler, declined, work, references, programs = KVASIR_PROGRAMS, only;
   std::string activations;
   bool isLong = false;
 };
@@ -58,6 +77,8 @@ void addOptions(CLI::App &app, Options &options) {
   app.add_option("--compiler", options.compiler, "kvasir-compile (default: the one beside this program)");
   app.add_option("--programs", options.programs, "The folder of programs with state");
   app.add_option("--work", options.work, "A folder to keep what is compiled (default: a temporary one)");
+  app.add_option("--references", options.references,
+                 "A folder where reference's plugins are kept, for other runs with the same kvasir-compile");
   app.add_option("--only", options.only, "Cases whose names have this in them");
   app.add_flag("--long", options.isLong, "More numbers of tokens, longer conversations");
 }
@@ -80,10 +101,14 @@ int run(const Options &options, const std::filesystem::path &folder) {
   std::vector<std::string> arguments;
   if (!options.activations.empty())
     arguments = {"--activations", options.activations};
+  const std::filesystem::path references(options.references.empty() ? (folder / "reference").string()
+                                                                    : options.references);
   std::filesystem::create_directories(folder);
+  std::filesystem::create_directories(references);
   Kit kit{{compiler, "reference", {}},
           {compiler, options.backend, arguments},
           folder,
+          references,
           options.programs,
           options.only,
           options.isLong,
