@@ -149,7 +149,7 @@ uint64_t maxTokensOf(func::FuncOp function) {
 
 llvm::Error describeFunctions(ModuleOp module, Description &description) {
   for (func::FuncOp function : pluginFunctions(module)) {
-    if (function->hasAttr(kSpecialisesAttr))
+    if (function->hasAttr(kv::kSpecialisesAttr))
       continue;
     FunctionDescription described;
     described.name = function.getName().str();

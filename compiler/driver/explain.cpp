@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/explain.h"
 
+#include "compiler/dialects/kv/forms.h"
 #include "compiler/driver/describe.h"
 #include "compiler/passes/passes.h"
 
@@ -104,7 +105,7 @@ std::string count(ArrayRef<OpFate> fates) {
 std::vector<OpFate> kvasir::explainProgram(ModuleOp program, const Backend &backend) {
   std::vector<OpFate> fates;
   for (func::FuncOp function : pluginFunctions(program))
-    if (!function->hasAttr(kSpecialisesAttr))
+    if (!function->hasAttr(kv::kSpecialisesAttr))
       Explainer(function, backend).explain(fates);
   return fates;
 }

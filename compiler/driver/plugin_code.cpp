@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/driver/plugin_code.h"
 
+#include "compiler/dialects/kv/forms.h"
 #include "compiler/driver/describe.h"
 #include "compiler/driver/describe_steps.h"
 #include "compiler/passes/codegen/link.h"
@@ -31,8 +32,8 @@ SmallVector<int64_t> limitsOf(func::FuncOp function) {
 void markFunctions(ModuleOp module, const Variant &variant) {
   Builder builder(module.getContext());
   for (func::FuncOp function : pluginFunctions(module)) {
-    auto general = function->getAttrOfType<FlatSymbolRefAttr>(kSpecialisesAttr);
-    function->removeAttr(kSpecialisesAttr);
+    auto general = function->getAttrOfType<FlatSymbolRefAttr>(kv::kSpecialisesAttr);
+    function->removeAttr(kv::kSpecialisesAttr);
     function->removeAttr(kProbeAttr);
     function->setAttr(kFunctionAttr, builder.getStringAttr(general ? general.getValue() : function.getName()));
     function->setAttr(kFormAttr, builder.getStringAttr(general ? kSingleForm : kGeneralForm));

@@ -11,9 +11,6 @@
 
 namespace kvasir {
 
-/// On an entry that is another one, specialised: the name of that one.
-constexpr llvm::StringLiteral kSpecialisesAttr = "kv.specialises";
-
 /// On a function that is one op of an entry, made to be run alone.
 constexpr llvm::StringLiteral kProbeAttr = "kv.probe";
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/dialects/kv/forms.h"
 #include "compiler/passes/passes.h"
 
 using namespace mlir;
@@ -14,8 +15,9 @@ namespace {
 ///     func @forward.decode(…, %batch: !kv.batch {kv.sequences = 1, kv.tokens = 1})
 ///
 /// The clone has the attribute `kv.specialises = @forward`; a plugin runs it where B = T = 1. It is an entry like any
-/// other: verify-state proves it too. Probes get theirs in the same way. Leaves alone entries whose batch states
-/// something already, and those without a group: only kernels are made differently for one row.
+/// other: verify-state proves it too. Probes get theirs in the same way, and so do the raised forms of functions,
+/// whose batch is of one sequence. Leaves alone entries whose batch states a number of tokens or several sequences, and
+/// those without a group: only kernels are made differently for one row.
 struct Specialise : PassWrapper<Specialise, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(Specialise)
   StringRef getArgument() const override { return "specialise"; }
@@ -40,13 +42,13 @@ private:
   static Attribute specialise(func::FuncOp function) {
     BlockArgument batch = kv::batchOf(function.getArguments());
     bool hasGroup = function.walk([](kv::GroupOp) { return WalkResult::interrupt(); }).wasInterrupted();
-    if (!hasGroup || !batch || kv::knownOf(batch, "kv.tokens") || kv::knownOf(batch, "kv.sequences"))
+    if (!hasGroup || !batch || kv::knownOf(batch, "kv.tokens") || kv::knownOf(batch, "kv.sequences").value_or(1) != 1)
       return {};
     OpBuilder builder(function.getContext());
     builder.setInsertionPointAfter(function);
     auto clone = cast<func::FuncOp>(builder.clone(*function));
     clone.setName((function.getName() + ".decode").str());
-    clone->setAttr(kSpecialisesAttr, FlatSymbolRefAttr::get(function));
+    clone->setAttr(kv::kSpecialisesAttr, FlatSymbolRefAttr::get(function));
     for (StringRef fact : {"kv.sequences", "kv.tokens"})
       clone.setArgAttr(batch.getArgNumber(), fact, builder.getI64IntegerAttr(1));
     return FlatSymbolRefAttr::get(clone);

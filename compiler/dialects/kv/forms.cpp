@@ -8,9 +8,11 @@ using namespace kvasir::kv;
 
 bool kvasir::kv::isRaisedForm(func::FuncOp function) {
   auto module = function->getParentOfType<ModuleOp>();
+  auto general = function->getAttrOfType<FlatSymbolRefAttr>(kSpecialisesAttr);
+  StringAttr name = general ? general.getAttr() : function.getSymNameAttr();
   return llvm::any_of(module.getOps<func::FuncOp>(), [&](func::FuncOp other) {
     auto raised = other->getAttrOfType<FlatSymbolRefAttr>(kRaisedAttr);
-    return raised && raised.getAttr() == function.getSymNameAttr();
+    return raised && raised.getAttr() == name;
   });
 }
 

@@ -17,7 +17,10 @@ constexpr llvm::StringLiteral kRaisedAttr = "kv.raised";
 /// for a causal mask of numbers, which is that at most where it hides.
 constexpr llvm::StringLiteral kBindsAttr = "kv.binds";
 
-/// Whether another function names this one as its raised form.
+/// On an entry that is another one, specialised: the name of that one.
+constexpr llvm::StringLiteral kSpecialisesAttr = "kv.specialises";
+
+/// Whether another function names this one, or what it specialises, as its raised form.
 bool isRaisedForm(mlir::func::FuncOp function);
 
 /// The register of this schema that the cache's rows come from; null if `from` names none.
