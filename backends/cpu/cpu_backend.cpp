@@ -92,9 +92,11 @@ Layout CpuBackend::slotLayout(kv::CacheOp cache) const {
 void CpuBackend::matchGroups(func::FuncOp function) const { cpu::matchGroups(function, wanted); }
 
 llvm::Expected<KernelSignature> CpuBackend::signature(kv::GroupOp group) const {
-  return kernelSignature(group, wanted, manyRows());
+  return kernelSignature(group, wanted, manyRows(group));
 }
 
-LogicalResult CpuBackend::emit(const KernelRequest &request) const { return emitKernel(request, wanted, manyRows()); }
+LogicalResult CpuBackend::emit(const KernelRequest &request) const {
+  return emitKernel(request, wanted, manyRows(request.group));
+}
 
 } // namespace kvasir::cpu

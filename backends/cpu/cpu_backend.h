@@ -21,8 +21,8 @@ public:
   llvm::LogicalResult emit(const KernelRequest &request) const override;
 
 protected:
-  /// Who computes calls of many rows; null: the kernels of this folder.
-  virtual const ManyRows *manyRows() const { return nullptr; }
+  /// Who computes the group's calls of many rows; null: the kernels of this folder.
+  virtual const ManyRows *manyRows(kv::GroupOp) const { return nullptr; }
 
   Rounding wanted = Rounding::int8; ///< of activations, once configured
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The onednn backend: cpu's, with activations in bf16 and oneDNN's products for calls of many rows.
 #include "backends/cpu/cpu_backend.h"
+#include "backends/cpu/group_match.h"
+#include "backends/cpu/kernels.h"
 #include "backends/onednn/panels.h"
 #include "backends/onednn/runtime/gemm.h"
 
@@ -23,7 +25,11 @@ public:
     BackendOptions own = options;
     if (own.activations == Activations::automatic)
       own.activations = Activations::bf16;
-    return CpuBackend::configure(own);
+    llvm::Expected<std::vector<Variant>> chosen = CpuBackend::configure(own);
+    if (chosen)
+      pairs = wanted == Rounding::bf16 &&
+              llvm::any_of(*chosen, [](const Variant &variant) { return cpu::isaOf(variant).hasBf16; });
+    return chosen;
   }
 
   /// Many rows are summed in the library's order and, of bf16, with scaled weights rounded to bf16; few rows are not.
@@ -32,7 +38,7 @@ public:
   std::vector<Service> services(ModuleOp program) const override {
     std::set<int64_t> depths;
     program.walk([&](lm::LinearOp linear) {
-      if (!declines(linear))
+      if (!declines(linear) && gains(linear))
         depths.insert(linear.getWeight().getType().getNumColumns());
     });
     if (depths.empty())
@@ -44,9 +50,19 @@ public:
   }
 
 private:
-  const cpu::ManyRows *manyRows() const override { return &panelRows; }
+  /// A kernel that has nothing of the service's is cpu's own, to the instruction.
+  const cpu::ManyRows *manyRows(kv::GroupOp group) const override {
+    bool all = true;
+    group.walk([&](lm::LinearOp linear) { all &= gains(linear); });
+    return all ? &panelRows : nullptr;
+  }
+
+  bool gains(lm::LinearOp linear) const {
+    return pairs || onednn::gainsInF32(*cpu::weightFormat(linear.getWeight().getType(), wanted));
+  }
 
   const onednn::PanelRows panelRows;
+  bool pairs = false; ///< some variant has panels in bf16
 };
 
 } // namespace

@@ -191,18 +191,15 @@ Rows rowsOf(const Kernel &kernel, const ActivationFormat &format, const LinearIn
   return {kernel, format, input, sets, {input.columns, numTiles(sets), format.isPaired(kernel.isa)}, table};
 }
 
-/// Are panels in f32 faster than cpu's kernels, which are as near to the same peak? These scale the sum of each group
-/// for each row: where groups have mins or 16 columns, a panel that is scaled once for all rows gains more than it
-/// costs.
-bool gainInF32(ArrayRef<PanelSet> sets) {
+bool allGainInF32(ArrayRef<PanelSet> sets) {
   return llvm::all_of(sets, [](const PanelSet &set) {
-    return llvm::all_of(set.linears, [](const Linear &linear) {
-      return linear.format.isGrouped() && (linear.format.min || linear.format.subgroups() > 1);
-    });
+    return llvm::all_of(set.linears, [](const Linear &linear) { return gainsInF32(linear.format); });
   });
 }
 
 } // namespace
+
+bool gainsInF32(const WeightFormat &format) { return format.isGrouped() && (format.min || format.subgroups() > 1); }
 
 int64_t widestPanel(int64_t depth, int64_t elementBytes) {
   return std::clamp(kPanelBytes / (depth * elementBytes) / kPanelRows * kPanelRows, kPanelRows, kWidest);
@@ -220,7 +217,7 @@ Value PanelRows::takes(const Kernel &kernel, const ActivationFormat &format, con
   Type answer = code.builder().getI1Type();
   auto no = [&]() -> Values { return {code.builder().create<arith::ConstantOp>(code.builder().getBoolAttr(false))}; };
   bool isPaired = format.isPaired(kernel.isa);
-  if (!isPaired && !gainInF32(sets))
+  if (!isPaired && !allGainInF32(sets))
     return no().front();
   auto can = [&]() -> Values { return {rowsOf(kernel, format, input, sets).can()}; };
   auto ask = [&]() -> Values {

@@ -11,6 +11,11 @@ namespace kvasir::onednn {
 /// second-level cache between being unpacked and being multiplied.
 int64_t widestPanel(int64_t depth, int64_t elementBytes);
 
+/// Is a panel in f32 of such weights faster than cpu's kernels, which are as near to the same peak? These scale the sum
+/// of each group for each row: where groups have mins or 16 columns, a panel that is scaled once for all rows gains
+/// more than it costs.
+bool gainsInF32(const cpu::WeightFormat &format);
+
 /// Where the 32 columns of a panel that one block of packed weights holds go: the first 16 to `low`, the others to
 /// `high`, and `stepBytes` on from there with each step of K (backends/onednn/runtime/gemm.h).
 struct UnpackCall {
