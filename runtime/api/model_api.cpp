@@ -45,7 +45,9 @@ ModelOptions modelOptionsFrom(const kvasir_model_options *given) {
   if (options.pinning > KVASIR_PIN_OFF)
     throw Error(KV_BAD_INPUT,
                 "pinning is " + std::to_string(options.pinning) + ", which is none of automatic, on, off");
-  return {options.threads, static_cast<Pinning>(options.pinning)};
+  if (options.team > KVASIR_TEAM_FIXED)
+    throw Error(KV_BAD_INPUT, "team is " + std::to_string(options.team) + ", which is none of adapts, fixed");
+  return {options.threads, static_cast<Pinning>(options.pinning), static_cast<TeamUse>(options.team)};
 }
 
 /// What the compiler has found to lose state runs only where the host asks for it. Plugins by hand are proved by

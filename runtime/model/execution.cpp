@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/model/execution.h"
 
+#include <chrono>
 #include <cstring>
 
 namespace kvasir::runtime {
@@ -79,7 +80,8 @@ void Execution::linkArrays() {
 void Execution::run(Model::Turn &turn) {
   requireNotCancelled();
   Team &team = turn.team();
-  const kv_team members{sizeof(kv_team), team.size(), nullptr, nullptr};
+  TeamSize *const adaptive = request.observer ? nullptr : turn.teamSize(request.function, chunk.numTokens);
+  const kv_team members{sizeof(kv_team), adaptive ? adaptive->choose() : team.size(), nullptr, nullptr};
   call.team = &members; // prepare's scratch depends on how many they are
   prepare();
   checkWrites();
@@ -89,10 +91,18 @@ void Execution::run(Model::Turn &turn) {
   call.inputs = inputTensors.data();
   call.outputs = outputTensors.data();
   if (request.observer)
-    request.observer->around(observed(team), [&] { execute(team); });
+    request.observer->around(observed(team), [&] { execute(team, team.size()); });
+  else if (adaptive)
+    executeTimed(team, *adaptive);
   else
-    execute(team);
+    execute(team, team.size());
   advance();
+}
+
+void Execution::executeTimed(Team &team, TeamSize &size) {
+  const auto begin = std::chrono::steady_clock::now();
+  execute(team, size.choose());
+  size.record(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), team.stalledSeconds());
 }
 
 void Execution::advance() {
@@ -147,7 +157,7 @@ ObservedExecute Execution::observed(Team &team) const {
       team};
 }
 
-void Execution::execute(Team &team) {
+void Execution::execute(Team &team, uint32_t numMembers) {
   kv_status status = KV_OK;
   team.run(
       [&](const kv_team &members, uint32_t member) {
@@ -158,7 +168,7 @@ void Execution::execute(Team &team) {
         if (member == 0)
           status = result;
       },
-      request.cancel);
+      request.cancel, numMembers);
   requireNotCancelled();
   requireOk(status);
 }

@@ -27,7 +27,8 @@ private:
   void prepare();
   void checkWrites();
   ObservedExecute observed(Team &team) const;
-  void execute(Team &team);
+  void execute(Team &team, uint32_t numMembers);
+  void executeTimed(Team &team, TeamSize &size);
   void advance();
   const int32_t *idsOf(size_t run) const;
   void requireNotCancelled() const;

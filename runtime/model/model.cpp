@@ -21,7 +21,14 @@ bool isSameModel(std::span<const uint8_t> fingerprint, const std::string &name,
 
 Model::Model(Program loaded, const ModelOptions &options)
     : program(std::move(loaded)), allSlots(std::make_shared<const Slots>(program.description.slots)),
-      team(options.threads, options.pinning) {}
+      team(options.threads, options.pinning),
+      adapts(options.teamUse == TeamUse::adapts && program.description.numerics.invariant && team.size() > 1) {}
+
+TeamSize *Model::Turn::teamSize(size_t function, uint64_t tokens) {
+  if (!model.adapts)
+    return nullptr;
+  return &model.teamSizes.try_emplace({function, tokens}, model.team.size()).first->second;
+}
 
 void Model::requireWhole() const {
   if (program.requireWhole)

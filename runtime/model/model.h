@@ -7,14 +7,17 @@
 #include "runtime/model/scratch.h"
 #include "runtime/state/state.h"
 #include "runtime/team/team.h"
+#include "runtime/team/team_size.h"
 
 #include "kvasir/plugin.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace kvasir::runtime {
 
@@ -41,9 +44,14 @@ struct Program {
   std::string variant = {};              ///< the description's that runs; "any" where it lists none
 };
 
+/// Whether a step may leave members out while other programs take their processors. Only models whose results do not
+/// depend on it are asked.
+enum class TeamUse : uint32_t { adapts, fixed };
+
 struct ModelOptions {
   uint32_t threads = 0; ///< 0: one for each core
   Pinning pinning = Pinning::automatic;
+  TeamUse teamUse = TeamUse::adapts;
 };
 
 /// Safe to use from several threads: calls on different states queue for the team, one execute at a time.
@@ -86,6 +94,8 @@ public:
   public:
     explicit Turn(Model &model) : model(model), lock(model.turnMutex) {}
     Team &team() { return model.team; }
+    /// What chooses the members of a function's steps of so many tokens; null where all take part.
+    TeamSize *teamSize(size_t function, uint64_t tokens);
     Scratch &scratch() { return model.scratch; }
 
   private:
@@ -98,6 +108,8 @@ private:
   const std::shared_ptr<const Slots> allSlots;
   std::mutex turnMutex;
   Team team;
+  const bool adapts;
+  std::map<std::pair<size_t, uint64_t>, TeamSize> teamSizes; ///< by function and tokens of the step
   Scratch scratch;
 };
 

@@ -3,7 +3,7 @@
 
 namespace kvasir::runtime {
 
-kv_status Barrier::arriveAndWait(const CancelFlag *cancel) {
+kv_status Barrier::arriveAndWait(const CancelFlag *cancel, std::chrono::nanoseconds &slept) {
   const uint32_t generation = gate.generation();
   if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
     arrived.store(0, std::memory_order_relaxed);
@@ -12,7 +12,7 @@ kv_status Barrier::arriveAndWait(const CancelFlag *cancel) {
     gate.open();
     return own;
   }
-  gate.waitPast(generation, spins);
+  slept += gate.waitPast(generation, spins);
   return answer;
 }
 

@@ -19,14 +19,18 @@ using CancelFlag = std::atomic<bool>;
 /// whether to go on. Cost: one atomic add each and one shared line; 60-350 ns for two members, by how near they are.
 class Barrier {
 public:
-  /// For `members` threads that spin at most `spins` rounds before they sleep.
-  Barrier(uint32_t members, uint32_t spins) : members(members), spins(spins) {}
+  /// For threads that spin at most `spins` rounds before they sleep.
+  explicit Barrier(uint32_t spins) : spins(spins) {}
+
+  /// How many threads meet from now on; nobody may be at it.
+  void expect(uint32_t count) { members = count; }
 
   /// Waits for all members. KV_CANCELLED if `cancel` (may be null; the same for all) was raised when the last arrived.
-  kv_status arriveAndWait(const CancelFlag *cancel);
+  /// Adds to `slept` how long this one slept.
+  kv_status arriveAndWait(const CancelFlag *cancel, std::chrono::nanoseconds &slept);
 
 private:
-  const uint32_t members;
+  uint32_t members = 1;
   const uint32_t spins;
   alignas(64) std::atomic<uint32_t> arrived{0};
   // Written by the last to arrive before it opens the gate; the next write comes after all have read and arrived again.

@@ -26,16 +26,18 @@ void Gate::open() {
     syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
-void Gate::waitPast(uint32_t seen, uint32_t spins) {
+std::chrono::nanoseconds Gate::waitPast(uint32_t seen, uint32_t spins) {
   for (uint32_t spin = 0; spin < spins; ++spin) {
     if (generation() != seen)
-      return;
+      return {};
     relax();
   }
+  const auto begin = std::chrono::steady_clock::now();
   sleepers.fetch_add(1, std::memory_order_seq_cst);
   while (generation() == seen)
     syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
   sleepers.fetch_sub(1, std::memory_order_relaxed);
+  return std::chrono::steady_clock::now() - begin;
 }
 
 } // namespace kvasir::runtime

@@ -4,6 +4,7 @@
 #define KVASIR_RUNTIME_TEAM_PARKING_H
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace kvasir::runtime {
@@ -17,8 +18,9 @@ public:
   /// Raises the generation; all that was written before is seen by those who waited for it.
   void open();
 
-  /// Returns once the generation is not `seen`. Spins at most `spins` rounds (one is about 20-60 ns), then sleeps.
-  void waitPast(uint32_t seen, uint32_t spins);
+  /// Returns once the generation is not `seen`. Spins at most `spins` rounds (one is about 20-60 ns), then sleeps; how
+  /// long it slept.
+  std::chrono::nanoseconds waitPast(uint32_t seen, uint32_t spins);
 
 private:
   std::atomic<uint32_t> word{0};

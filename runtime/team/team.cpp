@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/team/team.h"
 
+#include <algorithm>
 #include <csignal>
 #include <sched.h>
 #include <system_error>
@@ -56,24 +57,27 @@ private:
 
 Team::Team(uint32_t members, Pinning pinning, const Processors &processors)
     : numMembers(members ? members : processors.cores),
-      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins),
-      border{sizeof(kv_team), numMembers, this, &Team::meet}, inside(numMembers, spins), end(numMembers, spins) {
+      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins), inside(spins),
+      border{sizeof(kv_team), numMembers, this, &Team::meet} {
   const bool isAlone = numMembers == processors.cores || numMembers == processors.numbers.size();
   const bool pins = numMembers > 1 && numMembers <= processors.numbers.size() &&
                     (pinning == Pinning::on || (pinning == Pinning::automatic && isAlone));
   if (pins)
     ownProcessor = processors.numbers[0];
-  workers.reserve(numMembers - 1);
-  for (uint32_t member = 1; member < numMembers; ++member) {
-    auto worker = std::make_unique<Worker>(Worker{this, member, {}});
-    start(*worker, pins ? processors.numbers[member] : -1);
-    workers.push_back(std::move(worker));
+  seats.reserve(numMembers);
+  for (uint32_t member = 0; member < numMembers; ++member) {
+    auto seat = std::make_unique<Seat>();
+    seat->team = this;
+    seat->member = member;
+    if (member > 0)
+      start(*seat, pins ? processors.numbers[member] : -1);
+    seats.push_back(std::move(seat));
   }
 }
 
 Team::~Team() { stop(); }
 
-void Team::start(Worker &worker, int processor) {
+void Team::start(Seat &seat, int processor) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   if (processor >= 0) {
@@ -87,7 +91,7 @@ void Team::start(Worker &worker, int processor) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(&worker.thread, &attributes, &Team::enter, &worker);
+  const int error = pthread_create(&seat.thread, &attributes, &Team::enter, &seat);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (error == 0)
@@ -98,15 +102,16 @@ void Team::start(Worker &worker, int processor) {
 
 void Team::stop() {
   quits = true;
-  go.open();
-  for (const auto &worker : workers)
-    pthread_join(worker->thread, nullptr);
-  workers.clear();
+  for (size_t member = 1; member < seats.size(); ++member)
+    seats[member]->go.open();
+  for (size_t member = 1; member < seats.size(); ++member)
+    pthread_join(seats[member]->thread, nullptr);
+  seats.clear();
 }
 
-void *Team::enter(void *worker) {
-  const auto *self = static_cast<Worker *>(worker);
-  self->team->serve(self->member);
+void *Team::enter(void *seat) {
+  auto *own = static_cast<Seat *>(seat);
+  own->team->serve(*own);
   return nullptr;
 }
 
@@ -114,7 +119,7 @@ kv_status Team::meet(const kv_team *team, uint32_t member) {
   auto *self = static_cast<Team *>(team->host);
   if (member == 0 && ++self->numMet == self->raiseAt)
     self->raised->store(true, std::memory_order_relaxed); // the last to arrive sees it: arriving publishes
-  return self->inside.arriveAndWait(self->cancel);
+  return self->inside.arriveAndWait(self->cancel, self->seats[member]->slept);
 }
 
 kv_status Team::meetWatched(const kv_team *team, uint32_t member) {
@@ -124,14 +129,16 @@ kv_status Team::meetWatched(const kv_team *team, uint32_t member) {
   return answer;
 }
 
-void Team::serve(uint32_t member) {
+void Team::serve(Seat &seat) {
   const PlainFloats floats;
   for (uint32_t seen = 0;; ++seen) {
-    go.waitPast(seen, spins);
+    seat.go.waitPast(seen, spins);
     if (quits)
       return;
-    (*work)(border, member);
-    end.arriveAndWait(nullptr);
+    seat.slept = {};
+    (*work)(border, seat.member);
+    if (numInside.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      end.open();
   }
 }
 
@@ -145,16 +152,29 @@ void Team::watchBarriers(BarrierWatch *newWatch) {
   border.barrier = watch ? &Team::meetWatched : &Team::meet;
 }
 
-void Team::run(const Work &newWork, const CancelFlag *newCancel) {
-  const Stay stay(ownProcessor);
+void Team::run(const Work &newWork, const CancelFlag *newCancel, uint32_t members) {
+  const Stay stay(members > 1 ? ownProcessor : -1); // alone it goes where there is room
   const PlainFloats floats;
+  const uint32_t seenEnd = end.generation();
   work = &newWork;
   cancel = newCancel;
   numMet = 0;
-  if (numMembers > 1)
-    go.open();
+  border.members = members;
+  inside.expect(members);
+  numInside.store(members - 1, std::memory_order_relaxed);
+  for (uint32_t member = 1; member < members; ++member)
+    seats[member]->go.open();
+  seats[0]->slept = {};
   newWork(border, 0);
-  end.arriveAndWait(nullptr);
+  if (members > 1)
+    seats[0]->slept += end.waitPast(seenEnd, spins);
+}
+
+double Team::stalledSeconds() const {
+  std::chrono::nanoseconds sum{0};
+  for (uint32_t member = 0; member < border.members; ++member)
+    sum += seats[member]->slept;
+  return std::chrono::duration<double>(sum).count() / std::max(1u, border.members - 1);
 }
 
 } // namespace kvasir::runtime

@@ -146,7 +146,8 @@ int bench(const BenchOptions &options) {
   Json machine = {{"processor", processorName()}, {"limits", Json::array()}}, results = Json::array();
   for (const int64_t count : threads) {
     const Limits limits = measureLimits(options.model, work, static_cast<uint32_t>(count));
-    const Model model(options.model, {limits.threads, Pinning::automatic});
+    const Model model(options.model,
+                      {.threads = limits.threads, .teamUse = count > 0 ? TeamUse::fixed : TeamUse::adapts});
     machine["limits"].push_back(limitsJson(limits));
     if (!options.printsJson)
       printLimits(limits);
@@ -172,7 +173,9 @@ void addBench(CLI::App &program, int &exitCode) {
   command->add_option("-n", options->decodeTokens, "numbers of tokens decoded; 0: none")->capture_default_str();
   command->add_option("-d", options->depths, "tokens that are there before")->capture_default_str();
   command->add_option("-b", options->batches, "sequences at once")->capture_default_str();
-  command->add_option("-t", options->threads, "numbers of threads; without it one for each core");
+  command->add_option("-t", options->threads,
+                      "numbers of threads, which take part in each step; without it one for each core, where no other "
+                      "program takes it");
   command->add_option("-r", options->repetitions, "repetitions; the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();

@@ -163,7 +163,7 @@ int profile(const ProfileOptions &options) {
   const Interrupt interrupt;
   const PluginFile file = openFile(options.model);
   const StepTable table = readTable(options.model, file);
-  const Model model(options.model, {options.threads, Pinning::automatic});
+  const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed});
   const VariantSteps &variant = findVariant(table, model.get()->model->variant(), options.model);
   Work work = readWork(options.model);
   const StepCosts costs(work, file.description(), table);

@@ -158,7 +158,8 @@ TEST_CASE("options of an older and of a newer caller, null and short messages") 
   struct {
     kvasir_model_options known;
     uint64_t newer;
-  } options = {{sizeof options, 1, KVASIR_PIN_OFF, KVASIR_UNVERIFIED_REFUSE, KVASIR_SERVICES_OFFERED}, 7};
+  } options = {
+      {sizeof options, 1, KVASIR_PIN_OFF, KVASIR_UNVERIFIED_REFUSE, KVASIR_SERVICES_OFFERED, KVASIR_TEAM_FIXED}, 7};
   REQUIRE(kvasir_model_open(KVASIR_TOY, &options.known, &model, nullptr, 0) == KV_OK);
   kvasir_model_facts facts;
   std::memset(&facts, 0xff, sizeof facts);

@@ -199,3 +199,45 @@ TEST_CASE("different states run from different threads on one team") {
   for (std::thread &caller : callers)
     caller.join();
 }
+
+TEST_CASE("a step whose members were late before runs on fewer, with the same result; others stay whole") {
+  static const kv_plugin *toy;
+  static uint32_t numMembers;
+  const auto spy = [](Program &program) {
+    static kv_plugin watched;
+    toy = program.plugin;
+    watched = *toy;
+    watched.prepare = [](const kv_plugin *, const kv_call *call, kv_plan *plan) {
+      return toy->prepare(toy, call, plan);
+    };
+    watched.execute = [](const kv_plugin *, const kv_call *call, uint32_t member) {
+      if (member == 0)
+        numMembers = call->team->members;
+      return toy->execute(toy, call, member);
+    };
+    program.plugin = &watched;
+  };
+  const auto beLate = [](Model &model) {
+    Model::Turn turn(model);
+    TeamSize *const size = turn.teamSize(model.predictFunction(), 1);
+    if (size)
+      for (int step = 0; step < 10; ++step)
+        size->record(0.01, 0.005);
+    return size != nullptr;
+  };
+  const auto ids = toyIds(3, 1);
+  const auto adaptive = makeToyModel(2, spy, TeamUse::adapts);
+  const auto state = adaptive->makeState(0);
+  predictOne(*adaptive, *state, {ids[0]});
+  CHECK(numMembers == 2);
+  CHECK(beLate(*adaptive));
+  predictOne(*adaptive, *state, {ids[1]});
+  CHECK(numMembers == 1);
+  CHECK(predictOne(*adaptive, *state, {ids[2]}) == toyLogits(ids));
+  predictOne(*adaptive, *state, ids);
+  CHECK(numMembers == 2);
+  CHECK(!beLate(*makeToyModel(2)));
+  const auto variable =
+      makeToyModel(2, [](Program &program) { program.description.numerics.invariant = false; }, TeamUse::adapts);
+  CHECK(!beLate(*variable));
+}

@@ -4,9 +4,25 @@
 #include <algorithm>
 #include <atomic>
 #include <doctest/doctest.h>
+#include <fstream>
+#include <string>
 #include <thread>
+#include <unistd.h>
 
 using namespace kvasir::runtime;
+
+namespace {
+
+/// Whether a thread of this process sleeps, as the kernel says.
+bool sleeps(pid_t thread) {
+  std::ifstream in("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string line;
+  std::getline(in, line);
+  const size_t nameEnd = line.rfind(')');
+  return nameEnd != std::string::npos && line.substr(nameEnd, 3) == ") S";
+}
+
+} // namespace
 
 TEST_CASE("members see what others wrote before a barrier, also when they are more than processors") {
   for (const uint32_t members : {1u, 2u, 3u, 7u}) {
@@ -119,4 +135,43 @@ TEST_CASE("who watches barriers hears of each from every member, and only in the
     CHECK(counter.numMet == std::vector<int>(members, 10));
     CHECK(counter.isOrdered);
   }
+}
+
+TEST_CASE("runs of a part of the team, of any size after any other") {
+  Team team(4, Pinning::off);
+  std::vector<int> ran(4), missed(4);
+  for (int run = 0; run < 400; ++run) {
+    const uint32_t members = 1 + (run * 7 + run / 5) % 4;
+    const std::vector<int> before = ran;
+    team.run(
+        [&](const kv_team &border, uint32_t member) {
+          missed[member] += border.members != members;
+          ++ran[member];
+          border.barrier(&border, member);
+          for (uint32_t other = 0; other < members; ++other)
+            missed[member] += ran[other] != before[other] + 1;
+          border.barrier(&border, member);
+        },
+        nullptr, members);
+    for (uint32_t other = members; other < 4; ++other)
+      CHECK(ran[other] == before[other]);
+  }
+  CHECK(missed == std::vector<int>(4));
+}
+
+TEST_CASE("a team says how long its members slept for one that was late, in the last run only") {
+  Team team(3, Pinning::off);
+  std::atomic<pid_t> waiting{0};
+  team.run(
+      [&](const kv_team &border, uint32_t member) {
+        if (member == 0)
+          waiting = gettid();
+        while (member == 2 && (waiting == 0 || !sleeps(waiting)))
+          std::this_thread::yield();
+        border.barrier(&border, member);
+      },
+      nullptr);
+  CHECK(team.stalledSeconds() > 0);
+  team.run([](const kv_team &border, uint32_t member) { border.barrier(&border, member); }, nullptr, 1);
+  CHECK(team.stalledSeconds() == 0);
 }

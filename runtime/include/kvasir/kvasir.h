@@ -46,6 +46,10 @@ KVASIR_API const char *kvasir_status_name(kv_status status);
  * kept to one only while a call runs. */
 enum { KVASIR_PIN_AUTOMATIC = 0, KVASIR_PIN_ON = 1, KVASIR_PIN_OFF = 2 };
 
+/* Whether steps may run on fewer threads while other programs take their processors; results are the same. Fixed: all
+ * take part in each, for measurements. */
+enum { KVASIR_TEAM_ADAPTS = 0, KVASIR_TEAM_FIXED = 1 };
+
 /* What is done with a plugin that was compiled though its functions lose state (kvasir-compile --unverified). */
 enum { KVASIR_UNVERIFIED_REFUSE = 0, KVASIR_UNVERIFIED_TAKE = 1 };
 
@@ -60,6 +64,7 @@ typedef struct kvasir_model_options {
   uint32_t pinning;    /* KVASIR_PIN_… */
   uint32_t unverified; /* KVASIR_UNVERIFIED_… */
   uint32_t services;   /* KVASIR_SERVICES_… */
+  uint32_t team;       /* KVASIR_TEAM_… */
 } kvasir_model_options;
 
 /* Checks the file, then loads it. `options` may be null. Weights are mapped, not read.

@@ -28,6 +28,9 @@ enum class Wanted : uint32_t { last = KVASIR_WANTED_LAST, all = KVASIR_WANTED_AL
 enum class Special : uint8_t { asText, parsed };  ///< what spellings of control tokens in a text mean
 enum class TextEnds : uint8_t { omitted, added }; ///< tokens that the model wants around a whole text
 
+/// Fewer threads while other programs take their processors, or always all.
+enum class TeamUse : uint32_t { adapts = KVASIR_TEAM_ADAPTS, fixed = KVASIR_TEAM_FIXED };
+
 /// Plugins that were compiled though their functions lose state.
 enum class Unverified : uint32_t { refuse = KVASIR_UNVERIFIED_REFUSE, take = KVASIR_UNVERIFIED_TAKE };
 
@@ -39,6 +42,7 @@ struct ModelOptions {
   Pinning pinning = Pinning::automatic;
   Unverified unverified = Unverified::refuse;
   Services services = Services::offered;
+  TeamUse teamUse = TeamUse::adapts;
 };
 
 /// Stops calls from another thread or a signal handler.
@@ -159,9 +163,12 @@ struct MemoryPlan {
 class Model {
 public:
   explicit Model(const std::string &path, const ModelOptions &options = {}) {
-    const kvasir_model_options given{sizeof given, options.threads, static_cast<uint32_t>(options.pinning),
+    const kvasir_model_options given{sizeof given,
+                                     options.threads,
+                                     static_cast<uint32_t>(options.pinning),
                                      static_cast<uint32_t>(options.unverified),
-                                     static_cast<uint32_t>(options.services)};
+                                     static_cast<uint32_t>(options.services),
+                                     static_cast<uint32_t>(options.teamUse)};
     kvasir_model *model;
     detail::check(kvasir_model_open, path.c_str(), &given, &model);
     handle.reset(model);

@@ -5,7 +5,7 @@
 #include <stdexcept>
 
 namespace kvasir::runtime {
-std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change) {
+std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change, TeamUse teamUse) {
   const auto description = descriptionFromJson(TOY_DESCRIPTION);
   if (!description)
     throw std::runtime_error(description.message());
@@ -15,7 +15,7 @@ std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(P
   program.description = *description;
   if (change)
     change(program);
-  return std::make_shared<Model>(std::move(program), ModelOptions{threads, Pinning::off});
+  return std::make_shared<Model>(std::move(program), ModelOptions{threads, Pinning::off, teamUse});
 }
 
 std::vector<float> toyLogits(const std::vector<int32_t> &ids) {

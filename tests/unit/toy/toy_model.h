@@ -10,7 +10,8 @@ namespace kvasir::runtime {
 
 /// A model of the toy plugin, changed before it is made; `threads` members. The plugin obeys any description with the
 /// same slots and layouts.
-std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change = {});
+std::shared_ptr<Model> makeToyModel(uint32_t threads, const std::function<void(Program &)> &change = {},
+                                    TeamUse teamUse = TeamUse::fixed);
 
 /// The row of logits that the toy plugin computes after all of `ids`.
 std::vector<float> toyLogits(const std::vector<int32_t> &ids);
