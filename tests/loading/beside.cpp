@@ -8,6 +8,7 @@
 // thread keeps its environment, no symbols of plugins and services are seen outside them, and in the end the threads
 // are gone.
 #include "tests/loading/paths.h"
+#include "tests/loading/process.h"
 
 #include "kvasir/kvasir.hpp"
 
@@ -16,8 +17,6 @@
 #include <cstring>
 #include <deque>
 #include <dlfcn.h>
-#include <filesystem>
-#include <iterator>
 #include <thread>
 #include <xmmintrin.h>
 
@@ -65,11 +64,6 @@ void runBeside(const std::string &path, const kvasir::Model &model, const std::v
     if ((_mm_getcsr() & ~kFlags) != (environment & ~kFlags))
       fail(path, "changes the caller's floating-point environment");
   }
-}
-
-uint64_t numThreads() {
-  return static_cast<uint64_t>(
-      std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator()));
 }
 
 void runTogether(const std::vector<std::string> &paths, const std::vector<std::vector<float>> &alone) {
