@@ -139,6 +139,8 @@ void printResult(const Json &result) {
 int bench(const BenchOptions &options) {
   const Interrupt interrupt;
   const auto tests = makeTests(options);
+  if (tests.empty())
+    throw Misused("nothing to measure: -p and -n are both 0");
   const Work work = readWork(options.model);
   auto threads = parseNumbers(options.threads, "-t", 1, 1024);
   if (threads.empty())

@@ -160,6 +160,8 @@ const VariantSteps &findVariant(const StepTable &table, const std::string &name,
 }
 
 int profile(const ProfileOptions &options) {
+  if (options.promptTokens == 0 && options.decodeTokens == 0)
+    throw Misused("nothing to profile: -p and -n are both 0");
   const Interrupt interrupt;
   const PluginFile file = openFile(options.model);
   const StepTable table = readTable(options.model, file);

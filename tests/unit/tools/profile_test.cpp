@@ -92,6 +92,7 @@ TEST_CASE("what can't be profiled is one clear line") {
   checkRefusal("$KVASIR profile $TOY -d 2000", 1,
                "kvasir: the state holds 0 of at most 1000 tokens; 2000 more don't fit");
   CHECK(run("$KVASIR profile $TOY -p x").exitCode == 2);
+  checkRefusal("$KVASIR profile $TOY -p 0 -n 0", 2, "kvasir: profile: nothing to profile: -p and -n are both 0");
   CHECK(run("$KVASIR profile $TOY -t 2000").exitCode == 2);
   CHECK(run("$KVASIR profile $TOY -r 0").exitCode == 2);
   CHECK(run("$KVASIR profile").exitCode == 2);

@@ -173,4 +173,5 @@ TEST_CASE("bench measures speeds and limits") {
   CHECK(json["results"][15]["batch"] == 3);
   CHECK(json["machine"]["limits"].size() == 2);
   CHECK(run("$KVASIR bench $TOY -p 40 -n 20 -r 1").out.find("tokens/s") != std::string::npos);
+  checkRefusal("$KVASIR bench $TOY -p 0 -n 0", 2, "kvasir: bench: nothing to measure: -p and -n are both 0");
 }
