@@ -13,8 +13,9 @@ import time
 import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(HERE, "..", "programs")]
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "programs"), os.path.join(HERE, "..", "perf")]
 from check_smollm2 import PROMPT, causal  # noqa: E402
+from rounds import in_turn, median  # noqa: E402
 from runtime import Model  # noqa: E402
 
 
@@ -48,6 +49,22 @@ def seconds(program, state, ids, first, wanted):
     return time.perf_counter() - began
 
 
+class Runner:
+    """Measures a program in one conversation a round."""
+
+    def __init__(self, program, options):
+        self.program, self.prompt = program, (PROMPT * (options.prompt // len(PROMPT) + 1))[:options.prompt]
+        self.tokens = options.tokens
+
+    def __call__(self, number):
+        """Tokens a second of the prompt, and of tokens after it."""
+        state = self.program.model.state()
+        prefill = seconds(self.program, state, self.prompt, 0, "all")
+        decode = [[seconds(self.program, state, self.prompt[:1], len(self.prompt) + i, "last")]
+                  for i in range(self.tokens)]
+        return {"prefill": len(self.prompt) / prefill, "decode": 1 / median(decode, lambda each: each)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("gguf")
@@ -57,18 +74,13 @@ def main():
     parser.add_argument("--prompt", type=int, default=256)
     parser.add_argument("--tokens", type=int, default=32)
     options = parser.parse_args()
-    prompt = (PROMPT * (options.prompt // len(PROMPT) + 1))[:options.prompt]
-    programs = {"GGUF": Gguf(options.library, options.gguf), "package": Package(options.library, options.package)}
-    prefill, decode = {name: [] for name in programs}, {name: [] for name in programs}
-    for _ in range(options.rounds + 1): # the first warms up
-        for name, program in programs.items():
-            state = program.model.state()
-            prefill[name].append(seconds(program, state, prompt, 0, "all"))
-            decode[name] += [[seconds(program, state, prompt[:1], len(prompt) + i, "last") for i in range(options.tokens)]]
-    for what, times, count in (("prefill", prefill, len(prompt)), ("decode", decode, 1)):
-        rate = {name: count / np.median(times[name][1:]) for name in programs}
-        print(f"{what}: GGUF {rate['GGUF']:.1f} tokens/s, package {rate['package']:.1f}: "
-              f"{rate['package'] / rate['GGUF']:.2f} of it")
+    runners = [Runner(program, options)
+               for program in (Gguf(options.library, options.gguf), Package(options.library, options.package))]
+    rounds = in_turn(options.rounds + 1, *runners)[1:]  # the first warms up
+    for what in ("prefill", "decode"):
+        own, package = (median(rounds, lambda *pair: pair[i][what]) for i in (0, 1))
+        ratio = median(rounds, lambda gguf, package: package[what] / gguf[what])
+        print(f"{what}: GGUF {own:.1f} tokens/s, package {package:.1f}: {ratio:.2f} of it")
 
 
 if __name__ == "__main__":

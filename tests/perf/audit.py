@@ -4,11 +4,11 @@ usage: audit.py [MODEL.kvasir]      the first run of each audited call is the pl
 """
 import json
 import os
-import statistics
 import subprocess
 import sys
 
 from bench_models import BIN, compiled
+from rounds import median
 
 KVASIR = os.path.join(BIN, "kvasir")
 LIMIT = 2.5
@@ -26,9 +26,8 @@ def main():
     model = sys.argv[1] if len(sys.argv) > 1 else compiled("SmolLM2", "Q4_1")
     missed = 0
     for name, tokens, chunk, rounds in (("prefill 512", 512, 512, 5), ("decode, 256 tokens", 256, 1, 1)):
-        ratios = [call["seconds"] / call["plain_seconds"]
-                  for _ in range(rounds) for call in audited_calls(model, tokens, chunk)]
-        ratio = statistics.median(ratios)
+        calls = [[call] for _ in range(rounds) for call in audited_calls(model, tokens, chunk)]
+        ratio = median(calls, lambda call: call["seconds"] / call["plain_seconds"])
         missed += ratio > LIMIT
         print("row map of %-18s %.2f times the plain calls (at most %.1f)" % (name, ratio, LIMIT), flush=True)
     sys.exit(1 if missed else 0)

@@ -10,7 +10,6 @@ Exits with 1 when a goal is missed.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 
 from bench_models import BIN, compiled, source
 from peers import llama_cpp_speed, llama_cpp_tool, need_llama_cpp, need_openvino, openvino_speeds, output
+from rounds import in_turn, median
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,18 @@ class OpenVino:
         return self.speeds[key].get(line.kind)
 
 
-def median_ratio(rounds, peer):
-    ratios = [own["tokens_per_s"] / r[peer] for own, *r in rounds if r[peer]]
-    return statistics.median(ratios) if ratios else None
-
-
 def measure(line, args, openvino):
-    rounds = []
-    for number in range(args.rounds):
-        llama = llama_cpp_speed(source(line.model, line.weights), args.threads, line.kind, line.tokens, line.depth,
-                                line.batch)
-        other = openvino.speed(line, args.threads, number)
-        rounds.append((own_speed(line, args.threads), llama, other))
-    median = {name: statistics.median(own[name] for own, *_ in rounds)
-              for name in ("tokens_per_s", "limit_fraction", "barrier_ns")}
-    return median, [median_ratio(rounds, 0), median_ratio(rounds, 1)]
+    """What counts of Kvasir's results, and how many times the peers' speed that is."""
+    rounds = in_turn(
+        args.rounds,
+        lambda number: llama_cpp_speed(source(line.model, line.weights), args.threads, line.kind, line.tokens, line.depth,
+                                       line.batch),
+        lambda number: openvino.speed(line, args.threads, number),
+        lambda number: own_speed(line, args.threads))
+    own = {name: median(rounds, lambda *round: round[-1][name])
+           for name in ("tokens_per_s", "limit_fraction", "barrier_ns")}
+    return own, [median(rounds, lambda *round: round[-1]["tokens_per_s"] / round[peer] if round[peer] else None)
+                 for peer in (0, 1)]
 
 
 def cell(value, goal=None):
@@ -112,11 +109,11 @@ def cell(value, goal=None):
 
 def print_line(line, args, openvino):
     """Prints one line; how many of its goals were missed."""
-    median, ratios = measure(line, args, openvino)
+    own, ratios = measure(line, args, openvino)
     print("| %s | %.0f | %s | %s | %s | %.0f ns |" % (
-        line.title(), median["tokens_per_s"], cell(median["limit_fraction"], line.limit_goal),
-        cell(ratios[0], line.peer_goal), cell(ratios[1]), median["barrier_ns"]), flush=True)
-    return ((line.limit_goal or 0) > median["limit_fraction"]) + ((line.peer_goal or 0) > (ratios[0] or 0))
+        line.title(), own["tokens_per_s"], cell(own["limit_fraction"], line.limit_goal),
+        cell(ratios[0], line.peer_goal), cell(ratios[1]), own["barrier_ns"]), flush=True)
+    return ((line.limit_goal or 0) > own["limit_fraction"]) + ((line.peer_goal or 0) > (ratios[0] or 0))
 
 
 def seconds_to_first_byte(*command):
@@ -134,9 +131,10 @@ def print_first_token(args):
     own = [os.path.join(BIN, "kvasir"), "run", compiled("SmolLM2", "Q4_1"), "-p", prompt, "-n", "1"]
     peer = [llama_cpp_tool("llama-completion"), "-m", source("SmolLM2", "Q4_1"), "-p", prompt, "-n", "1", "-c", "512",
             "-no-cnv", "--no-display-prompt", "--no-warmup", "-t", str(args.threads)]
-    times = [(seconds_to_first_byte(*own), seconds_to_first_byte(*peer)) for _ in range(max(args.rounds, 5))]
-    own_ms = 1e3 * statistics.median(t[0] for t in times)
-    sooner = statistics.median(t[1] / t[0] for t in times)
+    rounds = in_turn(max(args.rounds, 5), lambda number: seconds_to_first_byte(*own),
+                     lambda number: seconds_to_first_byte(*peer))
+    own_ms = 1e3 * median(rounds, lambda first, other: first)
+    sooner = median(rounds, lambda first, other: other / first)
     print("first token after %.1f ms (at most 20), %.1f times sooner than llama.cpp (≥ 6)" % (own_ms, sooner), flush=True)
     return (own_ms > 20) + (sooner < 6)
 
@@ -146,11 +144,11 @@ def print_competition(args):
     line = next(line for line in LINES if line.kind == "decode")
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
-            rounds = [[own_speed(line, threads)["tokens_per_s"] for threads in (1, args.threads, None)]
-                      for _ in range(args.rounds)]
+            rounds = in_turn(args.rounds, *(lambda number, threads=threads: own_speed(line, threads)["tokens_per_s"]
+                                            for threads in (1, args.threads, None)))
         finally:
             busy.kill()
-    share = statistics.median(own / max(one, all_) for one, all_, own in rounds)
+    share = median(rounds, lambda one, all_, own: own / max(one, all_))
     print("beside a busy process: %.2f of the better of 1 and %d threads (≥ 0.85)" % (share, args.threads), flush=True)
     return int(share < 0.85)
 

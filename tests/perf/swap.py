@@ -12,12 +12,12 @@ import argparse
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 
 from bench_models import BIN, MODELS, source
 from peers import output
+from rounds import median
 
 ROWS = (1, 4, 16, 32, 64, 128, 512)
 BACKENDS = ("cpu", "onednn")
@@ -55,7 +55,7 @@ def measure(line, args):
             rounds.append((pair[0], pair[1]))
         own, others = (max(pair[i][0]["tokens_per_s"] for pair in rounds) for i in (1, 0))
         ratio = own / others
-        share = statistics.median(pair[1][0]["limit_fraction"] for pair in rounds)
+        share = median(rounds, lambda cpu, onednn: onednn[0]["limit_fraction"])
         is_missed = ratio < 1 - NOISE or rows == ROWS[-1] and share < OF_ALL
         missed += is_missed
         print("| %s %s | %d | %.1f | %.1f | %.3f | %.2f | %s |" %

@@ -1,0 +1,16 @@
+"""Rounds in which several things are measured in turn, and the figure that counts of each: the median over the rounds.
+
+A ratio is the median of the rounds' ratios, not the ratio of medians: what disturbs one round disturbs both of its sides.
+"""
+import statistics
+
+
+def in_turn(count, *measurements):
+    """A list of what each measurement gave, for each round. Measurements take the round's number."""
+    return [[measure(number) for measure in measurements] for number in range(count)]
+
+
+def median(rounds, figure):
+    """Of figure(*what a round's measurements gave), where that is not None; None if it never is."""
+    figures = [value for value in (figure(*measured) for measured in rounds) if value is not None]
+    return statistics.median(figures) if figures else None
