@@ -19,7 +19,7 @@ sys.path[:0] = [os.path.join(HERE, "..", folder) for folder in ("models", "progr
 from oracle import Oracle  # noqa: E402
 from runtime import Model  # noqa: E402
 
-# The first tokens of tests/models/text.txt.
+# The first tokens of tests/models/texts/prose.txt.
 PROMPT = [6403, 1980, 253, 655, 28, 260, 2240, 282, 23324, 27108, 436, 253, 15114, 39228, 28, 351, 25854, 41658, 284,
           14055, 9018, 30, 1249, 347, 260, 929, 3514, 411, 28, 260, 2240, 2585, 288, 5946, 624, 2798]
 

@@ -5,7 +5,7 @@ usage: check.py greedy     --kvasir BIN --model X.kvasir
        check.py divergence --kvasir BIN --model X.kvasir --gguf X.gguf --tokens 256 --limit 0.004
 
 greedy: 32 greedy ids after "Once upon a time" are those that f32 gives (oracle.py and transformers agree on them).
-logits: the largest absolute difference of any logit of any of the first tokens of text.txt.
+logits: the largest absolute difference of any logit of any of the first tokens of texts/prose.txt.
 divergence: the mean over the tokens of KL(oracle || model), in nats.
 """
 import argparse
@@ -33,10 +33,10 @@ def run(*command):
 
 
 def text_ids(args):
-    ids = run(args.kvasir, "tokenize", args.model, "--ids", "-f", os.path.join(HERE, "text.txt"))
+    ids = run(args.kvasir, "tokenize", args.model, "--ids", "-f", os.path.join(HERE, "texts/prose.txt"))
     ids = [int(i) for i in ids.replace(",", " ").split()][: args.tokens]
     if len(ids) < args.tokens:
-        sys.exit("text.txt has only %d tokens" % len(ids))
+        sys.exit("prose.txt has only %d tokens" % len(ids))
     return ids
 
 

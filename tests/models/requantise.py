@@ -1,14 +1,18 @@
 """Writes a GGUF file again with its matrices in another format, norms in f32.
 
-usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1
+usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
 
-LAYERS keeps that many of the first layers.
+LAYERS keeps that many of the first layers. For Q4_K, Q5_K and Q6_K a llama model is made wider by zeros where it must be.
 """
 import os
 import sys
 
 import gguf
 import numpy as np
+
+import k_quants
+import oracle
+from widen import Wider
 
 
 def copy_metadata(reader, writer, changed):
@@ -25,19 +29,32 @@ def is_of_layer(name, layers):
     return not name.startswith("blk.") or int(name.split(".")[1]) < layers
 
 
+def file_type(name):
+    """That of a whole file, which has variants of some kinds."""
+    kinds = {"F32": "ALL_F32", "Q4_K": "MOSTLY_Q4_K_M", "Q5_K": "MOSTLY_Q5_K_M"}
+    return gguf.LlamaFileType[kinds.get(name, "MOSTLY_" + name)]
+
+
+def quantised(values, name):
+    if name in k_quants.KINDS:
+        return k_quants.quantised(values, name)
+    return gguf.quants.quantize(values, gguf.GGMLQuantizationType[name])
+
+
 def main(source, type_name, target, layers=None):
     reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(target + ".part", reader.fields["general.architecture"].contents())
-    count = "%s.block_count" % reader.fields["general.architecture"].contents()
-    layers = int(layers or reader.fields[count].contents())
-    copy_metadata(reader, writer, {count: layers})
-    writer.add_file_type(gguf.LlamaFileType[("ALL_" if type_name == "F32" else "MOSTLY_") + type_name])
-    wanted = gguf.GGMLQuantizationType[type_name]
+    config = oracle.Configuration(reader)
+    wider = Wider(config) if type_name in k_quants.KINDS else None
+    writer = gguf.GGUFWriter(target + ".part", config.architecture)
+    layers = int(layers or config.layers)
+    changed = {config.architecture + ".block_count": layers, **(wider.metadata() if wider else {})}
+    copy_metadata(reader, writer, changed)
+    writer.add_file_type(file_type(type_name))
     for tensor in (tensor for tensor in reader.tensors if is_of_layer(tensor.name, layers)):
-        shape = tensor.shape[::-1]
-        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(shape).astype(np.float32)
-        kind = wanted if len(shape) == 2 else gguf.GGMLQuantizationType.F32
-        writer.add_tensor(tensor.name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+        values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(tensor.shape[::-1]).astype(np.float32)
+        values = wider.tensor(tensor.name, values) if wider else values
+        kind = type_name if values.ndim == 2 else "F32"
+        writer.add_tensor(tensor.name, quantised(values, kind), raw_dtype=gguf.GGMLQuantizationType[kind])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -1,0 +1,63 @@
+"""What the weights in a plugin are worth, read by the plugin's own table of tensors: planes of digits, as data."""
+import json
+import re
+import subprocess
+
+import numpy as np
+
+DTYPES = {"f32": np.float32, "f16": np.float16, "bf16": np.uint16, "i8": np.int8, "u8": np.uint8}
+
+
+class Weights:
+    """The weights of a plugin by the names of its source's tensors, each as values in f32."""
+
+    def __init__(self, kvasir, path):
+        said = json.loads(subprocess.run([kvasir, "inspect", "--json", path], check=True, stdout=subprocess.PIPE).stdout)
+        self.bytes = np.memmap(path, np.uint8, "r", said["weights"]["offset"], (said["weights"]["size"],))
+        self.at = {}
+        for tensor in said["tensors"]:
+            for layer in range(tensor["layers"]):
+                self.at[tensor["name"].replace("{}", str(layer))] = tensor, layer
+
+    def values(self, name):
+        tensor, layer = self.at[name]
+        shape = [int(n) for n in re.search(r"(\d+(x\d+)?),", tensor["type"])[1].split("x")]
+        begin = tensor["offset"] + layer * tensor["stride"]
+        unit = self.bytes[begin:begin + tensor["size"]]
+        planes = {plane["role"]: plane for plane in tensor["layout"]["planes"]}
+        assert len(planes) == len(tensor["layout"]["planes"]), "planes of one role are not known here"
+        rows, columns = shape if len(shape) == 2 else (1, shape[0])
+        part = {role: elements(plane, unit, rows, columns) for role, plane in planes.items()}
+        if "value" in part:
+            return part["value"].reshape(shape)
+        values = (part["code"] - zero_of(tensor["type"], planes["code"])) * part["scale"]
+        return values + part["min"] if "min" in part else values
+
+
+def zero_of(type_name, plane):
+    """The code of 0; codes with a sign are stored 128 higher in u8."""
+    zero = re.search(r"zero = (\d+)", type_name)
+    shifted = 128 if "codes = si8" in type_name and plane["element"] == "u8" else 0
+    return np.float32((int(zero[1]) if zero else 0) + shifted)
+
+
+def bits_of(plane, axis, count):
+    """The bit that each index of an axis adds."""
+    index, bits = np.arange(count), np.zeros(count, np.int64)
+    for digit_axis, extent, stride in plane["digits"]:
+        if digit_axis == axis:
+            bits += index % extent * stride
+            index = index // extent
+    return bits
+
+
+def elements(plane, unit, rows, columns):
+    """A plane's elements [rows, columns] in f32."""
+    bits = plane["offset_bits"] + bits_of(plane, "row", rows)[:, None] + bits_of(plane, "column", columns)
+    if plane["element"] == "u4":
+        return (unit[bits // 8] >> (bits % 8).astype(np.uint8) & 15).astype(np.float32)
+    stored = np.frombuffer(unit, DTYPES[plane["element"]])
+    found = stored[bits // (8 * stored.itemsize)]
+    if plane["element"] == "bf16":
+        found = (found.astype(np.uint32) << 16).view(np.float32)
+    return found.astype(np.float32)
