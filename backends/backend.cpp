@@ -3,6 +3,7 @@
 #include "backends/backend.h"
 
 #include "compiler/packing/plan_weights.h"
+#include "compiler/passes/element_type.h"
 #include "compiler/passes/group_ops.h"
 #include "plugins/include/kvasir/plugin.h"
 
@@ -26,7 +27,8 @@ Layout Backend::weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation
 }
 
 Layout Backend::slotLayout(kv::CacheOp cache) const {
-  Plane plane{PlaneRole::value, ElementType::f32, 0, {}};
+  std::optional<mlir::Type> rounds = cache.getRounds();
+  Plane plane{PlaneRole::value, rounds ? elementOf(*rounds).value_or(ElementType::f32) : ElementType::f32, 0, {}};
   std::pair<Axis, uint64_t> axes[] = {{Axis::lane, cache.getWidth()},
                                       {Axis::token, KV_BLOCK_TOKENS},
                                       {Axis::head, cache.getHeads()},

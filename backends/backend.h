@@ -108,7 +108,7 @@ public:
   virtual Layout weightLayout(lm::WeightOp weight, llvm::ArrayRef<mlir::Operation *> users) const;
 
   /// How rows of the cache lie in a block of KV_BLOCK_TOKENS tokens, all layers. By itself: [layer][head][token][lane]
-  /// of f32.
+  /// of what the schema rounds to (f16, bf16), else of f32.
   virtual Layout slotLayout(kv::CacheOp cache) const;
 
   /// Wraps what one kernel will do in kv.group ops, each named after its kernel (kvasir::tryGroup). By itself: each op

@@ -8,6 +8,7 @@
 #include "compiler/driver/pass_options.h"
 #include "compiler/driver/plugin_code.h"
 #include "compiler/driver/progress.h"
+#include "compiler/driver/row_type.h"
 #include "compiler/driver/source_program.h"
 #include "compiler/packing/packer.h"
 #include "compiler/packing/plan_weights.h"
@@ -120,7 +121,8 @@ private:
   }
 
   llvm::Error chooseBackend() {
-    llvm::Expected<Activations> activations = activationsFromName(options.activations);
+    choice.activations = options.activations == "auto" ? source->usualActivations() : options.activations;
+    llvm::Expected<Activations> activations = activationsFromName(choice.activations);
     if (!activations)
       return activations.takeError();
     llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend, backendFolders(options.backendPath));
@@ -131,6 +133,14 @@ private:
     if (!configured)
       return configured.takeError();
     variants = std::move(*configured);
+    return options.kvType == "auto" ? llvm::Error::success() : chooseRows();
+  }
+
+  llvm::Error chooseRows() {
+    llvm::Expected<bool> hasChanged = chooseRowType(*program, *backend, options.kvType);
+    if (!hasChanged)
+      return hasChanged.takeError();
+    choice.rowType = *hasChanged ? options.kvType : "";
     return llvm::Error::success();
   }
 
@@ -161,7 +171,7 @@ private:
   }
 
   llvm::Error writePlugin() {
-    llvm::Expected<Description> description = describeProgram(*program, *backend, variants, options.activations);
+    llvm::Expected<Description> description = describeProgram(*program, *backend, variants, choice);
     if (!description)
       return description.takeError();
     description->verified = source->isVerified();
@@ -325,6 +335,7 @@ private:
   std::unique_ptr<SourceProgram> source;
   std::unique_ptr<Backend> backend;
   std::vector<Variant> variants;
+  NumericsChoice choice;
   OwningOpRef<ModuleOp> program;
   std::string graph, steps; ///< JSON
   uint64_t weightsSize = 0;

@@ -74,6 +74,8 @@ public:
     const std::string report = reportJson(package.program(), coreml::findBugs(package.program()), forms);
     return std::vector<Section>{{"report", {report.begin(), report.end()}}};
   }
+  /// Nothing, since a package's types say where it rounds.
+  std::string usualActivations() const override { return "exact"; }
   bool isVerified() const override { return verified; }
 
 private:

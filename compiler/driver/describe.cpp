@@ -199,18 +199,19 @@ SmallVector<func::FuncOp> kvasir::pluginFunctions(ModuleOp module) {
 
 llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backend &backend,
                                                     const std::vector<Variant> &variants,
-                                                    const std::string &activations) {
+                                                    const NumericsChoice &choice) {
+  const std::string suffix = choice.rowType.empty() ? "" : "-kv-" + choice.rowType;
   Description description;
   description.model = describeModel(module);
   description.backend = backend.name().str();
   description.verified = true;
   Numerics numerics = backend.numerics();
-  description.numerics = {numerics.id, numerics.invariant, activationsOf(activations, numerics.id)};
+  description.numerics = {numerics.id + suffix, numerics.invariant, activationsOf(choice.activations, numerics.id)};
   for (const Variant &variant : variants)
     description.variants.push_back({variant.name, variant.features});
   for (const Service &service : backend.services(module))
     description.services.push_back(
-        {service.name, service.version, service.needs, service.fallback.id, service.fallback.invariant});
+        {service.name, service.version, service.needs, service.fallback.id + suffix, service.fallback.invariant});
   for (auto schema : module.getOps<kv::SchemaOp>()) {
     for (Operation &slot : schema.getBody().front()) {
       auto cache = dyn_cast<kv::CacheOp>(slot);

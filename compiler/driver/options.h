@@ -19,6 +19,7 @@ struct CompileOptions {
   std::string backend = "cpu";          ///< name, or path of a library
   std::vector<std::string> backendPath; ///< folders where a name is looked for first
   std::string activations = "auto";     ///< auto, int8, bf16, exact
+  std::string kvType = "auto";          ///< what rows of caches are stored in: auto (the backend's own), bf16, f16
   std::vector<std::string> targets;     ///< variants; empty: native
   EmitForm emit = EmitForm::plugin;
   std::optional<uint64_t> randomWeights; ///< for .mlir: the seed of weights that are made up

@@ -31,6 +31,9 @@ public:
   /// The sections beside the weights' table: the tokenizer, where there is one.
   virtual llvm::Expected<std::vector<Section>> sections() = 0;
 
+  /// What activations are rounded to where nobody asks: "auto" is the backend's choice.
+  virtual std::string usualActivations() const { return "auto"; }
+
   /// Whether what the program alone shows of its states is right; the plugin says so. Others are compiled on demand
   /// only.
   virtual bool isVerified() const { return true; }

@@ -12,6 +12,7 @@
 
 #include "tests/models/conversations.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -34,16 +35,20 @@ std::vector<float> contentsOf(const kvasir::Model &model, kvasir::State &state) 
   return contents;
 }
 
-/// To the nearest number with `bits` bits before its exponent, ties to even. Exact numbers stay.
-float rounded(float value, int bits) {
+/// To the nearest number with `bits` bits before its exponent, which is a multiple of 2^lowest, ties to even. Exact
+/// numbers stay.
+float rounded(float value, int bits, int lowest) {
   int exponent;
-  const double share = std::frexp(double(value), &exponent);
-  return float(std::ldexp(std::nearbyint(std::ldexp(share, bits)), exponent - bits));
+  std::frexp(value, &exponent);
+  const int unit = std::max(exponent - bits, lowest);
+  return float(std::ldexp(std::nearbyint(std::ldexp(double(value), -unit)), unit));
 }
 
 /// What a slot of this model keeps of a number.
 float kept(const Slot &slot, float value) {
-  return slot.element == "f32" ? value : rounded(value, slot.element == "bf16" ? 8 : 11);
+  if (slot.element == "f32")
+    return value;
+  return slot.element == "bf16" ? rounded(value, 8, -133) : rounded(value, 11, -24);
 }
 
 /// What should arrive of what `from` holds.
