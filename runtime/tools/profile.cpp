@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kMostTime(5);
 
 struct ProfileOptions {
   std::string model;
-  uint64_t promptTokens = 256, decodeTokens = 64, depth = 0;
+  uint64_t promptTokens = 256, decodeTokens = 64, depth = 0, sequences = 1;
   uint32_t threads = 0;
   unsigned repetitions = 8;
   bool printsJson = false;
@@ -50,35 +50,40 @@ PluginFile openFile(const std::string &path) {
   return std::move(*file);
 }
 
-/// Makes calls on one conversation, every second one watched.
+/// Makes calls on some conversations at once, every second one watched.
 class Caller {
 public:
-  Caller(const Model &model, size_t numSteps, const Interrupt &interrupt)
-      : model(*model.get()->model), vocabulary(model.facts().vocabulary), interrupt(interrupt), trace(numSteps) {}
+  Caller(const Model &model, uint64_t sequences, size_t numSteps, const Interrupt &interrupt)
+      : model(*model.get()->model), vocabulary(model.facts().vocabulary), interrupt(interrupt), trace(numSteps),
+        states(sequences) {}
 
-  /// An empty conversation, then one of `depth` tokens.
+  /// Empty conversations, then such of `depth` tokens.
   void begin(uint64_t depth) {
-    state = model.makeState(0);
+    for (auto &state : states)
+      state = model.makeState(0);
     if (depth > 0)
-      call(madeUpIds(depth, vocabulary), runtime::Wanted::none, nullptr);
+      call(depth, runtime::Wanted::none, nullptr);
   }
 
-  double callUnwatched(uint64_t tokens) { return call(madeUpIds(tokens, vocabulary), runtime::Wanted::last, nullptr); }
+  double callUnwatched(uint64_t tokens) { return call(tokens, runtime::Wanted::last, nullptr); }
 
   Repetition callWatched(uint64_t tokens) {
-    const double seconds = call(madeUpIds(tokens, vocabulary), runtime::Wanted::last, &trace);
+    const double seconds = call(tokens, runtime::Wanted::last, &trace);
     return {seconds, trace.take()};
   }
 
 private:
-  double call(const std::vector<int32_t> &ids, runtime::Wanted wanted, runtime::Observer *observer) {
+  /// `tokens` more in each conversation.
+  double call(uint64_t tokens, runtime::Wanted wanted, runtime::Observer *observer) {
+    const std::vector<int32_t> ids = madeUpIds(tokens * states.size(), vocabulary);
     runtime::CallRequest request;
-    request.states = {state.get()};
-    request.counts = {ids.size()};
+    for (const auto &state : states)
+      request.states.push_back(state.get());
+    request.counts.assign(states.size(), tokens);
     request.wanted = wanted;
     request.cancel = &interrupt.cancel().get()->flag;
     request.observer = observer;
-    logits.resize(vocabulary);
+    logits.resize(vocabulary * states.size());
     const auto begin = Clock::now();
     try {
       runtime::predict(model, std::move(request), ids, logits.data());
@@ -92,7 +97,7 @@ private:
   const uint64_t vocabulary;
   const Interrupt &interrupt;
   runtime::profile::Trace trace;
-  std::unique_ptr<runtime::State> state;
+  std::vector<std::unique_ptr<runtime::State>> states;
   std::vector<float> logits;
 };
 
@@ -133,8 +138,9 @@ struct Session {
   const Limits &limits;
 };
 
-Profile makeProfile(Measured measured, bool isPrefill, uint64_t tokens, uint64_t depth, const Session &session) {
-  Profile profile{isPrefill, tokens, depth, 0, medianOf(measured.unwatched), {}};
+Profile makeProfile(Measured measured, bool isPrefill, uint64_t tokens, const ProfileOptions &options,
+                    const Session &session) {
+  Profile profile{isPrefill, tokens, options.depth, options.sequences, 0, medianOf(measured.unwatched), {}};
   profile.rows = makeRows(std::move(measured.watched), session.table, session.variant, session.costs, session.limits);
   for (const ProfileRow &row : profile.rows)
     profile.seconds += row.seconds();
@@ -145,10 +151,10 @@ std::vector<Profile> measureAll(const ProfileOptions &options, Caller &caller, c
   std::vector<Profile> profiles;
   if (options.decodeTokens > 0)
     profiles.push_back(makeProfile(measure(caller, 1, options.depth, (options.decodeTokens + 1) / 2, true), false, 1,
-                                   options.depth, session));
+                                   options, session));
   if (options.promptTokens > 0)
     profiles.push_back(makeProfile(measure(caller, options.promptTokens, options.depth, options.repetitions, false),
-                                   true, options.promptTokens, options.depth, session));
+                                   true, options.promptTokens, options, session));
   return profiles;
 }
 
@@ -172,7 +178,7 @@ int profile(const ProfileOptions &options) {
   Work measuredWork = work;
   measuredWork.headOps[static_cast<size_t>(attentionArithmetic(file.description()))] += 1; // so that it is measured
   const Limits limits = measureLimits(options.model, measuredWork, model.facts().threads);
-  Caller caller(model, variant.steps.size(), interrupt);
+  Caller caller(model, options.sequences, variant.steps.size(), interrupt);
   const auto profiles = measureAll(options, caller, {table, variant, costs, limits});
   if (options.printsJson) {
     Json list = Json::array();
@@ -211,6 +217,7 @@ void addProfile(CLI::App &program, int &exitCode) {
   command->add_option("-d", options->depth, "tokens that are there before")
       ->check(CLI::Range(0, 1 << 30))
       ->capture_default_str();
+  command->add_option("-b", options->sequences, "sequences at once")->check(CLI::Range(1, 1024))->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_option("-r", options->repetitions, "prompts that are watched; the middle half of times counts")
       ->check(CLI::Range(1, 1000))

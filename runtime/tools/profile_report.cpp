@@ -69,6 +69,8 @@ std::string profileText(const Profile &profile) {
       profile.isPrefill ? "prefill of " + std::to_string(profile.tokens) + " tokens" : "decode of a token";
   if (profile.depth)
     what += " behind " + std::to_string(profile.depth);
+  if (profile.sequences > 1)
+    what += ", " + std::to_string(profile.sequences) + " sequences";
   const double scale = profile.seconds < 0.1 ? 1e3 : 1;
   const char *unit = scale == 1 ? " s" : " ms";
   size_t nameWidth = 4;
@@ -90,6 +92,7 @@ nlohmann::ordered_json profileJson(const Profile &profile, const Limits &limits)
   return {{"test", profile.isPrefill ? "prefill" : "decode"},
           {"tokens", profile.tokens},
           {"depth", profile.depth},
+          {"batch", profile.sequences},
           {"threads", limits.threads},
           {"seconds", profile.seconds},
           {"unwatched_seconds", profile.unwatchedSeconds},

@@ -10,9 +10,9 @@ namespace kvasir::tools {
 /// One kind of call, measured.
 struct Profile {
   bool isPrefill = false;
-  uint64_t tokens = 1, depth = 0;
-  double seconds = 0;          ///< of a call that is watched: what the rows add up to
-  double unwatchedSeconds = 0; ///< of one that is not; the median
+  uint64_t tokens = 1, depth = 0, sequences = 1; ///< tokens and depth of each sequence
+  double seconds = 0;                            ///< of a call that is watched: what the rows add up to
+  double unwatchedSeconds = 0;                   ///< of one that is not; the median
   std::vector<ProfileRow> rows;
 };
 

@@ -48,6 +48,7 @@ TEST_CASE("a profile has the plugin's steps, what each reads and computes, and s
     for (const Json &profile : json["profiles"]) {
       checkProfile(profile);
       CHECK(profile["depth"] == 20);
+      CHECK(profile["batch"] == 1);
       REQUIRE(profile["steps"].size() == 3);
       CHECK(profile["steps"][0]["name"] == "blk.*.append_k+v");
       CHECK(profile["steps"][0]["limit"] == "");
@@ -69,6 +70,19 @@ TEST_CASE("a profile has the plugin's steps, what each reads and computes, and s
   }
 }
 
+TEST_CASE("of several sequences each has its rows, and all share the matrices") {
+  const Ran ran = run("$KVASIR profile $TOY -p 7 -n 5 -d 20 -b 3 -r 2 --json");
+  REQUIRE(ran.exitCode == 0);
+  const Json json = Json::parse(ran.out);
+  for (const Json &profile : json["profiles"]) {
+    checkProfile(profile);
+    CHECK(profile["batch"] == 3);
+  }
+  const Json &prefill = json["profiles"][1]["steps"][1];
+  CHECK(prefill["bytes"] == 2097152 + 3 * 27 * 18);
+  CHECK(prefill["multiply_adds"] == Json{{"f32", 3 * 2 * 27 * (2 + 1)}});
+}
+
 TEST_CASE("the table has a line for each step") {
   const Ran ran = run("$KVASIR profile $TOY -p 20 -n 4 -d 0");
   REQUIRE(ran.exitCode == 0);
@@ -80,6 +94,8 @@ TEST_CASE("the table has a line for each step") {
   const Ran prefill = run("$KVASIR profile $TOY -p 20 -n 0 -d 7");
   CHECK(prefill.out.find("decode") == std::string::npos);
   CHECK(prefill.out.find("\nprefill of 20 tokens behind 7: ") != std::string::npos);
+  const Ran several = run("$KVASIR profile $TOY -p 0 -n 4 -b 2");
+  CHECK(several.out.find("\ndecode of a token, 2 sequences: ") != std::string::npos);
 }
 
 TEST_CASE("what can't be profiled is one clear line") {
@@ -95,5 +111,6 @@ TEST_CASE("what can't be profiled is one clear line") {
   checkRefusal("$KVASIR profile $TOY -p 0 -n 0", 2, "kvasir: profile: nothing to profile: -p and -n are both 0");
   CHECK(run("$KVASIR profile $TOY -t 2000").exitCode == 2);
   CHECK(run("$KVASIR profile $TOY -r 0").exitCode == 2);
+  CHECK(run("$KVASIR profile $TOY -b 0").exitCode == 2);
   CHECK(run("$KVASIR profile").exitCode == 2);
 }
