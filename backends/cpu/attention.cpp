@@ -20,13 +20,13 @@ int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1)
 int64_t tileTokens(int64_t groupSize) { return std::max<int64_t>(1, std::min<int64_t>(16, kTileQueries / groupSize)); }
 
 int64_t queryTile(const Isa &isa, int64_t groupSize, bool isAlone) {
-  return isAlone ? std::min(groupSize, kQueryTile) : isa.lanes == 8 ? kQueryTileAvx2 : kQueryTile;
+  return isAlone ? aloneQueryTile(groupSize) : isa.lanes == 8 ? kQueryTileAvx2 : kQueryTile;
 }
 
 /// Queries that scratch is for, whatever the variant.
 int64_t roomForQueries(int64_t groupSize, bool isAlone) {
-  return isAlone ? roundUp(groupSize, std::min(groupSize, kQueryTile))
-                 : roundUp(tileTokens(groupSize) * groupSize, kQueriesRoundedTo);
+  int64_t alone = roundUp(groupSize, aloneQueryTile(groupSize));
+  return isAlone ? alone : std::max(alone, roundUp(tileTokens(groupSize) * groupSize, kQueriesRoundedTo));
 }
 
 struct Scratch {
@@ -82,18 +82,29 @@ struct Emitter {
     });
   }
 
-  void emitPartitionOf(Value scratch, Value sequence, Value partition, Value head, Value tokens, Value position,
-                       Value states) const {
-    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isAlone()), isAlone(),
+  /// A partition of one head of one sequence.
+  struct Part {
+    Value sequence, partition, head;
+  };
+
+  Value keysOf(const Part &part) const { return cacheOf(attention.keySlot, part.sequence, part.partition, part.head); }
+
+  /// `tokens` tokens, of which the first is at `position`. Where `next` is given it is one token, and what comes after
+  /// this part.
+  void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value position, Value states,
+                       const Part *next) const {
+    bool isOne = next != nullptr;
+    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isOne), isOne,
                          attention.isHalf};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());
-    call.keys = cacheOf(attention.keySlot, sequence, partition, head);
-    call.values = cacheOf(attention.valueSlot, sequence, partition, head);
-    call.limit = code.sub(code.add(position, 1), code.mul(partition, kPartition));
+    call.keys = keysOf(part);
+    call.values = cacheOf(attention.valueSlot, part.sequence, part.partition, part.head);
+    call.limit = code.sub(code.add(position, 1), code.mul(part.partition, kPartition));
     call.scores = code.at(scratch, own().scores);
     call.states = states;
+    call.next = next ? keysOf(*next) : Value();
     emitPartition(kernel, shape, call);
   }
 
@@ -133,28 +144,46 @@ struct Emitter {
     return code.equal(found, 1);
   }
 
-  /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
+  std::pair<Value, Value> share(Value total) const {
+    return {code.div(code.mul(total, kernel.member), kernel.members),
+            code.div(code.mul(total, code.add(kernel.member, 1)), kernel.members)};
+  }
+
+  /// One token: whoever computes the only partition of a head has its result.
   void emitAlone() const {
-    Value zero = code.num(0);
-    Value shared = kernel.scratch;
-    Value running = code.at(shared, kRoundPartitions * attention.queryHeads * stateBytes());
-    Value scratch = code.at(code.at(running, attention.queryHeads * stateBytes()), code.mul(kernel.member, own().end));
-    Value position = code.fromIndex(frame().position(code.toIndex(zero)));
+    Value zero = code.num(0), position = code.fromIndex(frame().position(code.toIndex(zero)));
     Value partitions = code.add(code.div(position, kPartition), 1);
-    Value firstHead = code.div(code.mul(kernel.member, attention.queryHeads), kernel.members);
-    Value lastHead = code.div(code.mul(code.add(kernel.member, 1), attention.queryHeads), kernel.members);
+    Value running = code.at(kernel.scratch, kRoundPartitions * attention.queryHeads * stateBytes());
+    Value scratch = code.at(code.at(running, attention.queryHeads * stateBytes()), code.mul(kernel.member, own().end));
+    code.when(
+        code.equal(partitions, 1),
+        [&] {
+          auto [begin, end] = share(code.num(attention.heads));
+          code.loop(begin, end, 1, [&](Value head) {
+            Part next{zero, zero, code.min(code.add(head, 1), code.sub(end, code.num(1)))};
+            emitTile(scratch, zero, zero, code.num(1), position, head, &next);
+          });
+        },
+        [&] { emitRounds(scratch, running, position, partitions); });
+  }
+
+  /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
+  void emitRounds(Value scratch, Value running, Value position, Value partitions) const {
+    Value zero = code.num(0), shared = kernel.scratch, states = code.at(scratch, own().states);
+    auto [firstHead, lastHead] = share(code.num(attention.queryHeads));
     auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
     code.loop(firstHead, lastHead, 1, [&](Value head) { emitEmptyState(code, attention.width, runningOf(head)); });
     code.loop(zero, partitions, kRoundPartitions, [&](Value round) {
       Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
-      Value tasks = code.mul(count, attention.heads);
-      Value begin = code.div(code.mul(tasks, kernel.member), kernel.members);
-      Value end = code.div(code.mul(tasks, code.add(kernel.member, 1)), kernel.members);
+      auto [begin, end] = share(code.mul(count, attention.heads));
+      auto partOf = [&](Value task) {
+        Value head = code.div(task, count);
+        return Part{zero, code.add(round, code.sub(task, code.mul(head, count))), head};
+      };
       code.loop(begin, end, 1, [&](Value task) {
-        Value head = code.div(task, count), partition = code.sub(task, code.mul(head, count));
-        emitQueries(zero, code.num(1), head, code.at(scratch, own().queries));
-        Value states = code.at(scratch, own().states);
-        emitPartitionOf(scratch, zero, code.add(round, partition), head, code.num(1), position, states);
+        Part part = partOf(task), next = partOf(code.min(code.add(task, 1), code.sub(end, code.num(1))));
+        emitQueries(zero, code.num(1), part.head, code.at(scratch, own().queries));
+        emitPartitionOf(scratch, part, code.num(1), position, states, &next);
         // Queries are rounded up to a tile; only those that are there go to the shared states.
         Value to = code.at(shared, code.mul(task, groupSize() * stateBytes()));
         code.loop(zero, code.num(groupSize() * stateBytes()), 64, [&](Value at) {
@@ -177,7 +206,10 @@ struct Emitter {
               [&](Value head) { emitResult(runningOf(head), rowOf(attention.result, zero, head)); });
   }
 
-  void emitTile(Value scratch, Value sequence, Value token, Value tokens, Value position, Value head) const {
+  /// `tokens` tokens of a sequence from `token` on, of which the first is at `position`, and one head of the cache.
+  /// Where `next` is given it is one token, and the first part of what comes after.
+  void emitTile(Value scratch, Value sequence, Value token, Value tokens, Value position, Value head,
+                const Part *next) const {
     Value zero = code.num(0), queries = code.mul(tokens, groupSize());
     Value running = code.at(scratch, own().running), states = code.at(scratch, own().states);
     emitQueries(token, tokens, head, code.at(scratch, own().queries));
@@ -186,7 +218,13 @@ struct Emitter {
     });
     Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
     code.loop(zero, partitions, 1, [&](Value partition) {
-      emitPartitionOf(scratch, sequence, partition, head, tokens, position, states);
+      std::optional<Part> after;
+      if (next) {
+        Value following = code.add(partition, 1), isLast = code.equal(code.sub(partitions, following), 0);
+        after = {code.select(isLast, next->sequence, sequence), code.select(isLast, next->partition, following),
+                 code.select(isLast, next->head, head)};
+      }
+      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, states, after ? &*after : nullptr);
       code.loop(zero, queries, 1, [&](Value query) {
         Value at = code.mul(query, stateBytes());
         emitMerge(kernel, attention.width, code.at(running, at), code.at(states, at));
@@ -201,9 +239,29 @@ struct Emitter {
     });
   }
 
-  /// Many tokens: tiles of tokens of one sequence and one key head, dealt out in turn.
-  void emitTiles() const {
-    Value zero = code.num(0), scratch = code.at(kernel.scratch, code.mul(kernel.member, own().end));
+  /// Sequences of one token: they and the cache's heads are dealt out in turn.
+  void emitSingles(Value scratch) const {
+    Value heads = code.num(attention.heads), zero = code.num(0), one = code.num(1);
+    Value tasks = code.mul(code.fromIndex(frame().sequences()), attention.heads);
+    auto partOf = [&](Value task) {
+      Value sequence = code.div(task, heads);
+      return Part{sequence, zero, code.sub(task, code.mul(sequence, heads))};
+    };
+    Value turns = code.div(code.add(code.sub(tasks, kernel.member), code.sub(kernel.members, one)), kernel.members);
+    code.loop(zero, turns, 1, [&](Value turn) {
+      Value task = code.add(code.mul(turn, kernel.members), kernel.member);
+      Part part = partOf(task), next = partOf(code.min(code.add(task, kernel.members), code.sub(tasks, one)));
+      Value b = code.toIndex(part.sequence), token = code.fromIndex(frame().first(b));
+      Value isOne = code.equal(code.fromIndex(frame().count(b)), 1);
+      code.when(attention.wantedOnly ? code.andI(isOne, hasResults(token, one)) : isOne, [&] {
+        emitTile(scratch, part.sequence, token, one, code.fromIndex(frame().start(b)), part.head, &next);
+      });
+    });
+  }
+
+  /// Others: tiles of tokens of one sequence and one head of the cache, dealt out in turn.
+  void emitTiles(Value scratch) const {
+    Value zero = code.num(0);
     int64_t size = tileTokens(groupSize());
     CallFrame call = frame();
     Value sequences = code.fromIndex(call.sequences());
@@ -211,19 +269,26 @@ struct Emitter {
       Value b = code.toIndex(sequence);
       Value count = code.fromIndex(call.count(b)), first = code.fromIndex(call.first(b)),
             start = code.fromIndex(call.start(b));
-      Value done = code.loop(zero, count, size, carried, [&](Value offset, ValueRange tasks) {
+      Value tokensHere = code.select(code.equal(count, 1), zero, count);
+      Value done = code.loop(zero, tokensHere, size, carried, [&](Value offset, ValueRange tasks) {
         Value tokens = code.min(code.sub(count, offset), code.num(size));
         code.loop(zero, code.num(attention.heads), 1, [&](Value head) {
           Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), kernel.members);
           Value isMine = code.builder().create<arith::CmpIOp>(arith::CmpIPredicate::eq, turn, kernel.member);
           Value token = code.add(first, offset);
           code.when(attention.wantedOnly ? code.andI(isMine, hasResults(token, tokens)) : isMine,
-                    [&] { emitTile(scratch, sequence, token, tokens, code.add(start, offset), head); });
+                    [&] { emitTile(scratch, sequence, token, tokens, code.add(start, offset), head, nullptr); });
         });
         return Values{code.add(tasks[0], attention.heads)};
       })[0];
       return Values{done};
     });
+  }
+
+  void emitMany() const {
+    Value scratch = code.at(kernel.scratch, code.mul(kernel.member, own().end));
+    emitSingles(scratch);
+    emitTiles(scratch);
   }
 };
 
@@ -240,7 +305,7 @@ LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width,
 void emitAttention(const Kernel &kernel, const Attention &attention) {
   Emitter emitter{kernel, attention};
   if (kernel.rows != 1)
-    return emitter.emitTiles();
+    return emitter.emitMany();
   if (!attention.wantedOnly)
     return emitter.emitAlone();
   kernel.code.when(emitter.hasResults(kernel.code.num(0), kernel.code.num(1)), [&] { emitter.emitAlone(); });

@@ -19,94 +19,140 @@ struct Partition {
   Code &code;
   const Isa &isa;
   const PartitionShape &shape;
-  Value queries, numQueries, keys, values, limit, scores, states;
+  Value queries, numQueries, keys, values, limit, scores, states, next;
   Value numKeys; ///< what the last token sees, at most 128
 
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
   int64_t stateBytes() const { return attentionStateBytes(shape.width); }
 
-  Value pairsAt(Value line, size_t vector) const {
-    return code.load(words(), code.at(line, int64_t(vector) * isa.lanes * 4));
+  /// Registers beside each query's sum, of `count` that a row has. One token's few queries take as many as leave
+  /// registers for the rest; queries of many tokens two, for their scores shall come in order of keys.
+  int64_t vectorsOf(int64_t count) const {
+    int64_t mostSums = isa.lanes == 16 ? 16 : shape.isHalf ? 8 : 12; // LLVM converts f16 ahead, and spills at 12
+    int64_t most = shape.isAlone ? mostSums / shape.queryTile : 2;
+    while (count % most)
+      --most;
+    return most;
   }
 
-  /// sums[q][v] += pair p of row q at `rows` times register v of pairs at `line`; of bf16 the odd element is added
-  /// first. Of f16 the pair's second elements lie `secondBytes` behind its first ones.
-  void step(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line, int64_t secondBytes) const {
+  /// One step of sums: pairs of elements of some queries times registers of pairs.
+  struct Step {
+    MutableArrayRef<Value> sums; ///< [queryTile][registers]
+    Value rows;                  ///< the first query's pair of f32
+    int64_t rowBytes;            ///< from one query to the next
+    Value line;                  ///< the registers' pairs
+    int64_t secondBytes;         ///< of f16: from the pairs' first elements to their second ones
+
+    int64_t numVectors(int64_t queryTile) const { return int64_t(sums.size()) / queryTile; }
+  };
+
+  /// A register of factors: one half of the pairs in register `v` from `line` on, as f32.
+  using MakeFactor = llvm::function_ref<Value(Value line, int64_t v)>;
+
+  Value pairsAt(Value line, int64_t v) const { return code.load(words(), code.at(line, v * isa.lanes * 4)); }
+
+  /// Whether sums, what stays beside them and one factor fill AVX2's sixteen registers.
+  bool isFull(const Step &step) const {
+    int64_t kept = std::min(step.numVectors(shape.queryTile), shape.queryTile);
+    return isa.lanes == 8 && int64_t(step.sums.size()) + kept + 1 >= 16;
+  }
+
+  Value halfAt(Value line, int64_t v) const {
+    return code.extF(code.load(code.vec(isa.lanes, code.f16), code.at(line, v * isa.lanes * 2), 2), code.f32);
+  }
+
+  /// Masking takes a register for the mask, or for zeros: where none is left it is two shifts.
+  Value highAt(const Step &step, Value line, int64_t v) const {
+    Value pairs = pairsAt(line, v);
+    return isFull(step) ? lowBf16(code, code.pinned(code.shr(pairs, 16))) : highBf16(code, pairs);
+  }
+
+  /// Of bf16 the odd element is added first.
+  void emitStep(const Step &step) const {
+    // Loaded again: sums and both halves don't fit sixteen registers.
+    auto again = [&] { return isa.lanes == 8 ? code.pinned(step.line) : step.line; };
+    auto halves = [&](Value line, int64_t v) { return halfAt(line, v); };
+    auto high = [&](Value line, int64_t v) { return highAt(step, line, v); };
+    auto low = [&](Value line, int64_t v) { return lowBf16(code, pairsAt(line, v)); };
     if (shape.isHalf) {
-      stepOfHalf(sums, rows, rowBytes, halvesAt(sums, line));
-      // Later: twelve sums and both halves don't fit sixteen registers.
-      Value second = code.at(isa.lanes == 8 ? code.pinned(line) : line, secondBytes);
-      return stepOfHalf(sums, code.at(rows, 4), rowBytes, halvesAt(sums, second));
+      emitHalfStep(step, step.rows, step.line, halves);
+      return emitHalfStep(step, code.at(step.rows, 4), code.at(again(), step.secondBytes), halves);
     }
     if (isa.hasBf16 && !isa.isEmulated)
-      return stepOfPairs(sums, rows, rowBytes, line);
-    stepOfHalf(sums, code.at(rows, 4), rowBytes, partsAt(sums, line, highBf16));
-    // Loaded again: twelve sums and both halves don't fit sixteen registers.
-    stepOfHalf(sums, rows, rowBytes, partsAt(sums, isa.lanes == 8 ? code.pinned(line) : line, lowBf16));
+      return emitStepOfPairs(step);
+    emitHalfStep(step, code.at(step.rows, 4), step.line, high);
+    emitHalfStep(step, step.rows, again(), low);
   }
 
-  /// One half of the pairs at `line`, as f32: a register for each of a query's sums.
-  Values partsAt(ArrayRef<Value> sums, Value line, Value (*half)(Code &, Value)) const {
-    Values factors;
-    for (size_t v = 0; v < sums.size() / shape.queryTile; ++v)
-      factors.push_back(half(code, pairsAt(line, v)));
-    return factors;
-  }
-
-  Values halvesAt(ArrayRef<Value> sums, Value line) const {
-    Values factors;
-    for (size_t v = 0; v < sums.size() / shape.queryTile; ++v)
-      factors.push_back(
-          code.extF(code.load(code.vec(isa.lanes, code.f16), code.at(line, int64_t(v) * isa.lanes * 2), 2), code.f32));
-    return factors;
-  }
-
-  void stepOfHalf(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, ArrayRef<Value> factors) const {
-    size_t numVectors = factors.size();
-    for (int64_t q = 0; q < shape.queryTile; ++q) {
-      Value element = code.loadSplat(isa.lanes, code.f32, code.at(rows, q * rowBytes));
-      for (size_t v = 0; v < numVectors; ++v)
-        sums[q * numVectors + v] = code.fma(factors[v], element, sums[q * numVectors + v]);
+  /// sums[q][v] += element q times factor v; whichever are fewer stay in registers meanwhile.
+  void emitHalfStep(const Step &step, Value rows, Value line, MakeFactor makeFactor) const {
+    const int64_t numVectors = step.numVectors(shape.queryTile);
+    auto element = [&](int64_t q) { return code.loadSplat(isa.lanes, code.f32, code.at(rows, q * step.rowBytes)); };
+    auto add = [&](int64_t q, int64_t v, Value element, Value factor) {
+      Value &sum = step.sums[q * numVectors + v];
+      sum = code.fma(factor, element, sum);
+    };
+    Values kept;
+    if (numVectors <= shape.queryTile) {
+      for (int64_t v = 0; v < numVectors; ++v)
+        kept.push_back(makeFactor(line, v));
+      for (int64_t q = 0; q < shape.queryTile; ++q) {
+        Value each = element(q);
+        for (int64_t v = 0; v < numVectors; ++v)
+          add(q, v, each, kept[v]);
+      }
+      return;
+    }
+    for (int64_t q = 0; q < shape.queryTile; ++q)
+      kept.push_back(element(q));
+    for (int64_t v = 0; v < numVectors; ++v) {
+      Value each = makeFactor(line, v);
+      for (int64_t q = 0; q < shape.queryTile; ++q)
+        add(q, v, kept[q], each);
     }
   }
 
-  void stepOfPairs(MutableArrayRef<Value> sums, Value rows, int64_t rowBytes, Value line) const {
-    size_t numVectors = sums.size() / shape.queryTile;
+  void emitStepOfPairs(const Step &step) const {
+    const int64_t numVectors = step.numVectors(shape.queryTile);
     for (int64_t q = 0; q < shape.queryTile; ++q) {
-      Value row = code.at(rows, q * rowBytes);
+      Value row = code.at(step.rows, q * step.rowBytes);
       Value low = code.loadSplat(isa.lanes, code.i32, row), high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
       Value both = code.orI(code.shr(low, 16), high);
-      for (size_t v = 0; v < numVectors; ++v)
-        sums[q * numVectors + v] = isa.dotPairs(code, sums[q * numVectors + v], pairsAt(line, v), both);
+      for (int64_t v = 0; v < numVectors; ++v) {
+        Value &sum = step.sums[q * numVectors + v];
+        sum = isa.dotPairs(code, sum, pairsAt(step.line, v), both);
+      }
     }
   }
 
-  /// scores[q][t] = q k, two registers of keys at a time.
+  /// Fetches `bytes` bytes ahead, a multiple of a line.
+  void fetch(Value address, int64_t bytes) const {
+    for (int64_t byte = 0; byte < bytes; byte += 64)
+      code.prefetch(code.at(address, byte));
+  }
+
+  /// scores[q][t] = q k, for some registers of keys at a time. Of one token the values are fetched meanwhile.
   void emitScores() const {
-    int64_t tileKeys = 2 * isa.lanes;
+    int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
     code.loop(code.num(0), numKeys, tileKeys, [&](Value firstKey) {
       Value tileOfKeys = code.at(keys, code.mul(code.div(firstKey, kKeyTile), kKeyTile * shape.width * 2));
       Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), shape.isHalf ? 2 : 4));
       Value valuesAt = code.at(values, code.mul(firstKey, shape.width * 2));
       code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
         Value rows = code.at(queries, code.mul(query, shape.width * 4));
-        Values sums(shape.queryTile * 2, code.zero(floats()));
+        Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
-          Value line = code.at(keysAt, code.mul(pair, kKeyTile * 4));
-          if (shape.isAlone) {
-            code.prefetch(code.at(line, tileKeys * 4));
-            Value ahead = code.mul(pair, tileKeys * 4);
-            for (int64_t byte = 0; byte < tileKeys * 4; byte += 64)
-              code.prefetch(code.at(code.at(valuesAt, ahead), byte));
-          }
-          step(next, code.at(rows, code.mul(pair, 8)), shape.width * 4, line, kKeyTile * 2);
+          if (shape.isAlone)
+            fetch(code.at(valuesAt, code.mul(pair, tileKeys * 4)), tileKeys * 4);
+          emitStep({next, code.at(rows, code.mul(pair, 8)), shape.width * 4,
+                    code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
         });
         Value to = code.at(code.at(scores, code.mul(query, kScoreBytes)), code.mul(firstKey, 4));
-        for (int64_t i = 0; i < shape.queryTile * 2; ++i)
-          code.store(sums[i], code.at(to, i / 2 * kScoreBytes + i % 2 * isa.lanes * 4));
+        for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
+          code.store(sums[i], code.at(to, i / numVectors * kScoreBytes + i % numVectors * isa.lanes * 4));
       });
     });
   }
@@ -126,21 +172,29 @@ struct Partition {
 
   /// Scores become powers, rounded to bf16 where rows are, exactly zero where a key is not seen.
   void emitSoftmax() const {
+    code.when(
+        code.less(limit, code.num(kPartition)), [&] { emitSoftmax(/*seesAll=*/false); },
+        [&] { emitSoftmax(/*seesAll=*/true); });
+  }
+
+  void emitSoftmax(bool seesAll) const {
     Type lanes = code.vec(kLanes, code.f32);
-    Value numLanes = code.mul(code.div(code.add(numKeys, kLanes - 1), kLanes), kLanes);
+    Value numLanes = seesAll ? code.num(kPartition) : code.mul(code.div(code.add(numKeys, kLanes - 1), kLanes), kLanes);
     code.loop(code.num(0), numQueries, 1, [&](Value query) {
       Value row = code.at(scores, code.mul(query, kScoreBytes)), state = code.at(states, code.mul(query, stateBytes()));
       Value ofQuery = code.add(limit, code.div(query, shape.groupSize));
       Value nothing = code.splat(kLanes, kNothing), zero = code.zero(lanes);
+      auto ifSeen = [&](Value key, Value value, Value otherwise) {
+        return seesAll ? value : code.select(seen(key, ofQuery), value, otherwise);
+      };
       Value most = code.loop(code.num(0), numLanes, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
         Value score = code.load(lanes, code.at(row, code.mul(key, 4)));
-        return Values{code.maxF(code.select(seen(key, ofQuery), score, nothing), carried[0])};
+        return Values{code.maxF(ifSeen(key, score, nothing), carried[0])};
       })[0];
       Value largest = code.reduceMax(most), largests = code.splat(kLanes, largest);
       Value sum = code.loop(code.num(0), numLanes, kLanes, Values{zero}, [&](Value key, ValueRange carried) {
         Value at = code.at(row, code.mul(key, 4));
-        Value power = emitExp2(code, code.subF(code.load(lanes, at), largests));
-        power = code.select(seen(key, ofQuery), power, zero);
+        Value power = ifSeen(key, emitExp2(code, code.subF(code.load(lanes, at), largests)), zero);
         code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
         return Values{code.addF(carried[0], power)};
       })[0];
@@ -149,9 +203,9 @@ struct Partition {
     });
   }
 
-  /// states[q] = p v.
+  /// states[q] = p v. Of one token the next partition's keys are fetched meanwhile.
   void emitValues() const {
-    int64_t numVectors = shape.width % (2 * isa.lanes) ? 1 : 2, chunk = numVectors * isa.lanes;
+    int64_t numVectors = vectorsOf(shape.width / isa.lanes), chunk = numVectors * isa.lanes;
     code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
       Value lastToken = code.div(code.add(query, shape.queryTile - 1), shape.groupSize); // powers of later keys are 0
       Value seenKeys = code.max(code.num(0), code.min(code.add(limit, lastToken), numKeys));
@@ -159,13 +213,16 @@ struct Partition {
       Value rows = code.at(scores, code.mul(query, kScoreBytes)),
             state = code.at(states, code.mul(query, stateBytes()));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
-        Value laneBytes = code.mul(lane, 4), halfBytes = code.mul(lane, 2);
+        Value laneBytes = code.mul(lane, 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
-          Values next(carried);
-          Value line = code.at(code.at(values, code.mul(pair, shape.width * 4)), shape.isHalf ? halfBytes : laneBytes);
-          step(next, code.at(rows, code.mul(pair, 8)), kScoreBytes, line, shape.width * 2);
-          return next;
+          Values results(carried);
+          if (shape.isAlone)
+            fetch(code.at(code.at(next, code.mul(lane, kPartition * 2)), code.mul(pair, chunk * 4)), chunk * 4);
+          Value line = code.at(values, code.mul(pair, shape.width * 4));
+          emitStep({results, code.at(rows, code.mul(pair, 8)), kScoreBytes,
+                    code.at(line, shape.isHalf ? code.mul(lane, 2) : laneBytes), shape.width * 2});
+          return results;
         });
         Value to = code.at(code.at(state, 64), laneBytes);
         for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
@@ -177,22 +234,32 @@ struct Partition {
 
 } // namespace
 
+int64_t aloneQueryTile(int64_t groupSize) {
+  // Queries of all tiles, and about one step more a tile for what they share.
+  auto cost = [&](int64_t tile) { return (groupSize + tile - 1) / tile * (tile + 1); };
+  int64_t best = 1;
+  for (int64_t tile = 2; tile <= kQueryTileAvx2; ++tile)
+    best = cost(tile) < cost(best) ? tile : best;
+  return best;
+}
+
 void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call) {
   Code &outer = kernel.code;
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
                      std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
                      (shape.isHalf ? "f16_" : "") + kernel.isa.name;
   Type p = outer.ptr, i = outer.i64;
-  auto function = sharedFunction(kernel.module, name, {p, i, p, p, i, p, p}, [&](Code &code, ValueRange args) {
+  auto function = sharedFunction(kernel.module, name, {p, i, p, p, i, p, p, p}, [&](Code &code, ValueRange args) {
     Value lastToken = code.div(code.sub(args[1], code.num(1)), shape.groupSize);
     Value numKeys = code.min(code.add(args[4], lastToken), code.num(kPartition));
     Partition partition{code,    kernel.isa, shape,   args[0], args[1], args[2],
-                        args[3], args[4],    args[5], args[6], numKeys};
+                        args[3], args[4],    args[5], args[6], args[7], numKeys};
     partition.emitScores();
     partition.emitSoftmax();
     partition.emitValues();
   });
-  Value operands[] = {call.queries, call.numQueries, call.keys, call.values, call.limit, call.scores, call.states};
+  Value operands[] = {call.queries, call.numQueries, call.keys,   call.values,
+                      call.limit,   call.scores,     call.states, call.next ? call.next : call.keys};
   outer.builder().create<func::CallOp>(function, operands);
 }
 

@@ -12,17 +12,21 @@ constexpr int64_t kPartition = 128;
 /// Bytes of what is known of a query after some partitions: the largest score, the sum of powers, D lanes.
 constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
 
-/// Queries side by side in a register tile. Of AVX2's sixteen registers twelve are sums: each takes two multiplications
-/// a step, one after the other, and eight sums would wait for them (0.9 of the time measured).
+/// Queries of many tokens side by side in a register tile. Of AVX2's sixteen registers twelve are sums: each takes two
+/// multiplications a step, one after the other, and eight sums would wait for them (0.9 of the time measured).
 constexpr int64_t kQueryTile = 4, kQueryTileAvx2 = 6;
 /// A multiple of both.
 constexpr int64_t kQueriesRoundedTo = 12;
+
+/// Queries side by side of one token, of whose `groupSize` heads each row of the cache is for: the same for every
+/// variant.
+int64_t aloneQueryTile(int64_t groupSize);
 
 struct PartitionShape {
   int64_t width;     ///< D
   int64_t groupSize; ///< queries of one token, H / G
   int64_t queryTile; ///< queries in registers; numbers of queries are rounded up to it
-  bool isAlone;      ///< one tile of queries only: the cache is fetched ahead
+  bool isAlone;      ///< one token: rows come from memory, and are fetched ahead
   bool isHalf;       ///< rows are f16; else bf16
 };
 
@@ -33,6 +37,7 @@ struct PartitionCall {
   Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more
   Value scores; ///< [n][128] f32
   Value states; ///< [n] states; a query that sees no key here gets -infinity
+  Value next;   ///< of one token: keys that are fetched ahead, for the next partition
 };
 
 /// Emit calls of shared functions.

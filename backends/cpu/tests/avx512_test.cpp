@@ -25,6 +25,18 @@ int count(const std::string &assembly, const std::string &pattern) {
   return found;
 }
 
+/// Inner loops, which are one block each, from a label to the next: they have eight lines or more that match `step`.
+std::vector<std::string> innerLoops(const std::string &assembly, const std::string &step) {
+  std::vector<std::string> loops;
+  for (size_t at = 0, next; at != std::string::npos; at = next) {
+    next = assembly.find("\n.LBB", at + 1);
+    std::string block = assembly.substr(at, next - at);
+    if (count(block, step) >= 8)
+      loops.push_back(block);
+  }
+  return loops;
+}
+
 std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding, llvm::StringRef cpu) {
   KernelModule module;
   module.add("panel", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
@@ -74,17 +86,10 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
       CAPTURE(int(test.rounding));
       std::string assembly = panelAssembly(isa, test.weight, test.rounding, cpu);
       std::string rows = assembly.substr(assembly.find("_rows_avx2:"));
-      // Inner loops are one block each, from a label to the next.
-      int loops = 0;
-      for (size_t at = 0, next; at != std::string::npos; at = next) {
-        next = rows.find("\n.LBB", at + 1);
-        std::string block = rows.substr(at, next - at);
-        if (count(block, std::string(test.step) + ".*%ymm") < 8)
-          continue;
-        ++loops;
-        CHECK(count(block, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
-      }
-      CHECK(loops >= test.loops);
+      std::vector<std::string> loops = innerLoops(rows, std::string(test.step) + ".*%ymm");
+      for (const std::string &loop : loops)
+        CHECK(count(loop, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
+      CHECK(int(loops.size()) >= test.loops);
     }
 }
 
@@ -104,18 +109,44 @@ TEST_CASE("panels with bf16 activations are vdpbf16ps, and four-bit codes a look
     }
 }
 
+static std::string partitionAssembly(const Isa &isa, const PartitionShape &shape, llvm::StringRef cpu) {
+  KernelModule module;
+  module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p', 'p'}, [&](Code &code, ValueRange args) {
+    Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
+    emitPartition(kernel, shape, {args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]});
+  });
+  return module.assembly(cpu);
+}
+
 TEST_CASE("attention is vdpbf16ps where the machine has it") {
   const Isa isa{"avx512-bf16", 16, true, true};
-  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"}) {
-    CAPTURE(cpu);
-    KernelModule module;
-    module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p'}, [&](Code &code, ValueRange args) {
-      Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
-      emitPartition(kernel, {64, 3, 4, false, false}, {args[0], args[1], args[2], args[3], args[4], args[5], args[6]});
-    });
-    std::string assembly = module.assembly(cpu);
-    CHECK(count(assembly, "vdpbf16ps") >= 16);
-    CHECK(count(assembly, "vcvtneps2bf16") >= 1);
-    CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
-  }
+  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
+    for (const PartitionShape &shape : {PartitionShape{64, 3, 4, false, false}, PartitionShape{64, 3, 3, true, false},
+                                        PartitionShape{128, 4, 4, true, false}}) {
+      CAPTURE(cpu);
+      CAPTURE(shape.queryTile);
+      CAPTURE(shape.isAlone);
+      std::string assembly = partitionAssembly(isa, shape, cpu);
+      CHECK(count(assembly, "vdpbf16ps") >= 16);
+      CHECK(count(assembly, "vcvtneps2bf16") >= 1);
+      CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
+    }
+}
+
+TEST_CASE("attention keeps every sum in AVX2's registers") {
+  const Isa isa{"avx2", 8};
+  for (const char *cpu : {"haswell", "znver3"})
+    for (bool isHalf : {false, true})
+      for (const PartitionShape &shape :
+           {PartitionShape{64, 3, 6, false, isHalf}, PartitionShape{64, 3, 3, true, isHalf},
+            PartitionShape{128, 4, 4, true, isHalf}}) {
+        CAPTURE(cpu);
+        CAPTURE(isHalf);
+        CAPTURE(shape.queryTile);
+        std::string assembly = partitionAssembly(isa, shape, cpu);
+        std::vector<std::string> loops = innerLoops(assembly, "vfmadd231ps.*%ymm");
+        for (const std::string &loop : loops)
+          CHECK(count(loop, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
+        CHECK(loops.size() >= 2);
+      }
 }

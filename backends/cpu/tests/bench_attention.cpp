@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// How fast attention is: tokens that come alone, or one a sequence, as a share of a read loop over the rows that they
+// see; chunks in operations a second, as a share of a loop of FMAs.
+#include "backends/cpu/attention.h"
+#include "backends/cpu/cache_layout.h"
+#include "backends/cpu/tests/jit.h"
+#include "plugins/include/kvasir/plugin.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <immintrin.h>
+#include <thread>
+#include <vector>
+
+using namespace kvasir;
+using namespace kvasir::cpu;
+
+namespace {
+using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, int64_t layer,
+                      const float *query, float *result);
+
+struct Shape {
+  int64_t layers, queryHeads, heads, width;
+};
+
+/// A barrier of threads that have a processor each.
+struct Team {
+  std::atomic<uint32_t> waiting{0}, passed{0};
+  kv_team team;
+
+  explicit Team(uint32_t members)
+      : team{sizeof(kv_team), members, this, [](const kv_team *team, uint32_t) -> kv_status {
+               auto *self = static_cast<Team *>(team->host);
+               uint32_t before = self->passed.load();
+               if (self->waiting.fetch_add(1) + 1 == team->members) {
+                 self->waiting = 0;
+                 self->passed = before + 1;
+               }
+               while (self->passed.load() == before)
+                 _mm_pause();
+               return KV_OK;
+             }} {}
+};
+
+double seconds(uint32_t members, const std::function<void(uint32_t)> &body) {
+  auto begin = std::chrono::steady_clock::now();
+  std::vector<std::thread> others;
+  for (uint32_t member = 1; member < members; ++member)
+    others.emplace_back(body, member);
+  body(0);
+  for (std::thread &thread : others)
+    thread.join();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+volatile uint64_t sink;
+
+[[gnu::target("avx2")]] void readAll(const uint8_t *bytes, size_t size) {
+  __m256i sums[8] = {};
+  for (size_t i = 0; i + 256 <= size; i += 256)
+    for (int k = 0; k < 8; ++k)
+      sums[k] = _mm256_xor_si256(sums[k], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(bytes + i + 32 * k)));
+  for (int k = 1; k < 8; ++k)
+    sums[0] = _mm256_xor_si256(sums[0], sums[k]);
+  sink = sink + uint64_t(_mm256_extract_epi64(sums[0], 0));
+}
+
+[[gnu::target("avx2,fma")]] void multiply(int64_t steps) {
+  __m256 sums[12], factor = _mm256_set1_ps(1.0f);
+  for (int k = 0; k < 12; ++k)
+    sums[k] = _mm256_set1_ps(float(k));
+  for (int64_t i = 0; i < steps; ++i)
+    for (int k = 0; k < 12; ++k) {
+      sums[k] = _mm256_fmadd_ps(sums[k], factor, factor);
+      asm volatile("" : "+x"(sums[k]));
+    }
+  for (int k = 1; k < 12; ++k)
+    sums[0] = _mm256_add_ps(sums[0], sums[k]);
+  sink = sink + uint64_t(_mm256_cvtss_f32(sums[0]));
+}
+
+/// `sequences` sequences of `depth` rows, and `tokens` tokens in each to come behind.
+struct Bench {
+  const Shape shape;
+  const int64_t sequences, depth, tokens;
+  const uint32_t members;
+  int64_t blockBytes = shape.layers * shape.heads * cacheHeadBytes(shape.width);
+  int64_t numBlocks = (depth + tokens + 127) / 128;
+  std::vector<uint8_t *> blocks;
+  std::vector<kv_view> views;
+  std::vector<uint64_t> starts, counts, firsts;
+  std::vector<uint32_t> sequenceOf;
+  std::vector<int64_t> positions;
+  Team team{members};
+
+  Bench(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens, uint32_t members)
+      : shape(shape), sequences(sequences), depth(depth), tokens(tokens), members(members) {
+    for (int64_t i = 0; i < 2 * sequences * numBlocks; ++i) {
+      blocks.push_back(static_cast<uint8_t *>(std::aligned_alloc(4096, (blockBytes + 4095) / 4096 * 4096)));
+      auto *rows = reinterpret_cast<uint16_t *>(blocks.back());
+      for (int64_t n = 0; n < blockBytes / 2; ++n)
+        rows[n] = uint16_t(0x3c00 + (n * 2654435761u >> 20) % 0x300); // 0.008 to 0.25
+    }
+    for (int64_t i = 0; i < 2 * sequences; ++i)
+      views.push_back({&blocks[i * numBlocks], uint64_t(numBlocks), nullptr, nullptr});
+    for (int64_t b = 0; b < sequences; ++b) {
+      starts.push_back(depth), counts.push_back(tokens), firsts.push_back(b * tokens);
+      for (int64_t t = 0; t < tokens; ++t)
+        sequenceOf.push_back(uint32_t(b)), positions.push_back(depth + t);
+    }
+  }
+  ~Bench() {
+    for (uint8_t *block : blocks)
+      std::free(block);
+  }
+
+  kv_call call() const {
+    kv_call call{};
+    call.size = sizeof call;
+    call.num_sequences = sequences;
+    call.num_tokens = sequences * tokens;
+    call.starts = starts.data(), call.counts = counts.data(), call.firsts = firsts.data();
+    call.token_sequence = sequenceOf.data(), call.positions = positions.data();
+    call.views = views.data();
+    call.team = &team.team;
+    return call;
+  }
+
+  /// All layers in turn.
+  double attendSeconds(AttendFn *attend, std::vector<uint8_t> &scratch) {
+    std::vector<float> query(size_t(sequences * tokens * shape.queryHeads * shape.width), 0.1f), result(query.size());
+    kv_call own = call();
+    uint8_t *aligned = scratch.data() + (-uintptr_t(scratch.data()) & 63);
+    return seconds(members, [&](uint32_t member) {
+      for (int64_t layer = 0; layer < shape.layers; ++layer) {
+        attend(&own, member, members, aligned, layer, query.data(), result.data());
+        team.team.barrier(&team.team, member);
+      }
+    });
+  }
+
+  double readSeconds() {
+    return seconds(members, [&](uint32_t member) {
+      for (size_t i = member; i < blocks.size(); i += members)
+        readAll(blocks[i], size_t(blockBytes));
+    });
+  }
+
+  double multiplySeconds() const {
+    int64_t pairs = sequences * tokens * (2 * depth + tokens + 1) / 2; // of a query and a row
+    int64_t steps = shape.layers * pairs * shape.queryHeads * shape.width * 2 / 8 / 12;
+    return seconds(members, [&](uint32_t) { multiply(steps / members); });
+  }
+};
+
+void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens, uint32_t members) {
+  KernelModule module;
+  const Isa isa{"avx2", 8};
+  module.add("attend", {'p', 'i', 'i', 'p', 'i', 'p', 'p'}, [&](Code &code, ValueRange args) {
+    Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
+    if (sequences == 1 && tokens == 1)
+      kernel.rows = 1;
+    emitAttention(kernel, {shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1,
+                           args[4], args[5], args[6]});
+  });
+  module.compile(isa);
+  auto *attend = reinterpret_cast<AttendFn *>(module.lookup("attend"));
+  Bench bench(shape, sequences, depth, tokens, members);
+  std::vector<uint8_t> scratch(32 << 20);
+  std::vector<double> own, reads, multiplies;
+  for (int i = 0; i < (tokens == 1 ? 41 : 7); ++i) {
+    own.push_back(bench.attendSeconds(attend, scratch));
+    reads.push_back(bench.readSeconds());
+    multiplies.push_back(bench.multiplySeconds());
+  }
+  auto median = [](std::vector<double> v) {
+    std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
+    return v[v.size() / 2];
+  };
+  std::printf("%ld/%ld heads of %ld, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
+              "multiplying %.2f\n",
+              long(shape.queryHeads), long(shape.heads), long(shape.width), members, long(sequences), long(depth),
+              long(tokens), median(own) * 1e3, median(reads) / median(own), median(multiplies) / median(own));
+}
+} // namespace
+
+int main(int argc, char **argv) {
+  const Shape smol{30, 9, 3, 64};
+  const std::string only = argc > 1 ? argv[1] : "";
+  for (uint32_t members : {1, 2}) {
+    if (only.empty() || only == "decode") {
+      print(smol, 1, 4000, 1, members);
+      print(smol, 1, 1000, 1, members);
+      print(smol, 1, 60, 1, members);
+      for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128}})
+        print(shape, 1, 2000, 1, members);
+    }
+    if (only.empty() || only == "batch") {
+      print(smol, 8, 60, 1, members);
+      print(smol, 16, 200, 1, members);
+    }
+    if (only.empty() || only == "chunk") {
+      print(smol, 1, 3840, 256, members);
+      print(smol, 1, 0, 256, members);
+      print({16, 32, 8, 128}, 1, 1792, 256, members);
+    }
+  }
+}
