@@ -9,62 +9,62 @@ namespace kvasir::cpu {
 
 /// The largest multiplier; one more, which rounding up may give, is still an i16.
 constexpr float kMostMultiplier = 32766.0f;
-/// Zeros below this belong to codes of 4 bits: no wider ones have such a zero.
-constexpr int64_t kNibbles = 16;
 
-int64_t ActivationFormat::zerosAt(int64_t zero) const {
-  return multiplierPairsAt() + 4 + 4 * subgroups * (llvm::find(zeros, zero) - zeros.begin());
+int64_t ActivationFormat::zerosAt(ZeroSums wanted) const {
+  int64_t at = multiplierPairsAt() + 4;
+  for (const ZeroSums *zero = zeros.begin(); zero != zeros.end() && *zero != wanted; ++zero)
+    at += 4 * zero->parts;
+  return at;
 }
 
-int64_t ActivationFormat::sumsAt() const {
-  return isInt() ? multiplierPairsAt() + 4 + 4 * subgroups * int64_t(zeros.size()) : groupBytes();
+int64_t ActivationFormat::sumsAt(int64_t wanted) const {
+  int64_t at = isInt() ? zerosAt({}) : groupBytes();
+  for (const int64_t *parts = sums.begin(); parts != sums.end() && *parts != wanted; ++parts)
+    at += 4 * *parts;
+  return at;
 }
 
-bool scalesWords(const Isa &isa, ElementType codes) { return codes == ElementType::u4 && !isa.hasVnni; }
+bool scalesWords(const Isa &isa, const WeightFormat &weight) { return weight.isNarrow() && !isa.hasVnni; }
 
-bool multipliesWords(const Isa &isa, ElementType codes) { return codes != ElementType::u4 && !isa.hasVnni; }
+bool multipliesWords(const Isa &isa, const WeightFormat &weight) { return !weight.isNarrow() && !isa.hasVnni; }
 
-int64_t ActivationFormat::wordsAt() const { return sumsAt() + (hasSums ? 4 * subgroups : 0); }
+int64_t dotZero(const WeightFormat &weight) { return weight.centre() + (weight.codes == ElementType::i8 ? 128 : 0); }
+
+int64_t ActivationFormat::wordsAt() const { return sumsAt(/*behind all*/ 0); }
 
 int64_t ActivationFormat::bytesPerGroup() const { return wordsAt() + (hasWords ? 2 * kBlockColumns : 0); }
 
 std::string ActivationFormat::name() const {
   std::string word = isInt() ? "int8" : rounding == Rounding::bf16 ? "bf16" : "f32";
-  for (int64_t zero : zeros)
-    word += "_z" + std::to_string(zero);
+  for (ZeroSums zero : zeros)
+    word += "_z" + std::to_string(zero.zero) + "by" + std::to_string(zero.parts);
   if (hasWords)
     word += "_words";
-  if (hasSums)
-    word += "_sums";
-  return subgroups > 1 ? word + "_by" + std::to_string(subgroups) : word;
-}
-
-/// The zero of stored codes: signed ones are read with their sign bit turned.
-static int64_t storedZero(const WeightFormat &weight) {
-  return weight.zero + (weight.codes == ElementType::i8 ? 128 : 0);
+  for (int64_t parts : sums)
+    word += "_sums" + std::to_string(parts);
+  return word;
 }
 
 ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
   ActivationFormat format;
   format.rounding = rounding;
-  format.subgroups = std::max<int64_t>(1, weight.subgroups());
-  format.hasSums = weight.min.has_value();
-  format.hasWords = rounding == Rounding::int8 && weight.codes != ElementType::u4;
-  if (rounding == Rounding::int8 && storedZero(weight) != 0) {
-    assert((storedZero(weight) < kNibbles) == (weight.codes == ElementType::u4) && "a zero tells the width of codes");
-    format.zeros.push_back(storedZero(weight));
-  }
+  if (weight.min)
+    format.sums.push_back(weight.subgroups());
+  format.hasWords = rounding == Rounding::int8 && !weight.isNarrow();
+  if (rounding == Rounding::int8 && dotZero(weight) != 0)
+    format.zeros.push_back({dotZero(weight), weight.subgroups()});
   return format;
 }
 
 std::optional<ActivationFormat> merged(const ActivationFormat &a, const ActivationFormat &b) {
-  bool asksA = a.hasSums || !a.zeros.empty(), asksB = b.hasSums || !b.zeros.empty();
-  if (a.rounding != b.rounding || (asksA && asksB && a.subgroups != b.subgroups))
+  if (a.rounding != b.rounding)
     return std::nullopt;
-  ActivationFormat both = asksA ? a : b;
-  both.hasSums = a.hasSums || b.hasSums;
+  ActivationFormat both = a;
   both.hasWords = a.hasWords || b.hasWords;
-  for (int64_t zero : asksA ? b.zeros : a.zeros)
+  for (int64_t parts : b.sums)
+    if (!llvm::is_contained(both.sums, parts))
+      both.sums.push_back(parts);
+  for (ActivationFormat::ZeroSums zero : b.zeros)
     if (!llvm::is_contained(both.zeros, zero))
       both.zeros.push_back(zero);
   return both;
@@ -83,15 +83,14 @@ struct RowWriter {
   const ActivationFormat &format;
   Value destination, groups, row, rows;
 
-  Value slot(int64_t arrayAt, Value group, int64_t part, int64_t bytes) {
-    int64_t parts = arrayAt > (format.isInt() ? format.multiplierPairsAt() : 0) ? format.subgroups : 1;
+  Value slot(int64_t arrayAt, Value group, int64_t bytes, int64_t parts = 1, int64_t part = 0) {
     Value line = code.add(code.mul(group, parts), part);
     return slotOf(code, destination, arrayAt, groups, rows, code.add(code.mul(line, rows), row), bytes);
   }
 
-  /// The sums of one part of the group of 16-lane halves.
-  SmallVector<Value> parts(Value low, Value high) {
-    if (format.subgroups == 2)
+  /// The sums of each part of a group of two halves of 16 lanes.
+  SmallVector<Value> sumsOf(Value low, Value high, int64_t parts) {
+    if (parts == 2)
       return {code.reduceAdd(low), code.reduceAdd(high)};
     bool isFloat = isa_float(low);
     return {code.reduceAdd(isFloat ? code.addF(low, high) : code.addI(low, high))};
@@ -114,26 +113,47 @@ struct RowWriter {
     Value inverse = code.divF(code.mulF(perOne, scalar(127.0f)), multiplier);
     Value inverses = code.splat(16, code.select(isPositive(multiplier), inverse, scalar(0.0f)));
     Value a = code.toInt(code.mulF(low, inverses)), b = code.toInt(code.mulF(high, inverses));
-    Value bytes = slot(0, group, 0, format.groupBytes());
+    Value bytes = slot(0, group, format.groupBytes());
     code.store(code.truncI(a, code.i8), bytes, 1);
     code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
-    code.store(multiplier, slot(format.multipliersAt(), group, 0, 4));
-    code.store(code.orI(code.shl(whole, 16), whole), slot(format.multiplierPairsAt(), group, 0, 4));
+    code.store(multiplier, slot(format.multipliersAt(), group, 4));
+    code.store(code.orI(code.shl(whole, 16), whole), slot(format.multiplierPairsAt(), group, 4));
     if (format.hasWords && !isa.hasVnni)
       writeWords(group, a, 0), writeWords(group, b, 1);
-    if (format.zeros.empty() && !format.hasSums)
-      return;
-    auto product = [&](Value x, Value y) -> Value { return code.builder().create<arith::MulIOp>(x, y); };
-    for (auto [part, sum] : llvm::enumerate(parts(a, b))) {
-      for (int64_t zero : format.zeros) {
-        Value ofZero = product(sum, integer(-zero));
-        if (zero < kNibbles && scalesWords(isa, ElementType::u4))
-          ofZero = product(ofZero, whole);
-        code.store(ofZero, slot(format.zerosAt(zero), group, part, 4));
-      }
-      if (format.hasSums)
-        code.store(code.mulF(multiplier, code.toFloat(sum)), slot(format.sumsAt(), group, part, 4));
+    for (ActivationFormat::ZeroSums zero : format.zeros)
+      writeZeros(group, a, b, zero);
+    for (int64_t parts : format.sums)
+      for (auto [part, sum] : llvm::enumerate(sumsOf(a, b, parts)))
+        code.store(code.mulF(multiplier, code.toFloat(sum)), slot(format.sumsAt(parts), group, 4, parts, part));
+  }
+
+  void writeZeros(Value group, Value low, Value high, ActivationFormat::ZeroSums zero) {
+    Value factor = integer(-zero.zero);
+    for (auto [part, sum] :
+         llvm::enumerate(isa.hasVnni ? sumsOf(low, high, zero.parts) : pairSums(low, high, zero.parts))) {
+      Value of = isa.hasVnni ? factor : code.splat(2, factor);
+      Value ofZero = code.builder().create<arith::MulIOp>(sum, of);
+      code.store(isa.hasVnni ? ofZero : code.truncI(ofZero, code.i16),
+                 slot(format.zerosAt(zero), group, 4, zero.parts, part));
     }
+  }
+
+  /// Of each part the sums of its columns 4j and 4j + 1, and of 4j + 2 and 4j + 3.
+  SmallVector<Value> pairSums(Value low, Value high, int64_t parts) {
+    SmallVector<Value> sums;
+    if (parts == 2)
+      sums = {low, high};
+    else
+      sums = {code.addI(low, high)};
+    for (Value &sum : sums) {
+      auto fold = [&](ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
+        sum = code.addI(code.shuffle(sum, sum, a), code.shuffle(sum, sum, b));
+      };
+      fold({0, 1, 2, 3, 4, 5, 6, 7}, {8, 9, 10, 11, 12, 13, 14, 15});
+      fold({0, 1, 2, 3}, {4, 5, 6, 7});
+      fold({0, 2}, {1, 3});
+    }
+    return sums;
   }
 
   Value isPositive(Value number) {
@@ -155,7 +175,7 @@ struct RowWriter {
   }
 
   void writePairs(Value group, Value floats, int64_t half) {
-    Value rounded = isa.toBf16(code, floats), pairs = code.at(slot(0, group, 0, format.groupBytes()), 32 * half);
+    Value rounded = isa.toBf16(code, floats), pairs = code.at(slot(0, group, format.groupBytes()), 32 * half);
     code.store(rounded, pairs);
     code.store(crossed(rounded), code.at(pairs, kCodePairsAt));
   }
@@ -166,13 +186,13 @@ struct RowWriter {
     if (format.rounding == Rounding::bf16)
       low = roundToBf16(code, isa, low), high = roundToBf16(code, isa, high);
     if (!format.isPaired(isa)) {
-      Value floats = slot(0, group, 0, format.groupBytes());
+      Value floats = slot(0, group, format.groupBytes());
       code.store(low, floats);
       code.store(high, code.at(floats, 64));
     }
-    if (format.hasSums)
-      for (auto [part, sum] : llvm::enumerate(parts(low, high)))
-        code.store(sum, slot(format.sumsAt(), group, part, 4));
+    for (int64_t parts : format.sums)
+      for (auto [part, sum] : llvm::enumerate(sumsOf(low, high, parts)))
+        code.store(sum, slot(format.sumsAt(parts), group, 4, parts, part));
   }
 
   Value scalar(float value) { return code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(value)); }

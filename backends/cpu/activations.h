@@ -12,20 +12,26 @@ namespace kvasir::cpu {
 enum class Rounding { int8, bf16, none };
 
 /// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 [K/32][M] multipliers
-/// (as f32, and as pairs of i16), then [K/32][subgroups][M] sums, each where a weight asks for it, then for int8
-/// [K/32][M] groups of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M
-/// rows' units in f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0,
-/// 1), (2, 3) … for plain weights, and behind these (0, 2), (1, 3), (4, 6) … for codes, as shifting the words of codes
-/// leaves them.
+/// (as f32, and as pairs of i16), then [K/32][parts][M] sums, each where a weight asks for it (those for zeros with
+/// VNNI in i32; without, pairs of i16: of the columns 4j and 4j + 1, and of the others), then for int8 [K/32][M] groups
+/// of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units in f32.
+/// int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0, 1), (2, 3) … for plain
+/// weights, and behind these (0, 2), (1, 3), (4, 6) … for codes, as shifting the words of codes leaves them.
 ///
 /// The scale of a group of int8 is its row's unit times a whole number below 2^15, its multiplier: AVX2 multiplies with
 /// it in the instruction that joins 16-bit sums, and the unit is left for the end of a row.
 struct ActivationFormat {
+  /// Sums of the columns of each of `parts` parts of a group, times -zero.
+  struct ZeroSums {
+    int64_t zero, parts;
+    bool operator==(const ZeroSums &) const = default;
+  };
+
   Rounding rounding = Rounding::int8;
-  int64_t subgroups = 1;      ///< in how many parts of a group sums are taken
-  SmallVector<int64_t> zeros; ///< int8: for each, the i32 sums of columns, times -zero (and see scalesWords)
-  bool hasWords = false;      ///< int8: columns in i16, too
-  bool hasSums = false;       ///< the f32 sums of (rounded) columns, for mins; of int8 times the multiplier
+  SmallVector<ZeroSums> zeros; ///< int8
+  SmallVector<int64_t> sums;   ///< in so many parts, the f32 sums of (rounded) columns, for mins; of int8 times the
+                               ///< multiplier
+  bool hasWords = false;       ///< int8: columns in i16, too
 
   bool isInt() const { return rounding == Rounding::int8; }
   /// Whether columns lie in pairs of bf16.
@@ -34,8 +40,8 @@ struct ActivationFormat {
   /// Bytes from the start, for each row and group of 32 columns.
   int64_t multipliersAt() const { return groupBytes(); }
   int64_t multiplierPairsAt() const { return multipliersAt() + 4; }
-  int64_t zerosAt(int64_t zero) const;
-  int64_t sumsAt() const;
+  int64_t zerosAt(ZeroSums zero) const;
+  int64_t sumsAt(int64_t parts) const;
   int64_t wordsAt() const;
   int64_t bytesPerGroup() const;
   /// Bytes of a row of K columns.
@@ -43,12 +49,16 @@ struct ActivationFormat {
   std::string name() const;
 };
 
-/// Whether the dots of such codes are multiplied by their group's multiplier while they are integers; the sums for
-/// their zero are, too.
-bool scalesWords(const Isa &isa, ElementType codes);
+/// Whether dots of such codes are summed in 16 bits, from the sums for their zero on, and multiplied by their group's
+/// multiplier while they are integers.
+bool scalesWords(const Isa &isa, const WeightFormat &weight);
 
-/// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes wider than u4.
-bool multipliesWords(const Isa &isa, ElementType codes);
+/// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes wider than u6.
+bool multipliesWords(const Isa &isa, const WeightFormat &weight);
+
+/// What is taken from stored codes: the centre of narrow ones, the zero of others. Signed ones are read with their sign
+/// bit turned.
+int64_t dotZero(const WeightFormat &weight);
 
 /// Where the pairs for codes begin in a group.
 constexpr int64_t kCodePairsAt = 64;

@@ -22,7 +22,9 @@ std::optional<ElementType> elementOf(Type type) {
     return ElementType::i8;
   if (type.isUnsignedInteger(4))
     return ElementType::u4;
-  return type.isUnsignedInteger(5) || type.isUnsignedInteger(6) ? std::optional(ElementType::u8) : std::nullopt;
+  if (type.isUnsignedInteger(5))
+    return ElementType::u5;
+  return type.isUnsignedInteger(6) ? std::optional(ElementType::u6) : std::nullopt;
 }
 
 bool isPlainVector(Value weight) {
@@ -122,6 +124,14 @@ void matchLinear(lm::LinearOp linear, Rounding wanted) {
 
 } // namespace
 
+/// Codes of five and six bits are narrow where their zero, or a min, can make up for the half of their range that dots
+/// take from them, and the sums of 16 columns (of five bits, 32) are; else they take a byte.
+static ElementType packedCodes(const WeightFormat &format) {
+  bool isCentred = format.zero == format.centre() || format.min;
+  bool isSummed = format.codes == ElementType::u5 || format.group == 16;
+  return format.highBits() && !(isCentred && isSummed) ? ElementType::u8 : format.codes;
+}
+
 static WeightFormat formatOf(lm::WeightType type) {
   WeightFormat format;
   format.codes = *elementOf(type.getCodes());
@@ -132,6 +142,7 @@ static WeightFormat formatOf(lm::WeightType type) {
   format.scale = *elementOf(type.getScale());
   if (type.getMin())
     format.min = *elementOf(type.getMin());
+  format.codes = packedCodes(format);
   return format;
 }
 

@@ -15,8 +15,8 @@ inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", k
                                      kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up";
 
 /// How the weight's type is packed in a model whose activations are rounded to `wanted`; nothing if the kernels can't
-/// read it. Scales and mins of f32, which the two-level formats come to, are packed in f16 where activations are
-/// rounded: that errs by 2^-12, an eighth of what bf16 activations do, and is a bit a weight less to read.
+/// read it. Scales and mins of f32 are packed in f16 where activations are rounded: that errs by 2^-12, an eighth of
+/// what bf16 activations do, and is a bit a weight less to read.
 std::optional<WeightFormat> weightFormat(lm::WeightType type, Rounding wanted);
 
 /// The layout of any weight: in panels where kernels can read it.

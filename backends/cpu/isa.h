@@ -16,8 +16,8 @@ struct Isa {
   bool isEmulated = false; ///< generic IR in place of AVX-512's own instructions, for machines without them
 
   /// Adds four products a lane, unsigned codes times signed activations, both four bytes in an i32 lane. A null sum
-  /// is zero. Without VNNI codes have up to 4 bits, and a sum at most 8 steps: 8 * 2 * 15 * 127 fits the 16 bits that
-  /// AVX2 adds in.
+  /// is zero. Without VNNI codes have up to 6 bits, and sums are of 16 bits, two a lane, which wrap: what all steps add
+  /// up to, the first sum included, must fit.
   Value dot(Code &code, Value sum, Value codes, Value activations) const;
 
   /// What `dot` has summed, as i32 lanes. Without VNNI it is multiplied by the i16 pairs of `multipliers`, where there

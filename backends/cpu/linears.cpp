@@ -91,7 +91,7 @@ struct Linears {
   }
 
   PanelCall panelCall(const Linear &linear, Value panel) const {
-    int64_t panelBytes = input.columns / kBlockColumns * linear.format.blockBytes();
+    int64_t panelBytes = linear.format.panelBytes(input.columns);
     PanelCall call;
     call.weight = code.at(linear.blocks, code.mul(panel, panelBytes));
     call.groups = groups();

@@ -5,54 +5,102 @@ using namespace mlir;
 
 namespace kvasir::cpu {
 
-Value PanelBody::factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const {
+namespace {
+constexpr int64_t kBlocksOfUnits = kSuperblockColumns / kBlockColumns;
+}
+
+Block PanelBody::blockAt(Value group) const {
+  Value address = code.at(blocks, code.mul(group, weight.blockBytes()));
+  if (!weight.hasUnits())
+    return {address, {}};
+  Value superblock = code.div(group, kBlocksOfUnits);
+  int64_t superblockBytes = kBlocksOfUnits * weight.blockBytes() + weight.unitBytes();
+  address = code.at(address, code.mul(code.add(superblock, 1), weight.unitBytes()));
+  return {address, code.at(blocks, code.mul(superblock, superblockBytes))};
+}
+
+Value PanelBody::numbers(Value base, ElementType element, int64_t atBytes, int64_t vector) const {
   int64_t bytes = elementBits(element) / 8;
-  Value address = code.at(block, atBytes + vector * isa.lanes * bytes);
+  Value address = code.at(base, atBytes + vector * isa.lanes * bytes);
   if (element == ElementType::f32)
     return code.load(floats(), address);
   if (element == ElementType::f16)
     return code.extF(code.load(code.vec(isa.lanes, code.f16), address, 2), code.f32);
+  if (element == ElementType::i8)
+    return code.toFloat(
+        code.builder().create<arith::ExtSIOp>(words(), code.load(code.vec(isa.lanes, code.i8), address, 1)));
   Value halves = code.load(code.vec(isa.lanes, code.i16), address, 2);
   Value bits = code.builder().create<arith::ExtUIOp>(words(), halves);
   return code.bitcast(code.shl(bits, 16), floats());
 }
 
-std::pair<Value, int64_t> PanelBody::wordsOf(Value block, int64_t quad, int64_t vector) const {
-  int64_t j = isU4() ? quad % 4 : quad;
-  Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
-  return {word, isU4() && quad >= 4 ? 4 : 0};
+Value PanelBody::scaleOf(const Block &block, int64_t subgroup, int64_t vector) const {
+  Value scale = numbers(block.address, weight.scale, weight.scaleAt(subgroup), vector);
+  return block.units ? code.mulF(scale, numbers(block.units, ElementType::f16, 0, vector)) : scale;
 }
 
-Value PanelBody::codeOf(Value block, int64_t quad, int64_t bits, int64_t vector) const {
+Value PanelBody::minOf(const Block &block, int64_t subgroup, int64_t vector) const {
+  if (!weight.min)
+    return {};
+  Value min = numbers(block.address, *weight.min, weight.minAt(subgroup), vector);
+  return block.units ? code.mulF(min, numbers(block.units, ElementType::f16, kPanelRows * 2, vector)) : min;
+}
+
+std::pair<Value, int64_t> PanelBody::wordsOf(const Block &block, int64_t quad, int64_t vector) const {
+  bool isNarrow = weight.isNarrow();
+  int64_t j = isNarrow ? quad % 4 : quad;
+  Value word = code.load(words(), code.at(block.address, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
+  return {word, isNarrow && quad >= 4 ? 4 : 0};
+}
+
+/// The bits of a quad above its nibbles, in their place.
+Value PanelBody::highBitsOf(const Block &block, int64_t quad, int64_t vector) const {
+  int64_t width = weight.highBits(), quads = 8 / width;
+  int64_t line = quad / quads * kPanelRows + vector * isa.lanes, up = 4 - quad % quads * width;
+  Value word = code.load(words(), code.at(block.address, weight.highAt() + line * 4));
+  if (up != 0)
+    word = up > 0 ? code.shl(word, up) : code.shr(word, -up);
+  return code.andI(word, code.splat(isa.lanes, code.i32, width == 1 ? 0x10101010 : 0x30303030));
+}
+
+Value PanelBody::narrowQuad(const Block &block, int64_t quad, int64_t vector) const {
+  auto [word, first] = wordsOf(block, quad, vector);
+  Value nibbles = code.andI(first ? code.shr(word, first) : word, code.splat(isa.lanes, code.i32, 0x0f0f0f0f));
+  return weight.highBits() ? code.orI(nibbles, highBitsOf(block, quad, vector)) : nibbles;
+}
+
+Value PanelBody::codeOf(const Block &block, int64_t quad, int64_t bits, int64_t vector) const {
   auto [word, first] = wordsOf(block, quad, vector);
   if (weight.codes == ElementType::i8)
     word = code.sar(code.shl(word, 24 - bits), 24);
+  else if (weight.highBits())
+    word = code.andI(code.shr(narrowQuad(block, quad, vector), bits), code.splat(isa.lanes, code.i32, 255));
   else
     word = code.andI(code.shr(word, first + bits), code.splat(isa.lanes, code.i32, isU4() ? 15 : 255));
   return weight.zero ? code.subI(word, code.splat(isa.lanes, code.i32, weight.zero)) : word;
 }
 
-Value PanelBody::plainPairs(Value block, int64_t pair, int64_t vector) const {
-  return code.load(words(), code.at(block, (pair * kPanelRows + vector * isa.lanes) * 4));
+Value PanelBody::plainPairs(const Block &block, int64_t pair, int64_t vector) const {
+  return code.load(words(), code.at(block.address, (pair * kPanelRows + vector * isa.lanes) * 4));
 }
 
-Value PanelBody::columnOf(Value block, int64_t column, int64_t vector) const {
+Value PanelBody::columnOf(const Block &block, int64_t column, int64_t vector) const {
   if (weight.isGrouped())
     return code.toFloat(codeOf(block, column / 4, 8 * (column % 4), vector));
   if (weight.codes != ElementType::bf16)
-    return factors(block, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
+    return numbers(block.address, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
   Value pairs = plainPairs(block, column / 2, vector);
   return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
 }
 
-void PanelBody::prefetchStream(Value block, int64_t distance) const {
+void PanelBody::prefetchStream(const Block &block, int64_t distance) const {
   if (isa.lanes == 16)
     prefetchAhead(block, distance);
 }
 
-void PanelBody::prefetchAhead(Value block, int64_t distance) const {
+void PanelBody::prefetchAhead(const Block &block, int64_t distance) const {
   for (int64_t line = 0; line < weight.blockBytes(); line += 64)
-    code.prefetch(code.at(block, distance * weight.blockBytes() + line));
+    code.prefetch(code.at(block.address, distance * weight.blockBytes() + line));
 }
 
 namespace {
@@ -98,17 +146,17 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   auto array = [&](int64_t arrayAt, int64_t bytes) {
     return code.at(call.activations, code.add(code.mul(lines, arrayAt), code.mul(call.firstRow, bytes)));
   };
-  bool isOfWords = format.isInt() && multipliesWords(isa, weight.codes);
-  int64_t zero = weight.zero + (weight.codes == ElementType::i8 && !isOfWords ? 128 : 0);
+  bool isOfWords = format.isInt() && multipliesWords(isa, weight);
+  int64_t zero = dotZero(weight);
   bool hasZeros = format.isInt() && zero != 0;
   Value columns = isOfWords ? array(format.wordsAt(), 2 * kBlockColumns) : array(0, format.groupBytes());
-  int64_t multipliersAt = scalesWords(isa, weight.codes) ? format.multiplierPairsAt() : format.multipliersAt();
+  int64_t multipliersAt = scalesWords(isa, weight) ? format.multiplierPairsAt() : format.multipliersAt();
   Value operands[] = {call.weight,
                       call.groups,
                       columns,
                       format.isInt() ? array(multipliersAt, 4) : columns,
-                      hasZeros ? array(format.zerosAt(zero), 4) : columns,
-                      weight.min ? array(format.sumsAt(), 4) : columns,
+                      hasZeros ? array(format.zerosAt({zero, weight.subgroups()}), 4) : columns,
+                      weight.min ? array(format.sumsAt(weight.subgroups()), 4) : columns,
                       call.rows,
                       call.count,
                       call.result,

@@ -7,6 +7,11 @@
 
 namespace kvasir::cpu {
 
+/// Where a block lies, and the units of its scales and mins, if it has some.
+struct Block {
+  Value address, units;
+};
+
 /// The arguments of a panel's function. The arrays of activations begin at the first row that is taken.
 struct PanelBody {
   Code &code;
@@ -21,21 +26,31 @@ struct PanelBody {
 
   bool isU4() const { return weight.codes == ElementType::u4; }
 
-  /// The scales (or mins) of a register of rows, as f32.
-  Value factors(Value block, ElementType element, int64_t atBytes, int64_t vector) const;
+  /// The block of 32 columns whose number is `group`.
+  Block blockAt(Value group) const;
+  /// The scales (or mins; null if there are none) of a register of rows, as f32.
+  Value scaleOf(const Block &block, int64_t subgroup, int64_t vector) const;
+  Value minOf(const Block &block, int64_t subgroup, int64_t vector) const;
   /// The words that hold quad `quad` of columns, and how far up its first code lies.
-  std::pair<Value, int64_t> wordsOf(Value block, int64_t quad, int64_t vector) const;
+  std::pair<Value, int64_t> wordsOf(const Block &block, int64_t quad, int64_t vector) const;
+  /// Quad `quad` of columns of narrow codes, a byte each.
+  Value narrowQuad(const Block &block, int64_t quad, int64_t vector) const;
   /// The codes of a column, `bits` up from the first of its quad, less their zero, as i32.
-  Value codeOf(Value block, int64_t quad, int64_t bits, int64_t vector) const;
+  Value codeOf(const Block &block, int64_t quad, int64_t bits, int64_t vector) const;
   /// Pair `pair` of columns of bf16 weights, the even one low.
-  Value plainPairs(Value block, int64_t pair, int64_t vector) const;
+  Value plainPairs(const Block &block, int64_t pair, int64_t vector) const;
   /// A column of weights as f32: as they are, or their codes less their zero.
-  Value columnOf(Value block, int64_t column, int64_t vector) const;
+  Value columnOf(const Block &block, int64_t column, int64_t vector) const;
   /// Fetches the block `distance` blocks ahead.
-  void prefetchAhead(Value block, int64_t distance) const;
+  void prefetchAhead(const Block &block, int64_t distance) const;
   /// The same for one row, which streams through the weights: the AVX2 code leaves that to the machine, whose own
   /// prefetching fetches by others hold up.
-  void prefetchStream(Value block, int64_t distance) const;
+  void prefetchStream(const Block &block, int64_t distance) const;
+
+private:
+  /// A register of numbers in memory, as f32.
+  Value numbers(Value base, ElementType element, int64_t atBytes, int64_t vector) const;
+  Value highBitsOf(const Block &block, int64_t quad, int64_t vector) const;
 };
 
 /// Emit the bodies.

@@ -26,14 +26,14 @@ struct FloatPanel : PanelBody {
   }
 
   /// The weights of a step for one register of rows: f32, or pairs of bf16. Codes are less their zero.
-  Value weightOf(Value block, int64_t step, int64_t vector) const {
+  Value weightOf(const Block &block, int64_t step, int64_t vector) const {
     if (isPaired)
       return weight.isGrouped() ? codePairs(block, step, vector) : plainPairs(block, step, vector);
     return columnOf(block, step / 4 * 4 + order()[step % 4], vector);
   }
 
   /// Codes of up to 8 bits are exact in bf16: the columns (4q, 4q + 2) or (4q + 1, 4q + 3).
-  Value codePairs(Value block, int64_t step, int64_t vector) const {
+  Value codePairs(const Block &block, int64_t step, int64_t vector) const {
     int64_t quad = step / 2, bits = 8 * (step % 2);
     if (isU4() && !isa.isEmulated)
       return lookUp(block, quad, bits, vector);
@@ -43,7 +43,7 @@ struct FloatPanel : PanelBody {
   }
 
   /// Nibbles by vpermw, which looks at five bits: the table has the sixteen values twice.
-  Value lookUp(Value block, int64_t quad, int64_t bits, int64_t vector) const {
+  Value lookUp(const Block &block, int64_t quad, int64_t bits, int64_t vector) const {
     auto [word, first] = wordsOf(block, quad, vector);
     SmallVector<int16_t> values;
     for (int64_t i = 0; i < 32; ++i)
@@ -69,13 +69,6 @@ struct FloatPanel : PanelBody {
   Value finish(Value y, Value sum, Value scale, Value min, Value sumOfRow) const {
     y = code.fma(sum, scale, y);
     return weight.min ? code.fma(min, sumOfRow, y) : y;
-  }
-
-  Value scaleOf(Value block, int64_t subgroup, int64_t vector) const {
-    return factors(block, weight.scale, weight.scaleAt(subgroup), vector);
-  }
-  Value minOf(Value block, int64_t subgroup, int64_t vector) const {
-    return weight.min ? factors(block, *weight.min, weight.minAt(subgroup), vector) : Value();
   }
 
   Value sumOfRow(Value group, Value row, int64_t subgroup) const {
@@ -116,7 +109,7 @@ struct FloatPanel : PanelBody {
 
   void emitOneRow() const;
   void emitRows() const;
-  void unpack(Value block, Value to) const;
+  void unpack(const Block &block, Value to) const;
   void emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const;
   Values emitSteps(Value weights, Value columnsOfRow, int64_t part, int64_t numRows, Values sum) const;
 };
@@ -124,7 +117,7 @@ struct FloatPanel : PanelBody {
 void FloatPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
-        Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+        Block block = blockAt(group);
         prefetchStream(block, kPrefetchBlocks);
         Value columnsOfRow = columnsAt(group, code.num(0));
         Values next(carried);
@@ -205,7 +198,7 @@ void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value 
 }
 
 /// `to` is where the block's group begins in the chunk.
-void FloatPanel::unpack(Value block, Value to) const {
+void FloatPanel::unpack(const Block &block, Value to) const {
   auto storeFactors = [&](Value value, int64_t part, bool isMin, int64_t vector) {
     code.store(value, code.at(unpacked, factorsAt(part, isMin) + vector * isa.lanes * 4));
   };
@@ -226,7 +219,7 @@ void FloatPanel::emitRows() const {
   code.loop(code.num(0), groups, chunkGroups(), [&](Value firstGroup) {
     Chunk chunk{firstGroup, code.min(code.sub(groups, firstGroup), code.num(chunkGroups()))};
     code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
-      Value block = code.at(blocks, code.mul(code.add(firstGroup, group), weight.blockBytes()));
+      Block block = blockAt(code.add(firstGroup, group));
       prefetchAhead(block, kPrefetchBlocks);
       unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
     });

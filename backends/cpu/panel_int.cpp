@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Panels whose dots are exact integers: unsigned codes of up to 8 bits times int8 activations.
+// Panels whose dots are exact integers: unsigned codes of up to 8 bits times int8 activations. Narrow codes less the
+// half of their range times 8 or 16 activations fit 16 bits, whatever their products were in between: sums wrap.
 #include "backends/cpu/panel_body.h"
 
 using namespace mlir;
@@ -20,41 +21,57 @@ struct Step {
 struct IntPanel : PanelBody {
   explicit IntPanel(const PanelBody &body) : PanelBody(body) {}
 
-  bool isU4() const { return weight.codes == ElementType::u4; }
-  bool isOfWords() const { return multipliesWords(isa, weight.codes); }
-  int64_t zero() const { return weight.zero + (weight.codes == ElementType::i8 && !isOfWords() ? 128 : 0); }
-  int64_t loads() const { return isU4() ? 4 : 8; }
-  int64_t subgroupOf(int64_t quad) const { return quad * 4 / weight.group; }
+  bool isOfWords() const { return multipliesWords(isa, weight); }
+  /// Whether sums are of 16 bits; they begin with what the row's columns give for the zero then.
+  bool isOfHalves() const { return scalesWords(isa, weight); }
+  /// What sums are still to be corrected for: codes in words are less their zero already.
+  bool hasZeros() const { return dotZero(weight) != 0 && !isOfWords(); }
   int64_t numSteps() const { return isOfWords() ? 16 : 8; }
+  int64_t subgroupOf(Step step) const { return step.quad * 4 / weight.group; }
+  /// Where the codes of a step lie among those of an unpacked block.
+  int64_t lineOf(Step step) const { return isOfWords() ? 2 * step.quad + step.isOdd : step.quad; }
 
-  /// The steps that the codes of load `j` give.
+  /// How often codes are loaded, and the steps that those of load `j` give.
+  int64_t loads() const { return weight.isNarrow() ? 4 : 8; }
   SmallVector<Step> stepsOf(int64_t j) const {
-    if (isU4())
+    if (weight.isNarrow())
       return {{j, false}, {4 + j, false}};
     if (isOfWords())
       return {{j, false}, {j, true}};
     return {{j, false}};
   }
 
+  /// All steps of a subgroup, in their order.
+  SmallVector<Step> stepsOfSubgroup(int64_t subgroup) const {
+    SmallVector<Step> steps;
+    for (int64_t j = 0; j < loads(); ++j)
+      for (Step step : stepsOf(j))
+        if (subgroupOf(step) == subgroup)
+          steps.push_back(step);
+    return steps;
+  }
+
   /// The codes of load `j` for one register of rows, one vector a step.
-  Values codesOf(Value block, int64_t j, int64_t vector) const {
-    Value word = code.load(words(), code.at(block, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
+  Values codesOf(const Block &block, int64_t j, int64_t vector) const {
+    if (weight.isNarrow())
+      return {narrowQuad(block, j, vector), narrowQuad(block, 4 + j, vector)};
+    Value word = wordsOf(block, j, vector).first;
     if (isOfWords())
-      return wordsOf(word);
-    if (isU4()) {
-      Value nibbles = code.splat(isa.lanes, code.i32, 0x0f0f0f0f);
-      return {code.andI(word, nibbles), code.andI(code.shr(word, 4), nibbles)};
-    }
+      return halvesOf(word);
     return {weight.codes == ElementType::i8 ? flipSigns(word) : word};
   }
 
-  /// The even and the odd bytes of a register, as i16.
-  Values wordsOf(Value bytes) const {
-    Value pairs = code.bitcast(bytes, code.vec(2 * isa.lanes, code.i16));
-    bool isSigned = weight.codes == ElementType::i8;
-    Value even =
-        isSigned ? code.sar(code.shl(pairs, 8), 8) : code.andI(pairs, code.splat(2 * isa.lanes, code.i16, 255));
-    return {even, isSigned ? code.sar(pairs, 8) : code.shr(pairs, 8)};
+  /// The even and the odd bytes of a register less their zero, as i16.
+  Values halvesOf(Value bytes) const {
+    Type type = code.vec(2 * isa.lanes, code.i16);
+    Value pairs = code.bitcast(bytes, type);
+    if (weight.codes == ElementType::i8)
+      return {code.sar(code.shl(pairs, 8), 8), code.sar(pairs, 8)};
+    Values halves = {code.andI(pairs, code.splat(2 * isa.lanes, code.i16, 255)), code.shr(pairs, 8)};
+    if (weight.zero)
+      for (Value &half : halves)
+        half = code.subI(half, code.splat(2 * isa.lanes, code.i16, weight.zero));
+    return halves;
   }
 
   Value flipSigns(Value word) const {
@@ -69,68 +86,62 @@ struct IntPanel : PanelBody {
   }
   int64_t bytesOfColumns() const { return isOfWords() ? 2 * kBlockColumns : kBlockColumns; }
 
-  /// Sums of one row and one register of weight rows, for each subgroup.
-  struct Sums {
-    SmallVector<Value, 2> values;
-  };
-  Sums noSums() const { return {SmallVector<Value, 2>(weight.subgroups())}; }
-
-  void step(Sums &sum, Step step, Value codes, Value quad) const {
-    Value &slot = sum.values[subgroupOf(step.quad)];
-    slot = isOfWords() ? isa.dotWords(code, slot, codes, quad) : isa.dot(code, slot, codes, quad);
+  void step(Value &sum, Value codes, Value quad) const {
+    sum = isOfWords() ? isa.dotWords(code, sum, codes, quad) : isa.dot(code, sum, codes, quad);
   }
 
-  void pin(Sums &sum, Step step) const {
-    if (isa.isEmulated) // wider than this machine's registers
-      return;
-    Value &slot = sum.values[subgroupOf(step.quad)];
-    slot = code.pinned(slot);
+  void pin(Value &sum) const {
+    if (!isa.isEmulated) // wider than this machine's registers
+      sum = code.pinned(sum);
   }
 
-  /// What the row's group multiplies with: one splat an array and subgroup.
+  /// What the row's columns of a subgroup have in one of the arrays, in every lane.
+  Value ofRow(Value array, Type type, Value group, Value row, int64_t subgroup) const {
+    Value line = code.add(code.mul(group, weight.subgroups()), subgroup);
+    return code.loadSplat(isa.lanes, type, code.at(array, code.mul(code.add(code.mul(line, rows), row), 4)));
+  }
+
+  /// What the sum of a subgroup begins with; null is zero.
+  Value firstSum(Value group, Value row, int64_t subgroup) const {
+    if (!hasZeros() || !isOfHalves())
+      return {};
+    return code.bitcast(ofRow(zeros, code.i32, group, row, subgroup), code.vec(2 * isa.lanes, code.i16));
+  }
+
+  /// What a row's subgroup multiplies with, in every lane.
   struct RowFactors {
-    Value multiplier;
-    Values zeros, sums;
+    Value multiplier, zero, sum;
   };
 
-  /// The dot of one subgroup times the row's multiplier.
-  Value total(const Sums &sum, int64_t subgroup, const RowFactors &row) const {
-    bool isScaled = scalesWords(isa, weight.codes);
-    Value dot = sum.values[subgroup];
-    if (!isOfWords())
-      dot = isa.dotTotal(code, dot, isScaled ? row.multiplier : Value());
-    if (zero())
-      dot = code.addI(dot, row.zeros[subgroup]);
-    return isScaled ? code.toFloat(dot) : code.mulF(code.toFloat(dot), row.multiplier);
-  }
-
-  RowFactors rowFactors(Value group, Value row) const {
+  RowFactors rowFactors(Value group, Value row, int64_t subgroup) const {
     RowFactors of;
-    auto at = [&](Value array, Type type, int64_t subgroup, int64_t parts) {
-      Value line = code.add(code.mul(group, parts), subgroup);
-      return code.loadSplat(isa.lanes, type, code.at(array, code.mul(code.add(code.mul(line, rows), row), 4)));
-    };
-    of.multiplier = at(multipliers, scalesWords(isa, weight.codes) ? code.i32 : code.f32, 0, 1);
-    for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      if (zero())
-        of.zeros.push_back(at(zeros, code.i32, s, weight.subgroups()));
-      if (weight.min)
-        of.sums.push_back(at(PanelBody::sums, code.f32, s, weight.subgroups()));
-    }
+    Value at = code.at(multipliers, code.mul(code.add(code.mul(group, rows), row), 4));
+    of.multiplier = code.loadSplat(isa.lanes, isOfHalves() ? code.i32 : code.f32, at);
+    if (hasZeros() && !isOfHalves())
+      of.zero = ofRow(zeros, code.i32, group, row, subgroup);
+    if (weight.min)
+      of.sum = ofRow(sums, code.f32, group, row, subgroup);
     return of;
   }
 
+  /// The dot of one subgroup times the row's multiplier.
+  Value total(Value dot, const RowFactors &row) const {
+    if (!isOfWords())
+      dot = isa.dotTotal(code, dot, isOfHalves() ? row.multiplier : Value());
+    if (row.zero)
+      dot = code.addI(dot, row.zero);
+    return isOfHalves() ? code.toFloat(dot) : code.mulF(code.toFloat(dot), row.multiplier);
+  }
+
   struct Factors {
-    Values scales, mins;
+    Value scale, min;
   };
 
-  Factors factorsOf(Value block, int64_t vector) const {
-    Factors of;
-    for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      of.scales.push_back(factors(block, weight.scale, weight.scaleAt(s), vector));
-      if (weight.min)
-        of.mins.push_back(factors(block, *weight.min, weight.minAt(s), vector));
-    }
+  /// Mins make up for what dots take from codes beyond their zero.
+  Factors factorsOf(const Block &block, int64_t subgroup, int64_t vector) const {
+    Factors of{scaleOf(block, subgroup, vector), minOf(block, subgroup, vector)};
+    if (int64_t more = weight.centre() - weight.zero; of.min && more)
+      of.min = code.fma(code.splat(isa.lanes, float(more)), of.scale, of.min);
     return of;
   }
 
@@ -140,23 +151,15 @@ struct IntPanel : PanelBody {
     return code.at(unpacked, (line * kPanelRows + vector * isa.lanes) * 4);
   }
 
-  Factors unpackedFactors(int64_t vector) const {
-    Factors of;
-    for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      of.scales.push_back(code.load(floats(), unpackedFactorAt(s, false, vector)));
-      if (weight.min)
-        of.mins.push_back(code.load(floats(), unpackedFactorAt(s, true, vector)));
-    }
-    return of;
+  Factors unpackedFactors(int64_t subgroup, int64_t vector) const {
+    auto at = [&](bool isMin) { return code.load(floats(), unpackedFactorAt(subgroup, isMin, vector)); };
+    return {at(false), weight.min ? at(true) : Value()};
   }
 
-  Value finish(Value y, const Sums &sum, const Factors &factors, const RowFactors &row) const {
-    for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      if (weight.min)
-        y = code.fma(factors.mins[s], row.sums[s], y);
-      y = code.fma(total(sum, s, row), factors.scales[s], y);
-    }
-    return y;
+  Value finish(Value y, Value sum, const Factors &factors, const RowFactors &row) const {
+    if (weight.min)
+      y = code.fma(factors.min, row.sum, y);
+    return code.fma(total(sum, row), factors.scale, y);
   }
 
   Value columnsAt(Value group, Value row) const {
@@ -164,111 +167,127 @@ struct IntPanel : PanelBody {
   }
 
   void emitOneRow() const;
+  void emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const;
   void emitRows() const;
-  void unpack(Value block) const;
+  void unpack(const Block &block) const;
   void emitGroup(Value group, bool isFirst) const;
-  void emitTile(Value block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first, int64_t numVectors,
-                ArrayRef<Values> codes) const;
+  void emitTile(const Block &block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
+                int64_t numVectors, ArrayRef<Values> codes) const;
 
   /// Whether registers hold all codes of a block; else they are unpacked once to the first-level cache.
   bool keepsCodes() const { return isa.lanes == 16; }
   /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
   /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
   int64_t tileRows() const { return keepsCodes() ? 4 : 2; }
-  int64_t tileVectors() const { return keepsCodes() ? vectors() : 4 / weight.subgroups(); }
+  int64_t tileVectors() const { return keepsCodes() ? vectors() : 4; }
+  /// Registers of weight rows that one row meets at a time: codes in parts, and two subgroups, take some of their own.
+  int64_t vectorsAtOnce() const { return keepsCodes() || !weight.highBits() ? vectors() : 1; }
 };
+
+/// One row's dots with `numVectors` registers of rows of a block, from register `first` on.
+void IntPanel::emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const {
+  Value row = code.num(0), columnsOfRow = columnsAt(group, row);
+  SmallVector<Values> sum(weight.subgroups());
+  for (int64_t s = 0; s < weight.subgroups(); ++s)
+    sum[s] = Values(numVectors, firstSum(group, row, s));
+  for (int64_t j = 0; j < loads(); ++j) {
+    SmallVector<Step> steps = stepsOf(j);
+    Values quads;
+    for (Step step : steps)
+      quads.push_back(quadOf(columnsOfRow, step));
+    for (int64_t v = 0; v < numVectors; ++v)
+      for (auto [index, codes] : llvm::enumerate(codesOf(block, j, first + v)))
+        step(sum[subgroupOf(steps[index])][v], codes, quads[index]);
+  }
+  for (int64_t s = 0; s < weight.subgroups(); ++s) {
+    RowFactors of = rowFactors(group, row, s);
+    for (int64_t v = 0; v < numVectors; ++v)
+      y[first + v] = finish(y[first + v], sum[s][v], factorsOf(block, s, first + v), of);
+  }
+}
 
 void IntPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
-        Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+        Block block = blockAt(group);
         prefetchStream(block, kPrefetchBlocks);
-        Value columnsOfRow = columnsAt(group, code.num(0));
-        SmallVector<Sums> sum(vectors(), noSums());
-        for (int64_t j = 0; j < loads(); ++j) {
-          SmallVector<Step> steps = stepsOf(j);
-          Values quads;
-          for (Step step : steps)
-            quads.push_back(quadOf(columnsOfRow, step));
-          for (int64_t v = 0; v < vectors(); ++v) {
-            Values codes = codesOf(block, j, v);
-            for (size_t s = 0; s < steps.size(); ++s)
-              step(sum[v], steps[s], codes[s], quads[s]);
-          }
-        }
-        RowFactors row = rowFactors(group, code.num(0));
-        Values next;
-        for (int64_t v = 0; v < vectors(); ++v)
-          next.push_back(finish(carried[v], sum[v], factorsOf(block, v), row));
+        Values next(carried);
+        for (int64_t first = 0; first < vectors(); first += vectorsAtOnce())
+          emitBlock(block, group, first, vectorsAtOnce(), next);
         return next;
       });
   for (int64_t v = 0; v < vectors(); ++v)
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
-/// `codes` [step][vector of the tile], or empty where they were unpacked to memory. Results begin at zero in the first
+/// `codes` [line][vector of the tile], or empty where they were unpacked to memory. Results begin at zero in the first
 /// group.
-void IntPanel::emitTile(Value block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
+void IntPanel::emitTile(const Block &block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
                         int64_t numVectors, ArrayRef<Values> codes) const {
-  SmallVector<SmallVector<Sums>> sum(numRows, SmallVector<Sums>(numVectors, noSums()));
-  Value columnsOfRow = columnsAt(group, row);
-  int64_t index = 0;
-  for (int64_t j = 0; j < loads(); ++j)
-    for (Step s : stepsOf(j)) {
+  Value columnsOfRow = columnsAt(group, row), rowOfResult = code.at(result, code.mul(row, kPanelRows * 4));
+  for (int64_t s = 0; s < weight.subgroups(); ++s) {
+    SmallVector<Values> sum;
+    for (int64_t r = 0; r < numRows; ++r)
+      sum.push_back(Values(numVectors, firstSum(group, code.add(row, r), s)));
+    for (Step of : stepsOfSubgroup(s)) {
       Values word;
       for (int64_t v = 0; v < numVectors; ++v)
-        word.push_back(codes.empty()
-                           ? code.load(words(), code.at(unpacked, (index * kPanelRows + (first + v) * isa.lanes) * 4))
-                           : codes[index][v]);
+        word.push_back(
+            codes.empty()
+                ? code.load(words(), code.at(unpacked, (lineOf(of) * kPanelRows + (first + v) * isa.lanes) * 4))
+                : codes[lineOf(of)][v]);
       for (int64_t r = 0; r < numRows; ++r) {
-        Value quad = quadOf(code.at(columnsOfRow, r * bytesOfColumns()), s);
+        Value quad = quadOf(code.at(columnsOfRow, r * bytesOfColumns()), of);
         for (int64_t v = 0; v < numVectors; ++v) {
-          step(sum[r][v], s, word[v], quad);
+          step(sum[r][v], word[v], quad);
           // Else LLVM adds products in trees and loads quads ahead, for which there are no registers.
-          pin(sum[r][v], s);
+          pin(sum[r][v]);
         }
       }
-      ++index;
     }
-  // Results that are fetched while sums are in the making take their registers.
-  Value rowOfResult = code.at(result, code.mul(row, kPanelRows * 4));
-  for (int64_t r = 0; r < numRows; ++r) {
-    RowFactors of = rowFactors(group, code.add(row, r));
-    rowOfResult = code.pinned(rowOfResult);
-    for (int64_t v = 0; v < numVectors; ++v) {
-      Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
-      // Factors that a tile has no registers left for are read again for each row.
-      Factors factors = keepsCodes() ? factorsOf(block, first + v) : unpackedFactors(first + v);
-      Value y = isFirst ? code.zero(floats()) : code.load(floats(), address);
-      code.store(finish(y, sum[r][v], factors, of), address);
+    // Results that are fetched while sums are in the making take their registers.
+    for (int64_t r = 0; r < numRows; ++r) {
+      RowFactors of = rowFactors(group, code.add(row, r), s);
+      rowOfResult = code.pinned(rowOfResult);
+      for (int64_t v = 0; v < numVectors; ++v) {
+        Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
+        // Factors that a tile has no registers left for are read again for each row.
+        Factors factors = keepsCodes() ? factorsOf(block, s, first + v) : unpackedFactors(s, first + v);
+        Value y = isFirst && s == 0 ? code.zero(floats()) : code.load(floats(), address);
+        code.store(finish(y, sum[r][v], factors, of), address);
+      }
     }
   }
 }
 
-void IntPanel::unpack(Value block) const {
+void IntPanel::unpack(const Block &block) const {
   for (int64_t v = 0; v < vectors(); ++v) {
-    for (int64_t j = 0, index = 0; j < loads(); ++j)
-      for (Value word : codesOf(block, j, v))
-        code.store(word, code.at(unpacked, (index++ * kPanelRows + v * isa.lanes) * 4));
-    Factors of = factorsOf(block, v);
+    for (int64_t j = 0; j < loads(); ++j) {
+      SmallVector<Step> steps = stepsOf(j);
+      for (auto [index, word] : llvm::enumerate(codesOf(block, j, v)))
+        code.store(word, code.at(unpacked, (lineOf(steps[index]) * kPanelRows + v * isa.lanes) * 4));
+    }
     for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      code.store(of.scales[s], unpackedFactorAt(s, false, v));
+      Factors of = factorsOf(block, s, v);
+      code.store(of.scale, unpackedFactorAt(s, false, v));
       if (weight.min)
-        code.store(of.mins[s], unpackedFactorAt(s, true, v));
+        code.store(of.min, unpackedFactorAt(s, true, v));
     }
   }
 }
 
 void IntPanel::emitGroup(Value group, bool isFirst) const {
-  Value block = code.at(blocks, code.mul(group, weight.blockBytes()));
+  Block block = blockAt(group);
   prefetchAhead(block, kPrefetchBlocks);
   SmallVector<Values> codes(keepsCodes() ? numSteps() : 0);
   if (!keepsCodes())
     unpack(block);
   for (int64_t v = 0; keepsCodes() && v < vectors(); ++v)
-    for (int64_t j = 0, index = 0; j < loads(); ++j)
-      for (Value word : codesOf(block, j, v))
-        codes[index++].push_back(word);
+    for (int64_t j = 0; j < loads(); ++j) {
+      SmallVector<Step> steps = stepsOf(j);
+      for (auto [index, word] : llvm::enumerate(codesOf(block, j, v)))
+        codes[lineOf(steps[index])].push_back(word);
+    }
   Value whole = code.mul(code.div(count, tileRows()), tileRows());
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
     auto tiles = [&](Value begin, Value end, int64_t numRows) {

@@ -3,7 +3,7 @@
 #ifndef KVASIR_BACKENDS_CPU_WEIGHT_FORMAT_H
 #define KVASIR_BACKENDS_CPU_WEIGHT_FORMAT_H
 
-#include "plugins/layout.h"
+#include "compiler/packing/weight_form.h"
 
 #include <cstdint>
 #include <optional>
@@ -13,28 +13,45 @@ namespace kvasir::cpu {
 
 constexpr int64_t kPanelRows = 32;
 constexpr int64_t kBlockColumns = 32;
+constexpr int64_t kSuperblockColumns = kvasir::kSuperblock;
 
-/// What is in a block: for each subgroup 32 scales, then for each 32 mins, then the codes; a multiple of 64 bytes.
-/// u4 codes lie as [4 j][32 rows][4 bytes], byte b with column 4j + b in its low nibble and 16 + 4j + b in its high
-/// one; u8 and i8 codes as [8 j][32 rows][4 bytes]; bf16 as [16 pairs][32 rows][2]; f16 and f32 as [32][32 rows].
+/// What is in a block: for each subgroup 32 scales, then for each 32 mins, then the codes. u4 codes lie as [4 j][32
+/// rows][4 bytes], byte b with column 4j + b in its low nibble and 16 + 4j + b in its high one; so do the low bits of
+/// u5 and u6, and their high ones behind these: of u5 as [32 rows][4 bytes], byte b with the columns 4j + b, j = 0 to 7
+/// from its lowest bit on; of u6 as [2][32 rows][4 bytes], byte b with the columns 4j + b of half of the block. u8 and
+/// i8 codes lie as [8 j][32 rows][4 bytes]; bf16 as [16 pairs][32 rows][2]; f16 and f32 as [32][32 rows].
+///
+/// Scales and mins of i8 are multiples of units in f16: before each eight blocks lie 32 for scales, then 32 for mins.
 struct WeightFormat {
-  ElementType codes = ElementType::u4; ///< u4, u8, i8, bf16, f16 or f32
+  ElementType codes = ElementType::u4; ///< u4, u5, u6, u8, i8, bf16, f16 or f32
   int64_t zero = 0;
   int64_t group = 0; ///< 16 or 32 columns that share a scale; 0 where there are no scales
   ElementType scale = ElementType::f16;
   std::optional<ElementType> min;
 
   bool isGrouped() const { return group != 0; }
+  bool hasUnits() const { return scale == ElementType::i8; }
   int64_t subgroups() const { return isGrouped() ? kBlockColumns / group : 0; }
+  int64_t highBits() const { return codes == ElementType::u5 ? 1 : codes == ElementType::u6 ? 2 : 0; }
+
+  /// Whether codes are narrow enough for dots of bytes that are summed in 16 bits.
+  bool isNarrow() const { return codes == ElementType::u4 || highBits() != 0; }
+  /// What dots take from codes: their zero; of u5 and u6 half of their range, whatever their zero.
+  int64_t centre() const { return highBits() ? 8 << highBits() : zero; }
+
   int64_t scaleAt(int64_t subgroup) const;
   int64_t minAt(int64_t subgroup) const;
   int64_t codesAt() const;
+  int64_t highAt() const;
   int64_t blockBytes() const;
+  int64_t unitBytes() const { return hasUnits() ? kPanelRows * (min ? 4 : 2) : 0; } ///< of eight blocks
+  int64_t panelBytes(int64_t columns) const;
 
   /// A word for the names of kernels: equal words, equal blocks.
   std::string name() const;
 
-  /// The layout of a matrix [rows, columns], rows padded to a multiple of 32. columns is a multiple of 32.
+  /// The layout of a matrix [rows, columns], rows padded to a multiple of 32. columns is a multiple of 32, with units
+  /// of 256.
   Layout layout(int64_t rows, int64_t columns) const;
 
   bool operator==(const WeightFormat &) const = default;

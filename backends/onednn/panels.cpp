@@ -141,7 +141,7 @@ struct Rows {
     code.loop(code.num(0), chunk.units, 1, [&](Value unit) {
       UnpackCall call;
       Value panel = chunk.set.panelOf(code, tile, code.add(chunk.firstUnit, unit));
-      call.blocks = code.at(linear.blocks, code.mul(panel, groups * linear.format.blockBytes()));
+      call.blocks = code.at(linear.blocks, code.mul(panel, linear.format.panelBytes(input.columns)));
       call.groups = code.num(groups);
       call.low = columnAt(code.mul(unit, kPanelRows));
       call.high = columnAt(code.add(code.mul(unit, kPanelRows), kPanelRows / 2));

@@ -16,15 +16,16 @@ struct Unpacker {
   const Isa &isa;
   const WeightFormat &weight;
   bool isPaired, rounds;
-  Value low, high, stepBytes;
+  Value blocks, low, high, stepBytes;
 
   Type words() const { return code.vec(isa.lanes, code.i32); }
 
   /// What reads a block.
-  PanelBody body() const { return {code, isa, weight, isPaired, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
+  PanelBody body() const { return {code, isa, weight, isPaired, blocks, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
 
   /// A column of weights as f32, rounded if they are to be.
-  Value weightOf(Value block, int64_t column, int64_t vector, ArrayRef<Value> scales, ArrayRef<Value> mins) const {
+  Value weightOf(const Block &block, int64_t column, int64_t vector, ArrayRef<Value> scales,
+                 ArrayRef<Value> mins) const {
     Value q = body().columnOf(block, column, vector);
     if (!weight.isGrouped())
       return q;
@@ -39,14 +40,15 @@ struct Unpacker {
     return code.orI(code.shr(code.bitcast(even, words()), 16), high);
   }
 
-  void emitBlock(Value block, Value firstStep) const {
+  void emitBlock(Value group, Value firstStep) const {
+    Block block = body().blockAt(group);
     Value offset = code.mul(firstStep, stepBytes);
     for (int64_t vector = 0; vector < kPanelRows / isa.lanes; ++vector) {
       SmallVector<Value> scales, mins;
       for (int64_t part = 0; part < weight.subgroups(); ++part) {
-        scales.push_back(body().factors(block, weight.scale, weight.scaleAt(part), vector));
+        scales.push_back(body().scaleOf(block, part, vector));
         if (weight.min)
-          mins.push_back(body().factors(block, *weight.min, weight.minAt(part), vector));
+          mins.push_back(body().minOf(block, part, vector));
       }
       int64_t lane = vector * isa.lanes;
       Value to = code.at(code.at(lane < 16 ? low : high, offset), lane % 16 * 4);
@@ -67,10 +69,9 @@ void emitUnpack(Code &code, ModuleOp module, const Isa &isa, const WeightFormat 
   std::string name = "onednn_unpack_" + weight.name() + (isPaired ? "_pairs_" : rounds ? "_bf16_" : "_f32_") + isa.name;
   SmallVector<Type> types{code.ptr, code.i64, code.ptr, code.ptr, code.i64};
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {
-    Unpacker unpacker{body, isa, weight, isPaired, rounds, args[2], args[3], args[4]};
+    Unpacker unpacker{body, isa, weight, isPaired, rounds, args[0], args[2], args[3], args[4]};
     body.loop(body.num(0), args[1], 1, [&](Value group) {
-      unpacker.emitBlock(body.at(args[0], body.mul(group, weight.blockBytes())),
-                         body.mul(group, isPaired ? kBlockColumns / 2 : kBlockColumns));
+      unpacker.emitBlock(group, body.mul(group, isPaired ? kBlockColumns / 2 : kBlockColumns));
     });
   });
   code.builder().create<func::CallOp>(function,

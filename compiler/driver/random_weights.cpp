@@ -5,26 +5,48 @@
 #include "compiler/packing/weight_type.h"
 #include "llvm/Support/xxhash.h"
 
-#include <cstring>
+#include <array>
 #include <random>
+#include <span>
 
 using namespace kvasir;
 
 namespace {
-/// The row's codes, scales and mins, one after the other: what `add` stores.
+/// The arrays of a row, in the order in which `add` stores their bytes.
+std::array<std::span<uint8_t>, 5> arraysOf(WeightRow &row) {
+  const WeightForm &form = row.form();
+  uint64_t numGroups = form.group ? row.columns() / form.group : 0;
+  uint64_t unitBytes = form.hasUnits() ? row.columns() / kSuperblock * 2 : 0;
+  return {std::span(row.codes(), row.columns() * codeBytes(form)),
+          std::span(row.scales(), numGroups * elementBits(form.scale) / 8),
+          std::span(row.mins(), form.min ? numGroups * elementBits(*form.min) / 8 : 0),
+          std::span(row.units(), unitBytes), std::span(row.minUnits(), form.min ? unitBytes : 0)};
+}
+
 void unpackRow(const uint8_t *bytes, WeightRow &row) {
-  uint64_t numCodeBytes = row.columns() * codeBytes(row.form());
-  uint64_t numGroups = row.form().group ? row.columns() / row.form().group : 0;
-  uint64_t numScaleBytes = numGroups * elementBits(row.form().scale) / 8;
-  std::memcpy(row.codes(), bytes, numCodeBytes);
-  if (numGroups)
-    std::memcpy(row.scales(), bytes + numCodeBytes, numScaleBytes);
-  if (numGroups && row.form().min)
-    std::memcpy(row.mins(), bytes + numCodeBytes + numScaleBytes, numGroups * elementBits(*row.form().min) / 8);
+  for (std::span<uint8_t> array : arraysOf(row)) {
+    std::copy_n(bytes, array.size(), array.begin());
+    bytes += array.size();
+  }
 }
 
 /// In [-1, 1). Not of std::uniform_real_distribution, whose numbers differ between libraries.
 float drawNumber(std::mt19937_64 &random) { return float(int64_t(random() >> 40) - (1 << 23)) * 0x1p-23f; }
+
+/// Scales (and mins) about as large as those of one level, in multiples of either sign.
+void drawLevels(WeightRow &row, std::mt19937_64 &random, float step) {
+  const WeightForm &form = row.form();
+  for (uint64_t i = 0; i < row.columns() / kSuperblock; ++i) {
+    setFloatAt(ElementType::f16, row.units(), i, step / 64 * (1 + 0.5f * drawNumber(random)));
+    if (form.min)
+      setFloatAt(ElementType::f16, row.minUnits(), i, -0.1f / 64);
+  }
+  for (uint64_t group = 0; group < row.columns() / form.group; ++group) {
+    row.scales()[group] = uint8_t(random() >> 56);
+    if (form.min)
+      row.mins()[group] = uint8_t(random() >> 58);
+  }
+}
 
 void drawRow(WeightRow &row, std::mt19937_64 &random, bool isVector) {
   const WeightForm &form = row.form();
@@ -35,6 +57,8 @@ void drawRow(WeightRow &row, std::mt19937_64 &random, bool isVector) {
       setFloatAt(form.codes, row.codes(), column, (isVector ? 1 : 0) + 0.1f * drawNumber(random));
   uint64_t numGroups = form.group ? row.columns() / form.group : 0;
   float step = 0.2f / float(1 << elementBits(form.codes));
+  if (form.hasUnits())
+    return drawLevels(row, random, step);
   for (uint64_t group = 0; group < numGroups; ++group) {
     setFloatAt(form.scale, row.scales(), group, step * (1 + 0.5f * drawNumber(random)));
     if (form.min)
@@ -42,9 +66,6 @@ void drawRow(WeightRow &row, std::mt19937_64 &random, bool isVector) {
   }
 }
 
-void append(std::vector<uint8_t> &bytes, const uint8_t *from, uint64_t count) {
-  bytes.insert(bytes.end(), from, from + count);
-}
 } // namespace
 
 RandomWeights::RandomWeights(mlir::ModuleOp program, uint64_t seed) {
@@ -63,12 +84,10 @@ void RandomWeights::add(std::string name, const WeightForm &form, uint64_t rows,
   tensor.name = std::move(name);
   std::mt19937_64 random(seed ^ llvm::xxh3_64bits(tensor.name));
   WeightRow row(form, columns);
-  uint64_t numGroups = form.group ? columns / form.group : 0;
   for (uint64_t i = 0; i < rows; ++i) {
     drawRow(row, random, rows == 1);
-    append(tensor.bytes, row.codes(), columns * codeBytes(form));
-    append(tensor.bytes, row.scales(), numGroups * elementBits(form.scale) / 8);
-    append(tensor.bytes, row.mins(), form.min ? numGroups * elementBits(*form.min) / 8 : 0);
+    for (std::span<uint8_t> array : arraysOf(row))
+      tensor.bytes.insert(tensor.bytes.end(), array.begin(), array.end());
   }
   tensor.view = {tensor.name, rows, columns, form, tensor.bytes, unpackRow};
   tensors.emplace(tensor.name, &tensor);

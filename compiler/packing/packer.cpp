@@ -87,11 +87,6 @@ void cutIntoSegments(Packing &packing) {
   packing.segments = {Segment{all, 0, weight.layout.sizeBytes, 0}};
 }
 
-bool hasRole(const Layout &layout, PlaneRole role) {
-  return std::any_of(layout.planes.begin(), layout.planes.end(),
-                     [role](const Plane &plane) { return plane.role == role; });
-}
-
 Status checkPlanes(const PackedWeight &weight) {
   auto lacks = [&](const char *role) {
     return Failure{"the layout of " + weight.source + " has no plane of " + role + "s; the weight is in " +
@@ -102,14 +97,18 @@ Status checkPlanes(const PackedWeight &weight) {
   for (const Plane &plane : weight.layout.planes)
     if (axisExtent(plane, Axis::row) < weight.rows || axisExtent(plane, Axis::column) < weight.columns)
       return Failure{"the layout of " + weight.source + " is smaller than the weight"};
-  if (hasRole(weight.layout, PlaneRole::value))
+  auto planes = weightPlanes(weight.layout);
+  auto has = [&](WeightPart part) { return planes[size_t(part)] != nullptr; };
+  if (has(WeightPart::value))
     return Done{};
-  if (!hasRole(weight.layout, PlaneRole::code))
+  if (!has(WeightPart::code))
     return lacks("code");
-  if (weight.form.group && !hasRole(weight.layout, PlaneRole::scale))
+  if (weight.form.group && !has(WeightPart::scale))
     return lacks("scale");
-  if (weight.form.min && !hasRole(weight.layout, PlaneRole::min))
+  if (weight.form.min && !has(WeightPart::min))
     return lacks("min");
+  if (weight.form.hasUnits() && (!has(WeightPart::unit) || (weight.form.min && !has(WeightPart::minUnit))))
+    return lacks("unit");
   return Done{};
 }
 
@@ -119,7 +118,7 @@ Result<Packing> makePacking(const PackedWeight &weight) {
   Packing packing;
   packing.weight = &weight;
   for (const Plane &plane : weight.layout.planes) {
-    Result<PlaneWriter> writer = PlaneWriter::make(plane, weight.form, weight.columns);
+    Result<PlaneWriter> writer = PlaneWriter::make(weight.layout, plane, weight.form, weight.columns);
     if (!writer)
       return Failure{weight.source + ": " + writer.message()};
     packing.planes.push_back(std::move(*writer));

@@ -31,12 +31,12 @@ using ReportProgress = std::function<void(uint64_t doneBytes, uint64_t totalByte
 /// Fails if the layout can't hold the weight.
 Status checkPacking(const PackedWeight &weight);
 
-/// Packs all weights on all cores. Codes go into planes of codes as they are (i8 into u8 with 128 added); scales and
-/// mins are converted to their plane's type; planes of values get what the formula gives. Rows and columns that a
-/// layout has more than the weight are zero in every plane. Errors: a tensor that is missing or of another shape; a
-/// layout that lacks a plane; a number too large for its plane's type; what `write` fails with. Cost: one pass over the
-/// source; memory of about a megabyte a thread, more only for layouts that scatter neighbouring rows over the whole
-/// weight.
+/// Packs all weights on all cores. Codes go into planes of codes as they are (i8 into u8 with 128 added), or in two
+/// parts into planes of codes and of high bits; scales, mins and units are converted to their plane's type (multiples
+/// of units stay what they are); planes of values get what the formula gives. Rows and columns that a layout has more
+/// than the weight are zero in every plane. Errors: a tensor that is missing or of another shape; a layout that lacks a
+/// plane; a number too large for its plane's type; what `write` fails with. Cost: one pass over the source; memory of
+/// about a megabyte a thread, more only for layouts that scatter neighbouring rows over the whole weight.
 Status packWeights(const std::vector<PackedWeight> &weights, const WeightSource &source, const WriteBytes &write,
                    const ReportProgress &report);
 

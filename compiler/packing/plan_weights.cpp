@@ -111,6 +111,10 @@ Layout plainLayout(lm::WeightType type) {
   addPlane(layout, PlaneRole::scale, form.scale, rows, columns, form.group);
   if (form.min)
     addPlane(layout, PlaneRole::min, *form.min, rows, columns, form.group);
+  if (form.hasUnits())
+    addPlane(layout, PlaneRole::scale, ElementType::f16, rows, columns, kSuperblock);
+  if (form.hasUnits() && form.min)
+    addPlane(layout, PlaneRole::min, ElementType::f16, rows, columns, kSuperblock);
   return layout;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/packing/plane_writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -28,48 +29,79 @@ bool isFloat(ElementType type) {
   return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16;
 }
 
-Status checkRole(const Plane &plane, const WeightForm &form) {
-  bool grouped = form.group != 0;
-  auto fits = [&] {
-    switch (plane.role) {
-    case PlaneRole::value:
-      return isFloat(plane.element);
-    case PlaneRole::code:
-      return grouped ? !isFloat(plane.element) : plane.element == form.codes;
-    case PlaneRole::scale:
-      return grouped && isFloat(plane.element);
-    case PlaneRole::min:
-      return isFloat(plane.element);
-    }
-    return false;
-  };
-  bool tooNarrow = plane.role == PlaneRole::code && elementBits(plane.element) < elementBits(form.codes);
-  if (fits() && !tooNarrow)
+using PlanesOfLayout = std::array<const Plane *, kNumWeightParts>;
+
+/// Bits of codes that the plane of codes and the one above it have together.
+unsigned codeBits(const PlanesOfLayout &planes) {
+  const Plane *codes = planes[size_t(WeightPart::code)], *high = planes[size_t(WeightPart::highBits)];
+  return (codes ? elementBits(codes->element) : 0) + (high ? numHighBits(*high) : 0);
+}
+
+/// Whether the form has something for a plane that is this part of a layout.
+bool fits(WeightPart part, const Plane &plane, const WeightForm &form) {
+  bool isGrouped = form.group != 0, isOfFloats = isFloat(plane.element), hasUnits = form.hasUnits();
+  bool isFactor = hasUnits ? plane.element == ElementType::i8 : isOfFloats;
+  switch (part) {
+  case WeightPart::value:
+    return isOfFloats;
+  case WeightPart::code:
+    return isGrouped ? !isOfFloats : plane.element == form.codes;
+  case WeightPart::highBits:
+    return isGrouped && !isOfFloats && numHighBits(plane) != 0;
+  case WeightPart::scale:
+    return isGrouped && isFactor;
+  case WeightPart::min:
+    return isFactor;
+  case WeightPart::unit:
+    return hasUnits && isOfFloats;
+  case WeightPart::minUnit:
+    return hasUnits && isOfFloats && form.min;
+  }
+  return false;
+}
+
+Status checkPart(const PlanesOfLayout &planes, WeightPart part, const Plane &plane, const WeightForm &form) {
+  bool isTooNarrow = part == WeightPart::code && codeBits(planes) < elementBits(form.codes);
+  if (fits(part, plane, form) && !isTooNarrow)
     return Done{};
   return Failure{std::string("a plane of ") + roleName(plane.role) + "s in " + elementName(plane.element) +
                  " can't hold weights in " + describe(form)};
 }
 
+/// Columns of the form that share what a plane of this part has; 1 where each column has its own.
+uint64_t columnsOf(WeightPart part, const WeightForm &form) {
+  bool isOfGroups = part == WeightPart::scale || part == WeightPart::min;
+  bool isOfUnits = part == WeightPart::unit || part == WeightPart::minUnit;
+  return isOfGroups && form.group ? form.group : isOfUnits ? kSuperblock : 1;
+}
+
 } // namespace
 
-Result<PlaneWriter> PlaneWriter::make(const Plane &plane, const WeightForm &form, uint64_t columns) {
-  if (Status status = checkRole(plane, form); !status)
+Result<PlaneWriter> PlaneWriter::make(const Layout &layout, const Plane &plane, const WeightForm &form,
+                                      uint64_t columns) {
+  PlanesOfLayout planes = weightPlanes(layout);
+  auto part = WeightPart(std::find(planes.begin(), planes.end(), &plane) - planes.begin());
+  if (Status status = checkPart(planes, part, plane, form); !status)
     return Failure{status.message()};
   PlaneWriter writer;
-  writer.plane = plane;
+  writer.plane = part == WeightPart::highBits ? spreadHighBits(plane) : plane;
+  writer.part = part;
   writer.form = form;
-  std::vector<Digit> columnDigits = digitsOf(plane, Axis::column);
+  writer.numCodeBits = part == WeightPart::highBits ? numHighBits(plane) : elementBits(plane.element);
+  if (part == WeightPart::highBits)
+    writer.firstCodeBit = elementBits(planes[size_t(WeightPart::code)]->element);
+  std::vector<Digit> columnDigits = digitsOf(writer.plane, Axis::column);
   writer.rowDigits = digitsOf(plane, Axis::row);
   if (columnDigits.size() + writer.rowDigits.size() != plane.digits.size())
     return Failure{"a weight's layout has digits of other axes than row and column"};
 
-  bool ofGroups = plane.role == PlaneRole::scale || plane.role == PlaneRole::min;
-  if (ofGroups && !columnDigits.empty() && columnDigits.front().strideBits == 0)
+  uint64_t shared = columnsOf(part, form);
+  if (shared > 1 && !columnDigits.empty() && columnDigits.front().strideBits == 0)
     writer.columnStep = columnDigits.front().extent;
-  if (ofGroups && form.group % writer.columnStep != 0)
+  if (shared % writer.columnStep != 0)
     return Failure{"a layout has groups of " + std::to_string(writer.columnStep) + "; the weight's are of " +
-                   std::to_string(form.group)};
-  uint64_t reach = elementBits(plane.element);
+                   std::to_string(shared)};
+  uint64_t reach = part == WeightPart::highBits ? writer.numCodeBits : elementBits(plane.element);
   for (const Digit &digit : columnDigits)
     reach += (digit.extent - 1) * digit.strideBits;
   if (reach > UINT32_MAX)
@@ -94,16 +126,21 @@ Result<PlaneWriter> PlaneWriter::make(const Plane &plane, const WeightForm &form
 uint64_t PlaneWriter::rowBit(uint64_t row) const { return plane.offsetBits + bitOfDigits(rowDigits, row); }
 
 Status PlaneWriter::write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
-  switch (plane.role) {
-  case PlaneRole::value:
+  switch (part) {
+  case WeightPart::value:
     return writeValues(row, bytes, bit);
-  case PlaneRole::scale:
+  case WeightPart::scale:
     return writeFloats(form.scale, row.scales(), form.group / columnStep, bytes, bit);
-  case PlaneRole::min:
+  case WeightPart::min:
     if (form.min)
       return writeFloats(*form.min, row.mins(), form.group / columnStep, bytes, bit);
     break;
-  case PlaneRole::code:
+  case WeightPart::unit:
+    return writeFloats(ElementType::f16, row.units(), kSuperblock / columnStep, bytes, bit);
+  case WeightPart::minUnit:
+    return writeFloats(ElementType::f16, row.minUnits(), kSuperblock / columnStep, bytes, bit);
+  case WeightPart::code:
+  case WeightPart::highBits:
     if (isFloat(form.codes))
       return writeFloats(form.codes, row.codes(), 1, bytes, bit);
     writeCodes(row, bytes, bit);
@@ -115,10 +152,13 @@ void PlaneWriter::writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit)
   const uint8_t *codes = row.codes();
   const uint32_t *columns = columnBits.data();
   size_t count = columnBits.size();
-  switch (elementBits(plane.element)) {
+  unsigned mask = (1u << numCodeBits) - 1;
+  switch (numCodeBits) {
+  case 1:
+  case 2:
   case 4:
     for (size_t i = 0; i < count; ++i)
-      bytes[(bit + columns[i]) >> 3] |= uint8_t(codes[i] << ((bit + columns[i]) & 7));
+      bytes[(bit + columns[i]) >> 3] |= uint8_t((codes[i] >> firstCodeBit & mask) << ((bit + columns[i]) & 7));
     return;
   case 8: {
     uint8_t bias = form.codes == ElementType::i8 && plane.element == ElementType::u8 ? 128 : 0;

@@ -4,6 +4,7 @@
 #define KVASIR_PACKING_PLANE_WRITER_H
 
 #include "compiler/packing/weight_form.h"
+#include "compiler/packing/weight_planes.h"
 #include "plugins/result.h"
 
 namespace kvasir {
@@ -12,8 +13,9 @@ namespace kvasir {
 /// its column's digits give; so each column is worked out once for a weight, and each row once for all its elements.
 class PlaneWriter {
 public:
-  /// Errors: the plane has a role that the form has nothing for; a group that the form's does not divide into.
-  static Result<PlaneWriter> make(const Plane &plane, const WeightForm &form, uint64_t columns);
+  /// Of one of the layout's planes. Errors: the plane has a role that the form has nothing for; a group that the form's
+  /// does not divide into.
+  static Result<PlaneWriter> make(const Layout &layout, const Plane &plane, const WeightForm &form, uint64_t columns);
 
   /// The row digits but the most significant: rows that lie close to each other.
   uint64_t panelRows() const { return numPanelRows; }
@@ -42,8 +44,10 @@ private:
 
   Plane plane;
   WeightForm form;
-  uint64_t columnStep = 1;          // columns that share an element
-  std::vector<uint32_t> columnBits; // of each element of a row
+  WeightPart part = WeightPart::value;
+  unsigned firstCodeBit = 0, numCodeBits = 8; // that the plane has of each code
+  uint64_t columnStep = 1;                    // columns that share an element
+  std::vector<uint32_t> columnBits;           // of each element of a row
   std::vector<Digit> rowDigits;
   uint64_t numPanelRows = 1, panelStrideBits = 0, firstBit = 0, lastBit = 0;
 };

@@ -39,6 +39,13 @@ void setCodes(WeightForm &form, CodeRange range) {
 
 ElementType widerFloat(ElementType a, ElementType b) { return a == b ? a : ElementType::f32; }
 
+/// The type of scales (or mins) of two forms: multiples of units only where both forms have units.
+ElementType joinFactors(ElementType a, ElementType b, bool haveUnits) {
+  return haveUnits ? ElementType::i8 : a == ElementType::i8 ? ElementType::f32 : widerFloat(a, b);
+}
+
+uint64_t numSuperblocks(const WeightRow &row) { return row.columns() / kSuperblock; }
+
 int32_t codeAt(const WeightRow &row, uint64_t column) {
   return row.form().codes == ElementType::i8 ? int8_t(row.codes()[column]) : row.codes()[column];
 }
@@ -46,10 +53,21 @@ int32_t codeAt(const WeightRow &row, uint64_t column) {
 void convertGroups(const WeightRow &from, WeightRow &to) {
   const WeightForm &source = from.form(), &target = to.form();
   uint64_t numGroups = to.columns() / target.group, split = source.group / target.group;
+  if (target.hasUnits()) { // so has the source
+    std::memcpy(to.units(), from.units(), 2 * numSuperblocks(from));
+    if (source.min)
+      std::memcpy(to.minUnits(), from.minUnits(), 2 * numSuperblocks(from));
+    for (uint64_t g = 0; g < numGroups; ++g) {
+      to.scales()[g] = from.scales()[g / split];
+      if (source.min)
+        to.mins()[g] = from.mins()[g / split];
+    }
+    return;
+  }
   for (uint64_t g = 0; g < numGroups; ++g) {
-    setFloatAt(target.scale, to.scales(), g, floatAt(source.scale, from.scales(), g / split));
+    setFloatAt(target.scale, to.scales(), g, from.scale(g / split));
     if (target.min)
-      setFloatAt(*target.min, to.mins(), g, source.min ? floatAt(*source.min, from.mins(), g / split) : 0.0f);
+      setFloatAt(*target.min, to.mins(), g, from.min(g / split));
   }
 }
 
@@ -71,6 +89,21 @@ WeightRow::WeightRow(const WeightForm &form, uint64_t columns)
   scaleStore.resize(numGroups * elementBits(form.scale) / 8);
   if (form.min)
     minStore.resize(numGroups * elementBits(*form.min) / 8);
+  uint64_t units = form.hasUnits() ? columns / kSuperblock : 0;
+  unitStore.resize(2 * units);
+  minUnitStore.resize(form.min ? 2 * units : 0);
+}
+
+float WeightRow::scale(uint64_t group) const {
+  float scale = floatAt(rowForm.scale, scales(), group);
+  return rowForm.hasUnits() ? floatAt(ElementType::f16, units(), group * rowForm.group / kSuperblock) * scale : scale;
+}
+
+float WeightRow::min(uint64_t group) const {
+  if (!rowForm.min)
+    return 0;
+  float min = floatAt(*rowForm.min, mins(), group);
+  return rowForm.hasUnits() ? floatAt(ElementType::f16, minUnits(), group * rowForm.group / kSuperblock) * min : min;
 }
 
 WeightForm joinForms(const WeightForm &a, const WeightForm &b) {
@@ -84,11 +117,10 @@ WeightForm joinForms(const WeightForm &a, const WeightForm &b) {
   CodeRange rangeA = rangeOf(a), rangeB = rangeOf(b);
   setCodes(joined, {std::min(rangeA.least, rangeB.least), std::max(rangeA.most, rangeB.most)});
   joined.group = std::gcd(a.group, b.group);
-  joined.scale = widerFloat(a.scale, b.scale);
-  if (a.min && b.min)
-    joined.min = widerFloat(*a.min, *b.min);
-  else
-    joined.min = a.min ? a.min : b.min;
+  bool haveUnits = a.hasUnits() && b.hasUnits();
+  joined.scale = joinFactors(a.scale, b.scale, haveUnits);
+  if (a.min || b.min)
+    joined.min = joinFactors(a.min ? *a.min : *b.min, b.min ? *b.min : *a.min, haveUnits);
   return joined;
 }
 
@@ -121,8 +153,8 @@ void dequantise(const WeightRow &row, float *values) {
   }
   for (uint64_t column = 0; column < row.columns(); ++column) {
     uint64_t g = column / form.group;
-    float value = floatAt(form.scale, row.scales(), g) * float(codeAt(row, column) - form.zero);
-    values[column] = form.min ? value + floatAt(*form.min, row.mins(), g) : value;
+    float value = row.scale(g) * float(codeAt(row, column) - form.zero);
+    values[column] = form.min ? value + row.min(g) : value;
   }
 }
 
@@ -132,6 +164,8 @@ float floatAt(ElementType type, const uint8_t *elements, uint64_t index) {
     std::memcpy(&value, elements + index * sizeof(value), sizeof(value));
     return value;
   }
+  if (type == ElementType::i8)
+    return int8_t(elements[index]);
   uint16_t bits;
   std::memcpy(&bits, elements + index * sizeof(bits), sizeof(bits));
   return type == ElementType::f16 ? f32FromF16(bits) : f32FromBf16(bits);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/packing/weight_planes.h"
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/plane_access.h"
@@ -31,7 +32,10 @@ AxisIndices indicesOf(std::initializer_list<std::pair<Axis, Value>> pairs) {
   return indices;
 }
 
-/// value = scale * (code - zero) + min, of one row.
+constexpr const char *kPartNames[kNumWeightParts] = {"values", "codes", "high bits",    "scales",
+                                                     "units",  "mins",  "units of mins"};
+
+/// value = scale * (code - zero) + min, of one row; scale and min may be multiples of units.
 class WeightReader {
 public:
   /// Fails, with a diagnostic at `op`, where the layout lacks a plane that the type asks for or one can't be read.
@@ -39,16 +43,22 @@ public:
     WeightReader reader{type};
     const Layout &layout = weight.getLayout()->getLayout();
     reader.isGrouped = type.isGrouped() && !findPlane(layout, PlaneRole::value);
-    std::pair<PlaneRole, bool> wanted[] = {{reader.isGrouped ? PlaneRole::code : PlaneRole::value, true},
-                                           {PlaneRole::scale, reader.isGrouped},
-                                           {PlaneRole::min, reader.isGrouped && type.getMin()}};
-    for (auto [role, isWanted] : wanted) {
-      const Plane *plane = findPlane(layout, role);
-      if (isWanted && (!plane || !PlaneAccess::canLoad(*plane)))
+    std::array<const Plane *, kNumWeightParts> planes = weightPlanes(layout);
+    bool isGrouped = reader.isGrouped, hasMin = isGrouped && type.getMin();
+    bool hasUnits = isGrouped && type.getScale().isSignedInteger(8);
+    const bool isWanted[kNumWeightParts] = {!isGrouped, isGrouped,         false, isGrouped, hasUnits,
+                                            hasMin,     hasUnits && hasMin};
+    for (size_t part = 0; part < kNumWeightParts; ++part) {
+      const Plane *plane = planes[part];
+      if (isWanted[part] && (!plane || !PlaneAccess::canLoad(*plane)))
         return op->emitOpError("can't read the ")
-               << roleName(role) << "s of @" << weight.getSymName() << " in its layout";
-      if (isWanted)
-        reader.planes.emplace_back(*plane, base);
+               << kPartNames[part] << " of @" << weight.getSymName() << " in its layout";
+      if (isWanted[part])
+        reader.parts[part].emplace(*plane, base);
+    }
+    if (const Plane *high = planes[size_t(WeightPart::highBits)]; high && isGrouped) {
+      reader.parts[size_t(WeightPart::highBits)].emplace(spreadHighBits(*high), base, numHighBits(*high));
+      reader.highFactor = float(1 << elementBits(planes[size_t(WeightPart::code)]->element));
     }
     bool isBiased = reader.isGrouped && type.getCodes().isSignedInteger(8) &&
                     findPlane(layout, PlaneRole::code)->element == ElementType::u8;
@@ -62,13 +72,13 @@ public:
     emitLoop(builder, emitIndex(builder, columns / group), [&](Value groupIndex) {
       Value first = builder.create<arith::MulIOp>(groupIndex, emitIndex(builder, group));
       at[size_t(Axis::column)] = first;
-      SmallVector<Value> factors; // scale, min
-      for (const PlaneAccess &plane : ArrayRef(planes).drop_front())
-        factors.push_back(plane.emitLoad(builder, at));
+      Value scale = emitFactor(builder, WeightPart::scale, WeightPart::unit, at);
+      Value min = emitFactor(builder, WeightPart::min, WeightPart::minUnit, at);
       emitLoop(builder, emitIndex(builder, group), [&](Value lane) {
         at[size_t(Axis::column)] = builder.create<arith::AddIOp>(first, lane);
-        Value value = planes[0].emitLoad(builder, at);
-        use(at[size_t(Axis::column)], factors.empty() ? value : emitFormula(builder, value, factors));
+        Value value = isGrouped ? emitFormula(builder, emitCode(builder, at), scale, min)
+                                : emitElement(builder, WeightPart::value, at);
+        use(at[size_t(Axis::column)], value);
       });
     });
   }
@@ -76,17 +86,37 @@ public:
 private:
   explicit WeightReader(lm::WeightType type) : type(type) {}
 
-  Value emitFormula(ImplicitLocOpBuilder &builder, Value code, ArrayRef<Value> factors) const {
+  /// Null if there is no such plane.
+  Value emitElement(ImplicitLocOpBuilder &builder, WeightPart part, const AxisIndices &at) const {
+    const std::optional<PlaneAccess> &plane = parts[size_t(part)];
+    return plane ? plane->emitLoad(builder, at) : Value();
+  }
+
+  Value emitFactor(ImplicitLocOpBuilder &builder, WeightPart part, WeightPart unitPart, const AxisIndices &at) const {
+    Value factor = emitElement(builder, part, at), unit = emitElement(builder, unitPart, at);
+    return unit ? builder.create<arith::MulFOp>(unit, factor).getResult() : factor;
+  }
+
+  Value emitCode(ImplicitLocOpBuilder &builder, const AxisIndices &at) const {
+    Value code = emitElement(builder, WeightPart::code, at), high = emitElement(builder, WeightPart::highBits, at);
+    if (!high)
+      return code;
+    Value factor = builder.create<arith::ConstantOp>(builder.getF32FloatAttr(highFactor));
+    return builder.create<arith::AddFOp>(code, builder.create<arith::MulFOp>(high, factor));
+  }
+
+  Value emitFormula(ImplicitLocOpBuilder &builder, Value code, Value scale, Value min) const {
     Value shift = builder.create<arith::ConstantOp>(builder.getF32FloatAttr(float(zero)));
     Value centred = zero ? builder.create<arith::SubFOp>(code, shift).getResult() : code;
-    Value scaled = builder.create<arith::MulFOp>(factors[0], centred);
-    return factors.size() == 1 ? scaled : builder.create<arith::AddFOp>(scaled, factors[1]).getResult();
+    Value scaled = builder.create<arith::MulFOp>(scale, centred);
+    return min ? builder.create<arith::AddFOp>(scaled, min).getResult() : scaled;
   }
 
   lm::WeightType type;
   bool isGrouped = false; // in the layout: one of values holds what the formula gives
   int64_t zero = 0;       // of the plane's codes: signed ones lie in planes of u8 with 128 added
-  SmallVector<PlaneAccess, 3> planes;
+  float highFactor = 0;   // what a code's high bits count
+  std::array<std::optional<PlaneAccess>, kNumWeightParts> parts;
 };
 
 /// Expands what reaches packed bytes into loops over memory.

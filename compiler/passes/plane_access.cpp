@@ -70,13 +70,13 @@ bool PlaneAccess::canLoad(const Plane &plane) {
 }
 
 Value PlaneAccess::emitOffset(ImplicitLocOpBuilder &builder, const AxisIndices &indices, unsigned unitBits) const {
-  Value offset = emitIndex(builder, plane->offsetBits / unitBits);
+  Value offset = emitIndex(builder, plane.offsetBits / unitBits);
   AxisIndices rest = indices;
-  for (auto [i, digit] : llvm::enumerate(plane->digits)) {
+  for (auto [i, digit] : llvm::enumerate(plane.digits)) {
     Value &value = rest[size_t(digit.axis)];
     if (!value)
       continue;
-    bool last = llvm::none_of(ArrayRef(plane->digits).drop_front(i + 1),
+    bool last = llvm::none_of(ArrayRef(plane.digits).drop_front(i + 1),
                               [axis = digit.axis](const Digit &higher) { return higher.axis == axis; });
     Value extent = emitIndex(builder, digit.extent);
     Value here = last ? value : builder.create<arith::RemUIOp>(value, extent).getResult();
@@ -95,19 +95,18 @@ Value PlaneAccess::emitAddressOf(ImplicitLocOpBuilder &builder, const AxisIndice
 
 /// The bits of an integer element in the low end of an i32; above them is garbage.
 Value PlaneAccess::emitBits(ImplicitLocOpBuilder &builder, const AxisIndices &indices) const {
-  unsigned bits = elementBits(plane->element);
   auto loadByte = [&](Value offset) -> Value {
     Value address = emitAddress(builder, builder.getLoc(), base, offset);
     Value byte = builder.create<LLVM::LoadOp>(builder.getI8Type(), address);
     return builder.create<arith::ExtUIOp>(builder.getI32Type(), byte);
   };
-  if (granuleBits(*plane) % 8 == 0)
+  if (granuleBits(plane) % 8 == 0)
     return loadByte(emitOffset(builder, indices, 8));
   Value offset = emitOffset(builder, indices, 1);
   Value eight = emitIndex(builder, 8);
   Value low = loadByte(builder.create<arith::DivUIOp>(offset, eight));
   Value within = builder.create<arith::RemUIOp>(offset, eight);
-  if (granuleBits(*plane) % bits != 0 || 8 % bits != 0) { // it may begin in one byte and end in the next
+  if (granuleBits(plane) % bits != 0 || 8 % bits != 0) { // it may begin in one byte and end in the next
     Value last = builder.create<arith::AddIOp>(offset, emitIndex(builder, bits - 1));
     Value high = loadByte(builder.create<arith::DivUIOp>(last, eight));
     low = builder.create<arith::OrIOp>(low, builder.create<arith::ShLIOp>(high, emitI32(builder, 8)));
@@ -117,14 +116,13 @@ Value PlaneAccess::emitBits(ImplicitLocOpBuilder &builder, const AxisIndices &in
 
 Value PlaneAccess::emitLoad(ImplicitLocOpBuilder &builder, const AxisIndices &indices) const {
   Type f32 = builder.getF32Type();
-  if (isFloat(plane->element)) {
-    Type type = floatType(builder, plane->element);
+  if (isFloat(plane.element)) {
+    Type type = floatType(builder, plane.element);
     Value loaded = builder.create<LLVM::LoadOp>(type, emitAddressOf(builder, indices), /*alignment=*/1);
     return type == f32 ? loaded : builder.create<arith::ExtFOp>(f32, loaded).getResult();
   }
-  unsigned bits = elementBits(plane->element);
   Value raw = emitBits(builder, indices);
-  if (plane->element == ElementType::i8) {
+  if (plane.element == ElementType::i8) {
     Value byte = builder.create<arith::TruncIOp>(builder.getI8Type(), raw);
     return builder.create<arith::SIToFPOp>(f32, byte);
   }
@@ -134,9 +132,9 @@ Value PlaneAccess::emitLoad(ImplicitLocOpBuilder &builder, const AxisIndices &in
 
 void PlaneAccess::emitStore(ImplicitLocOpBuilder &builder, const AxisIndices &indices, Value value) const {
   Value stored = value;
-  if (plane->element == ElementType::bf16)
+  if (plane.element == ElementType::bf16)
     stored = emitRoundToBf16(builder, value);
-  else if (plane->element == ElementType::f16)
+  else if (plane.element == ElementType::f16)
     stored = builder.create<arith::TruncFOp>(builder.getF16Type(), value);
   builder.create<LLVM::StoreOp>(stored, emitAddressOf(builder, indices), /*alignment=*/1);
 }

@@ -7,6 +7,7 @@
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <algorithm>
 #include <array>
 
 namespace kvasir {
@@ -16,8 +17,9 @@ using AxisIndices = std::array<mlir::Value, kNumAxes>;
 
 class PlaneAccess {
 public:
-  /// `base` is a !llvm.ptr to the layout's first byte.
-  PlaneAccess(const Plane &plane, mlir::Value base) : plane(&plane), base(base) {}
+  /// `base` is a !llvm.ptr to the layout's first byte. Of integers no more than `bits` are read.
+  PlaneAccess(const Plane &plane, mlir::Value base, unsigned bits = 8)
+      : plane(plane), base(base), bits(std::min(bits, elementBits(plane.element))) {}
 
   /// The element as f32: exact for floats of at most 32 bits and for integer codes.
   mlir::Value emitLoad(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
@@ -35,8 +37,9 @@ private:
   mlir::Value emitOffset(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices, unsigned unitBits) const;
   mlir::Value emitBits(mlir::ImplicitLocOpBuilder &builder, const AxisIndices &indices) const;
 
-  const Plane *plane;
+  Plane plane;
   mlir::Value base;
+  unsigned bits;
 };
 
 /// The plane of that role; null if the layout has none.

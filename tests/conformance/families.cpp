@@ -35,9 +35,17 @@ constexpr Form kWide[] = {
     {"u6g16z32", "codes = ui6, group = 16, scale = f32, zero = 32", 16},
 };
 
+constexpr Form kLevels[] = {
+    {"u4g32k", "codes = ui4, group = 32, scale = si8, min = si8", 32},
+    {"u5g32k", "codes = ui5, group = 32, scale = si8, min = si8", 32},
+    {"u6g16k", "codes = ui6, group = 16, scale = si8, zero = 32", 16},
+    {"u6g16mk", "codes = ui6, group = 16, scale = si8, min = si8, zero = 32", 16},
+};
+
 // 1, 2, odd, one less and one more than a tile of 32, a tile, several, and more than any register file holds.
 constexpr Shape kGrouped[] = {{1, 64},  {2, 64},  {7, 128},  {31, 64},  {32, 64},
                               {33, 64}, {64, 64}, {65, 192}, {96, 320}, {130, 128}};
+constexpr Shape kSuperblocks[] = {{1, 256}, {33, 256}, {64, 512}, {65, 768}};
 constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},   {1, 32},   {31, 33},  {32, 31},
                             {33, 32}, {33, 33}, {32, 32}, {65, 192}, {96, 320}, {130, 128}};
 constexpr Shape kFused[] = {{33, 64}, {64, 32}};
@@ -144,13 +152,14 @@ void addLayered(Writer &writer, const Form &form, Shape shape) {
   writer.add(name, Kind::linear);
 }
 
-Family linears(string name, const Form *forms, size_t numForms, const Shape *shapes, size_t numShapes) {
+Family linears(string name, const Form *forms, size_t numForms, const Shape *shapes, size_t numShapes,
+               int leastColumns = 64) {
   Writer writer(std::move(name));
   for (size_t i = 0; i < numForms; ++i) {
     for (size_t j = 0; j < numShapes; ++j)
       addLinear(writer, forms[i], shapes[j]);
-    addLayered(writer, forms[i], {64, 64});
-    addLayered(writer, forms[i], {33, 128});
+    addLayered(writer, forms[i], {64, leastColumns});
+    addLayered(writer, forms[i], {33, 2 * leastColumns});
   }
   return writer.finish();
 }
@@ -288,6 +297,8 @@ Family rowwise() {
   for (const Form &form : {kNarrow[0], kNarrow[1], kWide[0], kWide[3], kWide[5]})
     for (const Shape &shape : {Shape{1, 64}, {33, 64}, {64, 96}})
       addEmbedding(writer, form, shape);
+  for (const Form &form : kLevels)
+    addEmbedding(writer, form, {33, 512});
   return writer.finish();
 }
 
@@ -296,7 +307,10 @@ Family rowwise() {
 std::vector<Family> opFamilies() {
   return {linears("linears_of_floats", kFloats, std::size(kFloats), kPlain, std::size(kPlain)),
           linears("linears_of_4_bits", kNarrow, std::size(kNarrow), kGrouped, std::size(kGrouped)),
-          linears("linears_of_8_bits", kWide, std::size(kWide), kGrouped, std::size(kGrouped)), fused(), rowwise()};
+          linears("linears_of_8_bits", kWide, std::size(kWide), kGrouped, std::size(kGrouped)),
+          linears("linears_of_two_levels", kLevels, std::size(kLevels), kSuperblocks, std::size(kSuperblocks), 256),
+          fused(),
+          rowwise()};
 }
 
 } // namespace conformance

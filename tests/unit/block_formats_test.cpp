@@ -102,7 +102,9 @@ TEST_CASE("joins keep codes narrow") {
   auto join = [](const char *a, const char *b) {
     return describe(joinForms(gguf::findBlockFormat(typeNamed(a))->form, gguf::findBlockFormat(typeNamed(b))->form));
   };
-  CHECK(join("Q4_K", "Q6_K") == "u6 in groups of 16, scale f32, min f32, zero 32");
+  CHECK(join("Q4_K", "Q6_K") == "u6 in groups of 16, scale i8, min i8, zero 32");
+  CHECK(join("Q4_K", "Q5_1") == "u5 in groups of 32, scale f32, min f32");
+  CHECK(join("Q4_K", "Q8_0") == "i8 in groups of 32, scale f32, min f32");
   CHECK(join("Q4_0", "Q5_0") == "u5 in groups of 32, scale f16, zero 16");
   CHECK(join("Q5_0", "Q8_0") == "i8 in groups of 32, scale f16");
   CHECK(join("F16", "F16") == "f16");

@@ -2,6 +2,7 @@
 // Packing in panels, in planes and scattered, read back element by element through the layout itself.
 #include "compiler/frontends/gguf/block_formats.h"
 #include "compiler/packing/packer.h"
+#include "compiler/packing/weight_planes.h"
 
 #include <doctest/doctest.h>
 
@@ -21,13 +22,15 @@ constexpr WeightForm kQ5_0{.codes = ElementType::u5, .group = 32, .scale = Eleme
 constexpr WeightForm kQ8_0{.codes = ElementType::i8, .group = 32, .scale = ElementType::f16};
 constexpr WeightForm kF32{};
 
-auto unpackerOf(std::string_view type) {
+const gguf::BlockFormat &formatNamed(std::string_view type) {
   for (const gguf::BlockFormat &format : gguf::blockFormats())
     if (format.type == type)
-      return format.unpack;
+      return format;
   FAIL("no format ", type);
   std::abort();
 }
+
+auto unpackerOf(std::string_view type) { return formatNamed(type).unpack; }
 
 /// Tensors of random blocks.
 class RandomWeights : public WeightSource {
@@ -35,7 +38,7 @@ public:
   void add(const std::string &name, uint64_t rows, uint64_t columns, const WeightForm &form, uint64_t blockBytes,
            void (*unpack)(const uint8_t *, WeightRow &)) {
     std::vector<uint8_t> &bytes = store[name];
-    bytes.resize(rows * columns / (form.group ? form.group : 1) * blockBytes);
+    bytes.resize(rows * columns / (form.hasUnits() ? kSuperblock : std::max(form.group, 1u)) * blockBytes);
     for (uint8_t &byte : bytes)
       byte = uint8_t(random() & 0x3b); // no f16 or f32 of these bytes is infinite or NaN
     tensors[name] = {store.find(name)->first, rows, columns, form, bytes, unpack};
@@ -85,6 +88,30 @@ Layout planes(uint64_t rows, uint64_t columns, ElementType codes) {
             {{Axis::column, 32, 0}, {Axis::column, columns / 32, 32}, {Axis::row, rows, columns / 32 * 32}}}}};
 }
 
+/// Codes in two planes, multiples of units, and units, row-major.
+Layout twoLevels(uint64_t rows, uint64_t columns, const WeightForm &form) {
+  Layout layout;
+  /// Of `length` elements a row, each of them of `shared` columns.
+  auto add = [&](PlaneRole role, ElementType element, uint64_t shared) {
+    uint64_t bits = elementBits(element), length = columns / shared;
+    Plane plane{role, element, layout.sizeBytes * 8, {{Axis::column, length, bits}, {Axis::row, rows, length * bits}}};
+    if (shared > 1)
+      plane.digits.insert(plane.digits.begin(), {Axis::column, shared, 0});
+    layout.planes.push_back(plane);
+    layout.sizeBytes += rows * length * bits / 8;
+  };
+  add(PlaneRole::code, ElementType::u4, 1);
+  if (form.codes != ElementType::u4)
+    add(PlaneRole::code, ElementType::u4, form.codes == ElementType::u5 ? 4 : 2);
+  add(PlaneRole::scale, ElementType::i8, form.group);
+  add(PlaneRole::scale, ElementType::f16, kSuperblock);
+  if (form.min) {
+    add(PlaneRole::min, ElementType::i8, form.group);
+    add(PlaneRole::min, ElementType::f16, kSuperblock);
+  }
+  return layout;
+}
+
 Layout transposedValues(uint64_t rows, uint64_t columns) {
   return {rows * columns * 2,
           {{PlaneRole::value, ElementType::bf16, 0, {{Axis::row, rows, 16}, {Axis::column, columns, rows * 16}}}}};
@@ -96,7 +123,7 @@ uint64_t bitsAt(const std::vector<uint8_t> &bytes, uint64_t bit, unsigned count)
   return window >> (bit % 8) & ((uint64_t(1) << count) - 1);
 }
 
-float floatOf(ElementType type, uint64_t bits) {
+float numberOf(ElementType type, uint64_t bits) {
   uint8_t bytes[8];
   std::memcpy(bytes, &bits, 8);
   return floatAt(type, bytes, 0);
@@ -104,28 +131,26 @@ float floatOf(ElementType type, uint64_t bits) {
 
 /// The value of an element, read through the layout as a kernel would.
 float valueAt(const PackedWeight &weight, const std::vector<uint8_t> &packed, uint64_t row, uint64_t column) {
-  float code = 0, scale = 0, min = 0;
-  for (const Plane &plane : weight.layout.planes) {
+  auto planes = weightPlanes(weight.layout);
+  auto bitsOf = [&](const Plane &plane, unsigned width) {
     uint64_t indices[kNumAxes] = {0, row, column, 0, 0, 0};
-    uint64_t bits = bitsAt(packed, bitOffset(plane, indices), elementBits(plane.element));
-    switch (plane.role) {
-    case PlaneRole::value:
-      return floatOf(plane.element, bits);
-    case PlaneRole::scale:
-      scale = floatOf(plane.element, bits);
-      break;
-    case PlaneRole::min:
-      min = floatOf(plane.element, bits);
-      break;
-    case PlaneRole::code:
-      if (plane.element == ElementType::i8)
-        code = float(int8_t(bits));
-      else
-        code = float(int64_t(bits) - weight.form.zero - (weight.form.codes == ElementType::i8 ? 128 : 0));
-    }
-  }
-  float value = scale * code;
-  return weight.form.min ? value + min : value;
+    return bitsAt(packed, bitOffset(plane, indices), width);
+  };
+  auto number = [&](WeightPart part, float without) {
+    const Plane *plane = planes[size_t(part)];
+    return plane ? numberOf(plane->element, bitsOf(*plane, elementBits(plane->element))) : without;
+  };
+  if (planes[size_t(WeightPart::value)])
+    return number(WeightPart::value, 0);
+  const Plane &codes = *planes[size_t(WeightPart::code)], *high = planes[size_t(WeightPart::highBits)];
+  uint64_t bits = bitsOf(codes, elementBits(codes.element));
+  if (high)
+    bits |= bitsOf(spreadHighBits(*high), numHighBits(*high)) << elementBits(codes.element);
+  float code = codes.element == ElementType::i8
+                   ? float(int8_t(bits))
+                   : float(int64_t(bits) - weight.form.zero - (weight.form.codes == ElementType::i8 ? 128 : 0));
+  float value = number(WeightPart::unit, 1) * number(WeightPart::scale, 0) * code;
+  return weight.form.min ? value + number(WeightPart::minUnit, 1) * number(WeightPart::min, 0) : value;
 }
 
 std::vector<uint8_t> pack(const PackedWeight &weight, const WeightSource &source) {
@@ -222,6 +247,22 @@ TEST_CASE("planes of dense codes") {
   checkPacked({"eight", 1, 48, 64, kQ8_0, planes(48, 64, ElementType::u8)}, source);
 }
 
+TEST_CASE("two levels: codes in two planes, multiples and units") {
+  const std::pair<const char *, uint64_t> types[] = {{"Q4_K", 144}, {"Q5_K", 176}, {"Q6_K", 210}};
+  for (auto [type, blockBytes] : types) {
+    CAPTURE(type);
+    RandomWeights source;
+    const gguf::BlockFormat &format = formatNamed(type);
+    source.add("w", 40, 512, format.form, blockBytes, format.unpack);
+    checkPacked({"w", 1, 40, 512, format.form, twoLevels(40, 512, format.form)}, source);
+  }
+  RandomWeights source;
+  for (auto [name, type, blockBytes] : {std::tuple{"blk.0.w", "Q4_K", 144}, std::tuple{"blk.1.w", "Q6_K", 210}})
+    source.add(name, 32, 512, formatNamed(type).form, uint64_t(blockBytes), unpackerOf(type));
+  const WeightForm joined = joinForms(formatNamed("Q4_K").form, formatNamed("Q6_K").form);
+  checkPacked({"blk.{}.w", 2, 32, 512, joined, twoLevels(32, 512, joined)}, source);
+}
+
 TEST_CASE("values, scattered over the whole weight") {
   RandomWeights source;
   source.add("w", 40, 64, kQ8_0, 34, unpackerOf("Q8_0"));
@@ -255,6 +296,18 @@ TEST_CASE("a layout that can't hold its weight is refused") {
         "the layout of w has no plane of mins; the weight is in u4 in groups of 32, scale f16, min f16");
   CHECK(message(kQ5_0, planes(32, 64, ElementType::u4)) ==
         "w: a plane of codes in u4 can't hold weights in u5 in groups of 32, scale f16, zero 16");
+  const WeightForm six = formatNamed("Q6_K").form;
+  auto without = [&](size_t plane) {
+    Layout layout = twoLevels(32, 256, six);
+    layout.planes.erase(layout.planes.begin() + ptrdiff_t(plane));
+    Status status = checkPacking({"w", 1, 32, 256, six, layout});
+    return status ? "" : status.message();
+  };
+  const std::string weights = "weights in u6 in groups of 16, scale i8, zero 32";
+  CHECK(without(1) == "w: a plane of codes in u4 can't hold " + weights);
+  for (size_t plane : {2, 3}) // without multiples the units are the first plane of scales
+    CHECK(without(plane) ==
+          "the layout of w has no plane of units; the weight is in u6 in groups of 16, scale i8, zero 32");
   CHECK(message(kQ5_0, planes(16, 64, ElementType::u5)) == "the layout of w is smaller than the weight");
   CHECK(message(kF32, panels(32, 64)).find("can't hold weights in f32") != std::string::npos);
 }

@@ -54,7 +54,8 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
   for (const char *cpu : {"icelake-server", "sapphirerapids", "znver4", "znver5"})
     for (const WeightFormat &weight :
          {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
-          WeightFormat{E::i8, 0, 32, E::f16, {}}}) {
+          WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::u5, 0, 32, E::i8, E::i8},
+          WeightFormat{E::u6, 32, 16, E::i8, {}}}) {
       CAPTURE(cpu);
       CAPTURE(weight.name());
       std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
@@ -71,10 +72,12 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
     int loops;        ///< one for each number of rows of a tile
   };
   const WeightFormat q40{E::u4, 8, 32, E::f16, {}}, q41{E::u4, 0, 32, E::f16, E::f16}, q80{E::i8, 0, 32, E::f16, {}},
-      q6k{E::u8, 32, 16, E::f32, {}}, bf16{E::bf16, 0, 0, E::f16, {}};
+      q4k{E::u4, 0, 32, E::i8, E::i8}, q5k{E::u5, 0, 32, E::i8, E::i8}, q6k{E::u6, 32, 16, E::i8, {}},
+      bf16{E::bf16, 0, 0, E::f16, {}};
   const Case cases[] = {
       {q40, Rounding::int8, "vpmaddubsw", 2},   {q41, Rounding::int8, "vpmaddubsw", 2},
-      {q80, Rounding::int8, "vpmaddwd", 2},     {q6k, Rounding::int8, "vpmaddwd", 2},
+      {q80, Rounding::int8, "vpmaddwd", 2},     {q4k, Rounding::int8, "vpmaddubsw", 2},
+      {q5k, Rounding::int8, "vpmaddubsw", 2},   {q6k, Rounding::int8, "vpmaddubsw", 2},
       {bf16, Rounding::bf16, "vfmadd231ps", 4}, {q40, Rounding::bf16, "vfmadd231ps", 4},
       {q41, Rounding::bf16, "vfmadd231ps", 4},  {q80, Rounding::bf16, "vfmadd231ps", 4},
   };

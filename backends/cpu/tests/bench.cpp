@@ -55,7 +55,7 @@ void addPanels(KernelModule &module, const WeightFormat &weight, Rounding roundi
       ActivationFormat format = activationsFor(weight, rounding);
       code.loop(code.num(0), args[1], 1, [&](Value panel) {
         PanelCall call;
-        call.weight = code.at(args[0], code.mul(panel, kColumns / 32 * weight.blockBytes()));
+        call.weight = code.at(args[0], code.mul(panel, weight.panelBytes(kColumns)));
         call.groups = code.num(kColumns / 32);
         call.activations = args[2];
         call.firstRow = code.num(0);
@@ -73,7 +73,7 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
   module.compile(isa);
   auto *one = reinterpret_cast<PanelsFn *>(module.lookup("one"));
   auto *many = reinterpret_cast<PanelsFn *>(module.lookup("many"));
-  int64_t panelBytes = kColumns / 32 * weight.blockBytes(), panels = (160 << 20) / panelBytes / threads;
+  int64_t panelBytes = weight.panelBytes(kColumns), panels = (160 << 20) / panelBytes / threads;
   size_t size = size_t(panels) * panelBytes;
   auto *bytes = static_cast<uint8_t *>(std::aligned_alloc(4096, (size * threads + 4095) / 4096 * 4096));
   std::fill_n(bytes, size * threads, uint8_t(0x11));
@@ -99,15 +99,19 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
               best(reads) / best(kernels));
   // Short runs, of which the best is taken: others on this machine hit few of them.
   int64_t few = std::max<int64_t>(1, (128 << 10) / panelBytes);
-  for (int64_t rows : {int64_t(4), int64_t(16), kRows}) {
+  auto bestOf = [&](PanelsFn *run, int64_t rows) {
     std::vector<double> times;
     for (int i = 0; i < 100; ++i)
       times.push_back(seconds([&] {
         onThreads(threads,
-                  [&](int t) { many(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
+                  [&](int t) { run(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
       }));
-    std::printf(", %ld rows %.0f Gop/s", long(rows), 2e-9 * few * 32 * kColumns * rows * threads / best(times));
-  }
+    return best(times);
+  };
+  if (threads == 1)
+    std::printf(", from a cache %.1f GB/s", 1e-9 * few * panelBytes / bestOf(one, 1));
+  for (int64_t rows : {int64_t(4), int64_t(16), kRows})
+    std::printf(", %ld rows %.0f Gop/s", long(rows), 2e-9 * few * 32 * kColumns * rows * threads / bestOf(many, rows));
   std::printf("\n");
   std::free(bytes);
 }
@@ -118,7 +122,11 @@ int main() {
     bench("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8, threads);
     bench("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8, threads);
     bench("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8, threads);
-    bench("Q6_K", {E::u8, 32, 16, E::f32, {}}, Rounding::int8, threads);
+    bench("Q5_0", {E::u5, 16, 32, E::f16, {}}, Rounding::int8, threads);
+    bench("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Rounding::int8, threads);
+    bench("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Rounding::int8, threads);
+    bench("Q6_K", {E::u6, 32, 16, E::i8, {}}, Rounding::int8, threads);
+    bench("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Rounding::int8, threads);
     bench("BF16", {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16, threads);
     bench("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16, threads);
   }

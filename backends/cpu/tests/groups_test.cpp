@@ -141,29 +141,37 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 TEST_CASE("a decoder becomes kernels, in every variant") {
   Compiled compiled(kDecoder);
   CHECK(groupsOf(*compiled.module) ==
-        std::map<std::string, int>{{"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 7}, {"cpu.linear_add", 4}});
+        std::map<std::string, int>{
+            {"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}});
   for (const Variant &variant : compiled.variants) {
     OwningOpRef<ModuleOp> lowered = compiled.lower(variant);
     CHECK(succeeded(verify(*lowered)));
     int calls = 0;
     std::set<StringRef> kernels;
     lowered->walk([&](lm::InvokeOp invoke) { ++calls, kernels.insert(invoke.getKernel()); });
-    CHECK(calls == 2 * (7 + 7 + 1));      // the loop's layers, the last one, the head; of two forms
-    CHECK(kernels.size() == 2 * (8 + 1)); // the last layer has its own attention only, of the wanted rows
+    CHECK(calls == 2 * (5 + 5 + 1));      // the loop's layers, the last one, the head; of two forms
+    CHECK(kernels.size() == 2 * (6 + 1)); // the last layer has its own attention only, of the wanted rows
   }
 }
 
 TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
-  std::string text = kDecoder;
-  for (int i = 0; i < 4; ++i)
-    if (size_t at = text.find("codes = ui6, group = 16, scale = f32, zero = 32"); at != std::string::npos)
-      text.replace(at, 47, "codes = ui6, group = 32, scale = f32, zero = 32");
-  Compiled compiled(text);
-  CHECK(groupsOf(*compiled.module) ==
-        std::map<std::string, int>{
-            {"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}});
-  for (const Variant &variant : compiled.variants)
-    CHECK(succeeded(verify(*compiled.lower(variant))));
+  using Groups = std::map<std::string, int>;
+  const Groups together{
+      {"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}};
+  const Groups apart{{"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 7}, {"cpu.linear_add", 4}};
+  const std::pair<const char *, Groups> cases[] = {{"codes = ui6, group = 32, scale = f32, zero = 32", together},
+                                                   {"codes = bf16", apart}};
+  for (const auto &[values, groups] : cases) {
+    CAPTURE(values);
+    std::string text = kDecoder;
+    constexpr StringLiteral kValues = "codes = ui6, group = 16, scale = f32, zero = 32";
+    for (size_t at; (at = text.find(kValues)) != std::string::npos;)
+      text.replace(at, kValues.size(), values);
+    Compiled compiled(text);
+    CHECK(groupsOf(*compiled.module) == groups);
+    for (const Variant &variant : compiled.variants)
+      CHECK(succeeded(verify(*compiled.lower(variant))));
+  }
 }
 
 TEST_CASE("scales of f32 are packed in f16 where activations are rounded") {

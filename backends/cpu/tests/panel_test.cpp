@@ -15,10 +15,13 @@ namespace {
 using E = ElementType;
 
 const WeightFormat kFormats[] = {
-    {E::u4, 8, 32, E::f16, {}},  {E::u4, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16, {}},
-    {E::u8, 16, 32, E::f16, {}}, {E::u8, 0, 32, E::f16, E::f16}, {E::u4, 0, 32, E::f32, E::f32},
-    {E::u8, 32, 16, E::f32, {}}, {E::u8, 0, 16, E::f32, E::f32}, {E::bf16, 0, 0, E::f16, {}},
-    {E::f16, 0, 0, E::f16, {}},  {E::f32, 0, 0, E::f16, {}},
+    {E::u4, 8, 32, E::f16, {}},     {E::u4, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16, {}},
+    {E::u8, 16, 32, E::f16, {}},    {E::u8, 0, 32, E::f16, E::f16}, {E::u4, 0, 32, E::f32, E::f32},
+    {E::u8, 32, 16, E::f32, {}},    {E::u8, 0, 16, E::f32, E::f32}, {E::bf16, 0, 0, E::f16, {}},
+    {E::f16, 0, 0, E::f16, {}},     {E::f32, 0, 0, E::f16, {}},     {E::u5, 16, 32, E::f16, {}},
+    {E::u5, 0, 32, E::f16, E::f16}, {E::u5, 0, 16, E::f32, E::f32}, {E::u6, 32, 16, E::f16, {}},
+    {E::u4, 0, 32, E::i8, E::i8},   {E::u5, 0, 32, E::i8, E::i8},   {E::u6, 32, 16, E::i8, {}},
+    {E::u6, 32, 16, E::i8, E::i8},  {E::u6, 0, 16, E::f16, E::f16}, {E::u8, 0, 32, E::i8, E::i8},
 };
 using LinearFn = void(const uint8_t *, const float *, float *, int64_t rows, uint8_t *scratch);
 
@@ -35,7 +38,7 @@ void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight,
       });
       int64_t panels = (rowsOfWeight + 31) / 32;
       code.loop(code.num(0), code.num(panels), 1, [&](Value panel) {
-        Value blocks = code.at(args[0], code.mul(panel, columns / 32 * weight.blockBytes()));
+        Value blocks = code.at(args[0], code.mul(panel, weight.panelBytes(columns)));
         PanelCall call{blocks, groups, activations, code.num(0), args[3], args[3], args[4], code.at(args[4], 1 << 19)};
         (isOneRow ? emitPanelOfOneRow : emitPanelOfRows)(code, module.module(), isa, weight, format, call);
         code.loop(code.num(0), args[3], 1, [&](Value row) {
@@ -57,7 +60,8 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   CAPTURE(isa.name);
   CAPTURE(weight.name());
   CAPTURE(int(rounding));
-  constexpr int64_t N = 70, K = 160, M = 11, kPadded = 96;
+  constexpr int64_t N = 70, M = 11, kPadded = 96;
+  const int64_t K = weight.hasUnits() ? 512 : 160;
   std::mt19937 random(7);
   std::normal_distribution<float> normal;
   Matrix matrix(weight, N, K, random);

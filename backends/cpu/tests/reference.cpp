@@ -40,7 +40,7 @@ float rounded(ElementType element, float value) {
 }
 } // namespace
 
-void Matrix::put(const Plane &plane, int64_t row, int64_t column, double value) {
+void Matrix::put(const Plane &plane, int64_t row, int64_t column, double value, unsigned bits) {
   uint64_t indices[6] = {0, uint64_t(row), uint64_t(column), 0, 0, 0};
   uint64_t bit = bitOffset(plane, indices);
   uint32_t word = 0;
@@ -56,7 +56,7 @@ void Matrix::put(const Plane &plane, int64_t row, int64_t column, double value) 
     word = floatToBf16(single);
     break;
   default:
-    word = uint32_t(int32_t(value)) & ((1u << elementBits(plane.element)) - 1);
+    word = uint32_t(int32_t(value)) & ((1u << bits) - 1);
   }
   uint8_t *at = packed.data() + packedAt + bit / 8;
   if (elementBits(plane.element) < 8)
@@ -65,44 +65,79 @@ void Matrix::put(const Plane &plane, int64_t row, int64_t column, double value) 
     std::memcpy(at, &word, elementBits(plane.element) / 8);
 }
 
+void Matrix::fill(std::vector<float> &into, ElementType element, int64_t count, float scale, std::mt19937 &random) {
+  std::normal_distribution<float> normal;
+  for (int64_t i = 0; i < count; ++i)
+    into.push_back(rounded(element, normal(random) * scale));
+}
+
+void Matrix::fillFactors(bool areMins, std::vector<float> &into, ElementType element, float scale,
+                         std::mt19937 &random) {
+  int64_t count = rows * columns / format.group;
+  if (!format.hasUnits())
+    return fill(into, element, count, scale, random);
+  fill(units[areMins], ElementType::f16, rows * columns / kSuperblockColumns, scale / 64, random);
+  std::uniform_int_distribution<int> multiple(-128, 127);
+  for (int64_t i = 0; i < count; ++i) {
+    multiples[areMins].push_back(multiple(random));
+    into.push_back(units[areMins][i * format.group / kSuperblockColumns] * float(multiples[areMins].back()));
+  }
+}
+
 Matrix::Matrix(const WeightFormat &format, int64_t rows, int64_t columns, std::mt19937 &random)
     : format(format), rows(rows), columns(columns) {
   Layout layout = format.layout(rows, columns);
   packed.resize(layout.sizeBytes + 64);
   packedAt = -uintptr_t(packed.data()) & 63;
-  std::normal_distribution<float> normal;
-  auto fill = [&](std::vector<float> &into, ElementType element, int64_t count, float scale) {
-    for (int64_t i = 0; i < count; ++i)
-      into.push_back(rounded(element, normal(random) * scale));
-  };
   if (!format.isGrouped())
-    fill(values, format.codes, rows * columns, 1);
+    fill(values, format.codes, rows * columns, 1, random);
   else {
-    int low = format.codes == ElementType::i8 ? -128 : 0, high = format.codes == ElementType::u4 ? 15 : low + 255;
-    if (format.codes == ElementType::u8)
-      high = 63;
+    int low = format.codes == ElementType::i8 ? -128 : 0, high = format.codes == ElementType::i8 ? 127 : 63;
+    if (format.isNarrow())
+      high = (1 << (4 + format.highBits())) - 1;
     std::uniform_int_distribution<int> code(low, high);
     for (int64_t i = 0; i < rows * columns; ++i)
       codes.push_back(i % 97 == 0 ? low : i % 89 == 0 ? high : code(random));
-    fill(scales, format.scale, rows * columns / format.group, 0.01f);
+    fillFactors(false, scales, format.scale, 0.01f, random);
     if (format.min)
-      fill(mins, *format.min, rows * columns / format.group, 0.1f);
+      fillFactors(true, mins, *format.min, 0.1f, random);
   }
-  for (const Plane &plane : layout.planes)
+  auto planes = weightPlanes(layout);
+  for (size_t part = 0; part < kNumWeightParts; ++part) {
+    if (!planes[part])
+      continue;
+    bool areHighBits = WeightPart(part) == WeightPart::highBits;
+    Plane plane = areHighBits ? spreadHighBits(*planes[part]) : *planes[part];
     for (int64_t n = 0; n < rows; ++n)
-      for (int64_t k = 0; k < columns; ++k) {
-        int64_t grouped = format.isGrouped() ? (n * columns + k) / format.group : 0;
-        double value = plane.role == PlaneRole::value   ? values[n * columns + k]
-                       : plane.role == PlaneRole::scale ? scales[grouped]
-                       : plane.role == PlaneRole::min   ? mins[grouped]
-                                                        : codes[n * columns + k];
-        if (plane.role == PlaneRole::scale || plane.role == PlaneRole::min) {
-          if (k % format.group == 0)
-            put(plane, n, k, value);
-        } else {
-          put(plane, n, k, value);
-        }
-      }
+      for (int64_t k = 0; k < columns; k += stepOf(WeightPart(part)))
+        put(plane, n, k, valueOf(WeightPart(part), n, k), areHighBits ? format.highBits() : elementBits(plane.element));
+  }
+}
+
+int64_t Matrix::stepOf(WeightPart part) const {
+  bool isOfGroups = part == WeightPart::scale || part == WeightPart::min;
+  bool isOfUnits = part == WeightPart::unit || part == WeightPart::minUnit;
+  return isOfGroups ? format.group : isOfUnits ? kSuperblockColumns : 1;
+}
+
+double Matrix::valueOf(WeightPart part, int64_t row, int64_t column) const {
+  int64_t at = row * columns + column, group = format.isGrouped() ? at / format.group : 0;
+  switch (part) {
+  case WeightPart::value:
+    return values[at];
+  case WeightPart::code:
+    return codes[at];
+  case WeightPart::highBits:
+    return codes[at] >> 4;
+  case WeightPart::scale:
+    return format.hasUnits() ? multiples[0][group] : scales[group];
+  case WeightPart::min:
+    return format.hasUnits() ? multiples[1][group] : mins[group];
+  case WeightPart::unit:
+  case WeightPart::minUnit:
+    return units[part == WeightPart::minUnit][at / kSuperblockColumns];
+  }
+  return 0;
 }
 
 namespace {
@@ -155,6 +190,9 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
   const int64_t *order = m.format.isGrouped() ? kGrouped : m.format.codes == ElementType::bf16 ? kPairs : kPlain;
   std::vector<float> result(m.rows);
   int64_t parts = std::max<int64_t>(1, m.format.subgroups()), size = 32 / parts;
+  bool isInt = rounding == Rounding::int8;
+  // Integer dots are of narrow codes less the half of their range, for which mins make up.
+  int64_t zero = isInt ? m.format.centre() : m.format.zero, more = zero - m.format.zero;
   float largest = largestOf(row, m.columns);
   for (int64_t g = 0; g < m.columns / 32; ++g) {
     Group group = roundGroup(row + 32 * g, rounding, parts, largest);
@@ -164,7 +202,7 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
         float sum = m.format.isGrouped() ? 0.0f : y;
         for (int64_t i = 0; i < size; ++i) {
           int64_t k = part * size + i / 4 * 4 + order[i % 4], at = n * m.columns + 32 * g + k;
-          float w = m.format.isGrouped() ? float(m.codes[at] - m.format.zero) : m.values[at];
+          float w = m.format.isGrouped() ? float(m.codes[at] - zero) : m.values[at];
           sum = std::fmaf(w, group.values[k], sum); // exact for integers: |sum| < 2^24
         }
         if (!m.format.isGrouped()) {
@@ -172,9 +210,8 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
           continue;
         }
         int64_t at = (n * m.columns + 32 * g + part * size) / m.format.group;
-        bool isInt = rounding == Rounding::int8;
         if (m.format.min && isInt)
-          y = std::fmaf(m.mins[at], group.sums[part], y);
+          y = std::fmaf(more ? std::fmaf(float(more), m.scales[at], m.mins[at]) : m.mins[at], group.sums[part], y);
         y = std::fmaf(isInt ? sum * group.scale : sum, m.scales[at], y);
         if (m.format.min && !isInt)
           y = std::fmaf(m.mins[at], group.sums[part], y);

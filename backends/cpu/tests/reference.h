@@ -4,6 +4,7 @@
 #define KVASIR_BACKENDS_CPU_TESTS_REFERENCE_H
 
 #include "backends/cpu/activations.h"
+#include "compiler/packing/weight_planes.h"
 
 #include <random>
 #include <vector>
@@ -16,15 +17,22 @@ struct Matrix {
   int64_t rows, columns;
   std::vector<float> values;       ///< plain weights [rows][columns]
   std::vector<int32_t> codes;      ///< [rows][columns]
-  std::vector<float> scales, mins; ///< [rows][columns / group]
-  std::vector<uint8_t> packed;     ///< 64-byte aligned from `packedAt` on
+  std::vector<float> scales, mins; ///< [rows][columns / group]; with units what these and the multiples make
+  std::vector<float> units[2];     ///< of scales and of mins, [rows][columns / 256]
+  std::vector<int32_t> multiples[2];
+  std::vector<uint8_t> packed; ///< 64-byte aligned from `packedAt` on
   size_t packedAt = 0;
 
   Matrix(const WeightFormat &format, int64_t rows, int64_t columns, std::mt19937 &random);
   const uint8_t *bytes() const { return packed.data() + packedAt; }
 
 private:
-  void put(const Plane &plane, int64_t row, int64_t column, double value);
+  void fill(std::vector<float> &into, ElementType element, int64_t count, float scale, std::mt19937 &random);
+  void fillFactors(bool areMins, std::vector<float> &into, ElementType element, float scale, std::mt19937 &random);
+  void put(const Plane &plane, int64_t row, int64_t column, double value, unsigned bits);
+  /// What a part has for an element, and of how many columns.
+  double valueOf(WeightPart part, int64_t row, int64_t column) const;
+  int64_t stepOf(WeightPart part) const;
 };
 
 float halfToFloat(uint16_t half);

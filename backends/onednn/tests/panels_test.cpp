@@ -25,7 +25,7 @@ const WeightFormat kFormats[] = {
     {E::u4, 8, 32, E::f16, {}},  {E::u4, 0, 32, E::f16, E::f16}, {E::u8, 0, 32, E::f16, E::f16},
     {E::i8, 0, 32, E::f16, {}},  {E::i8, 0, 16, E::f32, {}},     {E::u4, 0, 32, E::f32, E::f32},
     {E::u8, 16, 32, E::f16, {}}, {E::bf16, 0, 0, E::f16, {}},    {E::f16, 0, 0, E::f16, {}},
-    {E::f32, 0, 0, E::f16, {}},
+    {E::f32, 0, 0, E::f16, {}},  {E::u5, 0, 32, E::i8, E::i8},   {E::u6, 32, 16, E::i8, {}},
 };
 
 float roundedTo(float value, bool rounds) { return rounds ? bf16ToFloat(floatToBf16(value)) : value; }
@@ -42,27 +42,30 @@ float weightAt(const Matrix &matrix, int64_t row, int64_t column, bool rounds) {
   return roundedTo(y, rounds);
 }
 
+/// Columns enough for a superblock, where there are some.
+int64_t depthOf(const WeightFormat &format) { return format.hasUnits() ? kSuperblockColumns : 96; }
+
 using UnpackFn = void(const uint8_t *blocks, int64_t groups, uint8_t *low, uint8_t *high, int64_t stepBytes);
 
 /// Every element of an unpacked panel, in a layout whose blocks are 16 columns wide.
 void checkUnpacked(const Isa &isa, const WeightFormat &format, Rounding rounding) {
   CAPTURE(isa.name);
   CAPTURE(format.name());
-  constexpr int64_t kDepth = 96;
+  const int64_t depth = depthOf(format);
   KernelModule module;
   module.add("unpack", {'p', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
     onednn::emitUnpack(code, module.module(), isa, format, rounding, {args[0], args[1], args[2], args[3], args[4]});
   });
   module.compile(isa);
   std::mt19937 random(7);
-  Matrix matrix(format, 32, kDepth, random);
+  Matrix matrix(format, 32, depth, random);
   bool rounds = rounding == Rounding::bf16, isPaired = rounds && isa.hasBf16;
   int64_t perStep = isPaired ? 2 : 1, bytes = isPaired ? 2 : 4, stepBytes = 80;
-  std::vector<uint8_t> panel(2 * kDepth * stepBytes);
-  uint8_t *halves[2] = {panel.data(), panel.data() + kDepth * stepBytes};
-  reinterpret_cast<UnpackFn *>(module.lookup("unpack"))(matrix.bytes(), kDepth / 32, halves[0], halves[1], stepBytes);
+  std::vector<uint8_t> panel(2 * depth * stepBytes);
+  uint8_t *halves[2] = {panel.data(), panel.data() + depth * stepBytes};
+  reinterpret_cast<UnpackFn *>(module.lookup("unpack"))(matrix.bytes(), depth / 32, halves[0], halves[1], stepBytes);
   int64_t wrong = 0;
-  for (int64_t k = 0; k < kDepth; ++k)
+  for (int64_t k = 0; k < depth; ++k)
     for (int64_t n = 0; n < 32; ++n) {
       const uint8_t *at = halves[n / 16] + k / perStep * stepBytes + (n % 16 * perStep + k % perStep) * bytes;
       uint16_t half;
@@ -117,7 +120,7 @@ struct Standin {
 using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const void *const *pointers,
                       int64_t rows);
 
-constexpr int64_t K = 96, N = 360, kMostRows = 300; // a last panel that is not full, chunks of 256 and less
+constexpr int64_t N = 360, kMostRows = 300; // a last panel that is not full, chunks of 256 and less
 
 /// A kernel of one linear with a norm, y + bias + addend, whose many rows the service computes.
 struct Fixture {
@@ -125,6 +128,7 @@ struct Fixture {
   Isa isa;
   WeightFormat format;
   Rounding rounding;
+  const int64_t K = depthOf(format);
   Matrix matrix{format, N, K, random};
   std::vector<float> source = numbers(kMostRows * K), norm = numbers(K), bias = numbers(N),
                      addend = numbers(kMostRows * N);

@@ -41,10 +41,14 @@ def Lm_Weight : TypeDef<Lm_Dialect, "Weight"> {
     (C2) codes are f32, f16, bf16, si8, ui4, ui5 or ui6.
     (C3) integer codes, and only they, have a group, which divides the last dimension.
     (C4) grouped codes have a scale, and may have a min and a zero; others have none of these.
-    (C5) scale and min are f32, f16 or bf16.
+    (C5) scale and min are f32, f16 or bf16, or both si8.
+    (C6) where scale is si8, 256 divides the last dimension, and the group divides 256.
+
+    Scales (and mins) of si8 are that many times a unit in f16, which 256 columns of a row share.
 
     ```mlir
     !lm.weight<576x1536, codes = ui4, group = 32, scale = f16, min = f16, zero = 8>
+    !lm.weight<576x1536, codes = ui6, group = 16, scale = si8, zero = 32>
     !lm.weight<576, codes = f32>
     ```
   }];

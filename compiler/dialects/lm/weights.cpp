@@ -19,6 +19,9 @@ template <typename Parse> ParseResult parseFacts(AsmParser &parser, Parse parse)
   return success();
 }
 
+/// Columns that share the unit of which scales of si8 are multiples.
+constexpr int64_t kUnitColumns = 256;
+
 bool isPlain(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
 
 bool isCode(Type type) {
@@ -76,9 +79,13 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError, A
     return emitError() << "C3: " << codes << " codes in rows of " << shape.back() << " cannot have groups of " << group;
   if ((group > 0) != bool(scale) || (group == 0 && (min || zero))) // C4
     return emitError() << "C4: a scale comes with a group, and a min or a zero with both";
+  bool hasUnits = scale && scale.isSignedInteger(8);
   for (Type type : {scale, min})
-    if (type && !isPlain(type)) // C5
-      return emitError() << "C5: scale and min are f32, f16 or bf16, not " << type;
+    if (type && (hasUnits ? !type.isSignedInteger(8) : !isPlain(type))) // C5
+      return emitError() << "C5: scale and min are f32, f16 or bf16, or both si8, not " << type;
+  if (hasUnits && (shape.back() % kUnitColumns != 0 || kUnitColumns % group != 0)) // C6
+    return emitError() << "C6: groups of " << group << " in rows of " << shape.back() << " cannot share units of "
+                       << kUnitColumns << " columns";
   return success();
 }
 

@@ -9,7 +9,7 @@
 namespace kvasir::gguf {
 
 /// A tensor type that weights may have. Normalisation is without loss: `dequantise` of the row that `unpack` makes
-/// gives gguf-py's values bit for bit (the products of K-quants' scales, 11 + 7 bits, are exact in f32).
+/// gives gguf-py's values bit for bit.
 struct BlockFormat {
   const char *type; ///< the name of the TensorType
   WeightForm form;

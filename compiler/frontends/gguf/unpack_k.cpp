@@ -1,41 +1,33 @@
 // SPDX-License-Identifier: MIT
 // Blocks of 256 elements in two levels: the scale of a group is the block's (f16) times the group's (6 or 8 bits).
-// The products have 11 + 7 significant bits at most, so they are exact in f32. Source: ggml-common.h, block_q4_K to
-// block_q6_K, and ggml-quants.c for the order of the bits.
+// Source: ggml-common.h, block_q4_K to block_q6_K, and ggml-quants.c for the order of the bits.
 #include "compiler/frontends/gguf/unpack.h"
-
-#include "compiler/packing/float_bits.h"
 
 #include <cstring>
 
 namespace kvasir::gguf {
 namespace {
 
-constexpr uint64_t kBlock = 256;
+constexpr uint64_t kBlock = kSuperblock;
 constexpr uint64_t kGroups = 8; // of 32, in Q4_K and Q5_K
-
-float halfAt(const uint8_t *bytes) {
-  uint16_t bits;
-  std::memcpy(&bits, bytes, sizeof(bits));
-  return f32FromF16(bits);
-}
 
 /// Scales and mins of a Q4_K or Q5_K block, which begins with d, dmin and 12 bytes of 6-bit numbers: of groups 0 to 3
 /// the low six bits of bytes g and g + 4; of groups 4 to 7 the nibbles of byte g + 4, under the two bits left over.
-void unpackScales(const uint8_t *block, uint64_t firstGroup, WeightRow &row) {
-  float d = halfAt(block), dmin = halfAt(block + 2);
+/// Mins are subtracted: their unit is -dmin.
+void unpackScales(const uint8_t *block, uint64_t index, WeightRow &row) {
+  std::memcpy(row.units() + 2 * index, block, 2);
+  std::memcpy(row.minUnits() + 2 * index, block + 2, 2);
+  row.minUnits()[2 * index + 1] ^= 0x80;
   const uint8_t *packed = block + 4;
   for (uint64_t g = 0; g < kGroups; ++g) {
-    uint32_t scale, min;
+    uint8_t &scale = row.scales()[index * kGroups + g], &min = row.mins()[index * kGroups + g];
     if (g < 4) {
       scale = packed[g] & 63;
       min = packed[g + 4] & 63;
     } else {
-      scale = (packed[g + 4] & 15) | packed[g - 4] >> 6 << 4;
-      min = packed[g + 4] >> 4 | packed[g] >> 6 << 4;
+      scale = uint8_t((packed[g + 4] & 15) | packed[g - 4] >> 6 << 4);
+      min = uint8_t(packed[g + 4] >> 4 | packed[g] >> 6 << 4);
     }
-    setFloatAt(ElementType::f32, row.scales(), firstGroup + g, d * float(scale));
-    setFloatAt(ElementType::f32, row.mins(), firstGroup + g, -(dmin * float(min)));
   }
 }
 
@@ -51,7 +43,7 @@ void unpackNibbles(const uint8_t *nibbles, uint8_t *codes) {
 void unpackQ4_K(const uint8_t *block, WeightRow &row) {
   constexpr uint64_t kBlockBytes = 144;
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
-    unpackScales(block, b * kGroups, row);
+    unpackScales(block, b, row);
     unpackNibbles(block + 16, row.codes() + b * kBlock);
   }
 }
@@ -61,7 +53,7 @@ void unpackQ5_K(const uint8_t *block, WeightRow &row) {
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
     uint8_t *codes = row.codes() + b * kBlock;
     const uint8_t *fifthBits = block + 16; // bit g of byte i belongs to element i of group g
-    unpackScales(block, b * kGroups, row);
+    unpackScales(block, b, row);
     unpackNibbles(block + 48, codes);
     for (uint64_t g = 0; g < kGroups; ++g)
       for (uint64_t i = 0; i < 32; ++i)
@@ -72,10 +64,8 @@ void unpackQ5_K(const uint8_t *block, WeightRow &row) {
 void unpackQ6_K(const uint8_t *block, WeightRow &row) {
   constexpr uint64_t kBlockBytes = 210, kSixteens = 16;
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
-    const int8_t *scales = reinterpret_cast<const int8_t *>(block + 192);
-    float d = halfAt(block + 208);
-    for (uint64_t g = 0; g < kSixteens; ++g)
-      setFloatAt(ElementType::f32, row.scales(), b * kSixteens + g, d * float(scales[g]));
+    std::memcpy(row.scales() + b * kSixteens, block + 192, kSixteens);
+    std::memcpy(row.units() + 2 * b, block + 208, 2);
     for (uint64_t half = 0; half < 2; ++half) {
       const uint8_t *nibbles = block + 64 * half, *highBits = block + 128 + 32 * half;
       uint8_t *codes = row.codes() + b * kBlock + 128 * half;
@@ -91,9 +81,9 @@ void unpackQ6_K(const uint8_t *block, WeightRow &row) {
 using enum ElementType;
 
 constexpr BlockFormat kFormats[] = {
-    {"Q4_K", {.codes = u4, .group = 32, .scale = f32, .min = f32}, unpackQ4_K},
-    {"Q5_K", {.codes = u5, .group = 32, .scale = f32, .min = f32}, unpackQ5_K},
-    {"Q6_K", {.codes = u6, .group = 16, .scale = f32, .zero = 32}, unpackQ6_K},
+    {"Q4_K", {.codes = u4, .group = 32, .scale = i8, .min = i8}, unpackQ4_K},
+    {"Q5_K", {.codes = u5, .group = 32, .scale = i8, .min = i8}, unpackQ5_K},
+    {"Q6_K", {.codes = u6, .group = 16, .scale = i8, .zero = 32}, unpackQ6_K},
 };
 
 } // namespace

@@ -7,6 +7,8 @@ lm.weight @q family(2) source("blk.{}.attn_q.weight") : !lm.weight<96x64, codes 
 lm.weight @bias source("b") : !lm.weight<96, codes = f32>
 // CHECK: lm.weight @norm source("n") layout(<256 bytes, value f32 at 0 [column 64 : 32]>) offset(4096) stride(256) : !lm.weight<64, codes = f32>
 lm.weight @norm source("n") layout(<256 bytes, value f32 at 0 [column 64 : 32]>) offset(4096) stride(256) : !lm.weight<64, codes = f32>
+// CHECK: lm.weight @levels source("l") : !lm.weight<96x512, codes = ui6, group = 16, scale = si8, zero = 32>
+lm.weight @levels source("l") : !lm.weight<96x512, codes = ui6, group = 16, scale = si8, zero = 32>
 // CHECK: lm.weight @embed source("e") : !lm.weight<256x64, codes = bf16>
 lm.weight @embed source("e") : !lm.weight<256x64, codes = bf16>
 

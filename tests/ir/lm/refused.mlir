@@ -17,8 +17,16 @@ func.func private @weight_c3(!lm.weight<2x48, codes = ui4, group = 32, scale = f
 func.func private @weight_c4(!lm.weight<2x64, codes = ui4, group = 32>)
 
 // -----
-// expected-error @below {{C5: scale and min are f32, f16 or bf16, not 'f64'}}
+// expected-error @below {{C5: scale and min are f32, f16 or bf16, or both si8, not 'f64'}}
 func.func private @weight_c5(!lm.weight<2x64, codes = ui4, group = 32, scale = f64>)
+
+// -----
+// expected-error @below {{C5: scale and min are f32, f16 or bf16, or both si8, not 'f16'}}
+func.func private @weight_c5(!lm.weight<2x256, codes = ui4, group = 32, scale = si8, min = f16>)
+
+// -----
+// expected-error @below {{C6: groups of 32 in rows of 320 cannot share units of 256 columns}}
+func.func private @weight_c6(!lm.weight<2x320, codes = ui4, group = 32, scale = si8>)
 
 // -----
 // expected-error @below {{C1: plane of values has an element at bit}}

@@ -49,6 +49,32 @@ func.func @five_bits(%call: !llvm.ptr, %begin: index, %tile: memref<1x32xf32>) {
 
 // -----
 
+lm.weight @w source("w") layout(<226 bytes, code u4 at 0 [column 256 : 4], scale i8 at 1536 [column 16 : 0, column 16 : 8], code u4 at 1024 [column 2 : 0, column 128 : 4], scale f16 at 1664 [column 256 : 0]>) offset(0) stride(0)
+  : !lm.weight<256, codes = ui6, group = 16, scale = si8, zero = 32>
+
+// A code is put together from two planes, two bits from the second; a scale is a multiple of a unit.
+// CHECK-LABEL: func.func @two_levels
+// CHECK: %[[MULTIPLE:.*]] = arith.sitofp %{{.*}} : i8 to f32
+// CHECK: %[[UNIT:.*]] = arith.extf
+// CHECK: %[[SCALE:.*]] = arith.mulf %[[UNIT]], %[[MULTIPLE]]
+// CHECK: scf.for
+// CHECK: arith.constant 15 : i32
+// CHECK: %[[LOW:.*]] = arith.sitofp
+// CHECK: arith.constant 3 : i32
+// CHECK: %[[BITS:.*]] = arith.sitofp
+// CHECK: %[[SIXTEEN:.*]] = arith.constant 1.600000e+01 : f32
+// CHECK: %[[HIGH:.*]] = arith.mulf %[[BITS]], %[[SIXTEEN]]
+// CHECK: %[[CODE:.*]] = arith.addf %[[LOW]], %[[HIGH]]
+// CHECK: %[[CENTRED:.*]] = arith.subf %[[CODE]]
+// CHECK: arith.mulf %[[SCALE]], %[[CENTRED]]
+func.func @two_levels(%call: !llvm.ptr, %begin: index, %tile: memref<1x256xf32>) {
+  %w = lm.select @w : !lm.weight<256, codes = ui6, group = 16, scale = si8, zero = 32>
+  lm.dequantize %w rows(%begin) outs(%tile : memref<1x256xf32>) : !lm.weight<256, codes = ui6, group = 16, scale = si8, zero = 32>
+  return
+}
+
+// -----
+
 // bf16 is rounded by hand, to nearest even.
 // CHECK-LABEL: func.func @store
 // CHECK: arith.divui
