@@ -25,9 +25,11 @@ class Fault:
 
 
 FAULTS = [
-    Fault("codes of 4 bits: the high nibble is the low one", "cpu/panel_int.cpp",
-          "return {code.andI(word, nibbles), code.andI(code.shr(word, 4), nibbles)};",
-          "return {code.andI(word, nibbles), code.andI(word, nibbles)};", "linear.u4g32m.", "int8"),
+    Fault("codes of 4 bits: the high nibble is the low one", "cpu/panel.cpp",
+          "code.andI(first ? code.shr(word, first) : word, code.splat", "code.andI(first ? word : word, code.splat",
+          "linear.u4g32m.", "int8"),
+    Fault("codes of 6 bits: the bits above nibbles are left out", "cpu/panel.cpp",
+          "return weight.highBits() ? code.orI(", "return weight.highBits() == 1 ? code.orI(", "linear.u6g16z32", "int8"),
     Fault("the last of an odd number of rows is not computed", "cpu/panel_int.cpp",
           "tiles(whole, count, 1);", "tiles(whole, whole, 1);", "linear.u5g32m.", "int8"),
     Fault("groups of 16: the second half has the sums of the first", "cpu/activations.cpp",
