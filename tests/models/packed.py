@@ -24,13 +24,19 @@ class Weights:
         shape = [int(n) for n in re.search(r"(\d+(x\d+)?),", tensor["type"])[1].split("x")]
         begin = tensor["offset"] + layer * tensor["stride"]
         unit = self.bytes[begin:begin + tensor["size"]]
-        planes = {plane["role"]: plane for plane in tensor["layout"]["planes"]}
-        assert len(planes) == len(tensor["layout"]["planes"]), "planes of one role are not known here"
         rows, columns = shape if len(shape) == 2 else (1, shape[0])
-        part = {role: elements(plane, unit, rows, columns) for role, plane in planes.items()}
+        part, first = {}, {}
+        for plane in tensor["layout"]["planes"]:
+            role = plane["role"]
+            if role not in first:
+                first[role], part[role] = plane, elements(plane, unit, rows, columns)
+            elif role == "code":  # bits above those of the first plane
+                part[role] += elements(spread(plane), unit, rows, columns) * (1 << int(first[role]["element"][1:]))
+            else:  # units of which the first plane has multiples
+                part[role] *= elements(plane, unit, rows, columns)
         if "value" in part:
             return part["value"].reshape(shape)
-        values = (part["code"] - zero_of(tensor["type"], planes["code"])) * part["scale"]
+        values = (part["code"] - zero_of(tensor["type"], first["code"])) * part["scale"]
         return values + part["min"] if "min" in part else values
 
 
@@ -39,6 +45,17 @@ def zero_of(type_name, plane):
     zero = re.search(r"zero = (\d+)", type_name)
     shifted = 128 if "codes = si8" in type_name and plane["element"] == "u8" else 0
     return np.float32((int(zero[1]) if zero else 0) + shifted)
+
+
+def spread(plane):
+    """A plane of high bits, in whose bytes columns lie beside each other that digits of stride 0 count, as one of bits."""
+    shared = int(np.prod([extent for _, extent, stride in plane["digits"] if stride == 0]))
+    width, digits = 8 // shared, []
+    stride_of_next = width
+    for axis, extent, stride in plane["digits"]:
+        digits.append((axis, extent, stride or stride_of_next))
+        stride_of_next *= 1 if stride else extent
+    return {**plane, "element": "u%d" % width, "digits": digits}
 
 
 def bits_of(plane, axis, count):
@@ -54,8 +71,9 @@ def bits_of(plane, axis, count):
 def elements(plane, unit, rows, columns):
     """A plane's elements [rows, columns] in f32."""
     bits = plane["offset_bits"] + bits_of(plane, "row", rows)[:, None] + bits_of(plane, "column", columns)
-    if plane["element"] == "u4":
-        return (unit[bits // 8] >> (bits % 8).astype(np.uint8) & 15).astype(np.float32)
+    if plane["element"] in ("u1", "u2", "u4"):
+        mask = (1 << int(plane["element"][1:])) - 1
+        return (unit[bits // 8] >> (bits % 8).astype(np.uint8) & mask).astype(np.float32)
     stored = np.frombuffer(unit, DTYPES[plane["element"]])
     found = stored[bits // (8 * stored.itemsize)]
     if plane["element"] == "bf16":
