@@ -121,7 +121,7 @@ class Copy(TreeCopy):
     def check_format(self):
         """gguf-py's values, bit for bit; and models in it on two backends."""
         run(os.path.join(self.build, "bin/test_block_formats"))
-        for options in (["--backend", "reference"], ["--backend", "cpu", "--state-in-bf16"]):
+        for options in (["--backend", "reference"], ["--backend", "cpu", "--state", "bf16"]):
             self.random_check(*options, "--", "--type", "MXFP4")
 
     def builds(self):

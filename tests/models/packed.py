@@ -50,7 +50,7 @@ def zero_of(type_name, plane):
 def spread(plane):
     """A plane of high bits, in whose bytes columns lie beside each other that digits of stride 0 count, as one of bits."""
     shared = int(np.prod([extent for _, extent, stride in plane["digits"] if stride == 0]))
-    width, digits = 8 // shared, []
+    width, digits = int(plane["element"][1:]) // shared, []
     stride_of_next = width
     for axis, extent, stride in plane["digits"]:
         digits.append((axis, extent, stride or stride_of_next))
