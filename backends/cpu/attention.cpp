@@ -144,11 +144,6 @@ struct Emitter {
     return code.equal(found, 1);
   }
 
-  std::pair<Value, Value> share(Value total) const {
-    return {code.div(code.mul(total, kernel.member), kernel.members),
-            code.div(code.mul(total, code.add(kernel.member, 1)), kernel.members)};
-  }
-
   /// One token: whoever computes the only partition of a head has its result.
   void emitAlone() const {
     Value zero = code.num(0), position = code.fromIndex(frame().position(code.toIndex(zero)));
@@ -158,7 +153,7 @@ struct Emitter {
     code.when(
         code.equal(partitions, 1),
         [&] {
-          auto [begin, end] = share(code.num(attention.heads));
+          auto [begin, end] = kernel.share(code.num(attention.heads));
           code.loop(begin, end, 1, [&](Value head) {
             Part next{zero, zero, code.min(code.add(head, 1), code.sub(end, code.num(1)))};
             emitTile(scratch, zero, zero, code.num(1), position, head, &next);
@@ -170,12 +165,12 @@ struct Emitter {
   /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
   void emitRounds(Value scratch, Value running, Value position, Value partitions) const {
     Value zero = code.num(0), shared = kernel.scratch, states = code.at(scratch, own().states);
-    auto [firstHead, lastHead] = share(code.num(attention.queryHeads));
+    auto [firstHead, lastHead] = kernel.share(code.num(attention.queryHeads));
     auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
     code.loop(firstHead, lastHead, 1, [&](Value head) { emitEmptyState(code, attention.width, runningOf(head)); });
     code.loop(zero, partitions, kRoundPartitions, [&](Value round) {
       Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
-      auto [begin, end] = share(code.mul(count, attention.heads));
+      auto [begin, end] = kernel.share(code.mul(count, attention.heads));
       auto partOf = [&](Value task) {
         Value head = code.div(task, count);
         return Part{zero, code.add(round, code.sub(task, code.mul(head, count))), head};

@@ -49,17 +49,10 @@ struct Linears {
                       input.norm, input.epsilon);
   }
 
-  /// A member's even share [begin, end) of `total`.
-  std::pair<Value, Value> share(Value total) const {
-    Value begin = code.div(code.mul(total, kernel.member), kernel.members);
-    Value end = code.div(code.mul(total, code.add(kernel.member, 1)), kernel.members);
-    return {begin, end};
-  }
-
   Value roundRows(Value own) const {
     Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
     Value activations = code.select(isFew, own, kernel.scratch);
-    auto [begin, end] = share(input.rows);
+    auto [begin, end] = kernel.share(input.rows);
     begin = code.select(isFew, code.num(0), begin);
     end = code.select(isFew, input.rows, end);
     code.loop(begin, end, 1, [&](Value row) { roundRow(row, activations); });
@@ -72,7 +65,7 @@ struct Linears {
     int64_t total = 0;
     for (const PanelSet &set : sets)
       total += set.numPanels();
-    auto [begin, end] = share(code.num(total));
+    auto [begin, end] = kernel.share(code.num(total));
     int64_t before = 0;
     for (const PanelSet &set : sets) {
       Value first = firstUnit(code, set, begin, before), last = firstUnit(code, set, end, before);
@@ -148,6 +141,12 @@ struct Linears {
 };
 
 } // namespace
+
+std::pair<Value, Value> Kernel::share(Value total) const {
+  Value begin = code.div(code.mul(total, member), members);
+  Value end = code.div(code.mul(total, code.add(member, 1)), members);
+  return {begin, end};
+}
 
 void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 

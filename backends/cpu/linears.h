@@ -22,6 +22,9 @@ struct Kernel {
 
   /// Waits for the team. What a cancelled call computes is dropped, so the result is not looked at.
   void barrier() const;
+
+  /// A member's even share [begin, end) of `total`.
+  std::pair<Value, Value> share(Value total) const;
 };
 
 /// The rows that the linears of a kernel share.

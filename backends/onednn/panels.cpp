@@ -83,12 +83,6 @@ struct Rows {
     return code.at(own(), sizes.ownRowBytes() + sizes.tiles * sizes.panelBytes() + tile * sizes.resultBytes());
   }
 
-  /// A member's even share [begin, end) of `total`.
-  std::pair<Value, Value> share(Value total) const {
-    Value begin = code.div(code.mul(total, kernel.member), kernel.members);
-    return {begin, code.div(code.mul(total, code.add(kernel.member, 1)), kernel.members)};
-  }
-
   /// Rounds this member's rows; they lie one after the other, in bf16 if panels do.
   void roundRows() const {
     Isa plain = kernel.isa;
@@ -96,7 +90,7 @@ struct Rows {
     plain.name += "_plain";
     ActivationFormat rows;
     rows.rounding = format.rounding;
-    auto [begin, end] = share(input.rows);
+    auto [begin, end] = kernel.share(input.rows);
     code.loop(begin, end, 1, [&](Value row) {
       Value to = code.at(kernel.scratch, code.mul(row, sizes.rowBytes())), floats = sizes.isPaired ? own() : to;
       Value source = code.at(input.source, code.mul(row, input.columns * 4));
@@ -116,7 +110,7 @@ struct Rows {
     int64_t total = 0, before = 0, widest = sizes.widest() / kPanelRows;
     for (const PanelSet &set : sets)
       total += set.numPanels();
-    auto [begin, end] = share(code.num(total));
+    auto [begin, end] = kernel.share(code.num(total));
     for (const PanelSet &set : sets) {
       Value first = firstUnit(code, set, begin, before), last = firstUnit(code, set, end, before);
       code.loop(first, last, widest,
