@@ -2,15 +2,10 @@
 // How fast the panels are: one row as a share of a read loop over the same bytes, many rows in operations a second.
 #include "backends/cpu/panel.h"
 #include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/measure.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <immintrin.h>
-#include <thread>
-#include <vector>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
@@ -21,31 +16,6 @@ using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *act
                       uint8_t *scratch);
 
 constexpr int64_t kColumns = 1536, kRows = 504;
-
-double seconds(const std::function<void()> &body) {
-  auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-void onThreads(int threads, const std::function<void(int)> &body) {
-  std::vector<std::thread> others;
-  for (int t = 1; t < threads; ++t)
-    others.emplace_back(body, t);
-  body(0);
-  for (std::thread &thread : others)
-    thread.join();
-}
-
-[[gnu::target("avx2")]] uint64_t readAll(const uint8_t *bytes, size_t size) {
-  __m256i sums[8] = {};
-  for (size_t i = 0; i + 256 <= size; i += 256)
-    for (int k = 0; k < 8; ++k)
-      sums[k] = _mm256_xor_si256(sums[k], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(bytes + i + 32 * k)));
-  for (int k = 1; k < 8; ++k)
-    sums[0] = _mm256_xor_si256(sums[0], sums[k]);
-  return uint64_t(_mm256_extract_epi64(sums[0], 0));
-}
 
 const Isa isa{"avx2", 8};
 
@@ -67,7 +37,7 @@ void addPanels(KernelModule &module, const WeightFormat &weight, Rounding roundi
     });
 }
 
-void bench(const char *name, const WeightFormat &weight, Rounding rounding, int threads) {
+void bench(const char *name, const WeightFormat &weight, Rounding rounding, uint32_t threads) {
   KernelModule module;
   addPanels(module, weight, rounding);
   module.compile(isa);
@@ -79,34 +49,25 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
   std::fill_n(bytes, size * threads, uint8_t(0x11));
   std::vector<double> reads, kernels;
   std::vector<uint8_t> activations(8 << 20), scratch((1 << 18) * size_t(threads));
-  volatile uint64_t sink = 0;
   for (int i = 0; i < 9; ++i) {
-    reads.push_back(
-        seconds([&] { onThreads(threads, [&](int t) { sink = sink + readAll(bytes + size * t, size); }); }));
+    reads.push_back(seconds([&] { onThreads(threads, [&](uint32_t t) { readAll(bytes + size * t, size); }); }));
     kernels.push_back(seconds([&] {
       onThreads(threads,
-                [&](int t) { one(bytes + size * t, panels, activations.data(), 1, scratch.data() + (t << 18)); });
+                [&](uint32_t t) { one(bytes + size * t, panels, activations.data(), 1, scratch.data() + (t << 18)); });
     }));
   }
-  auto median = [](std::vector<double> v) {
-    std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
-    return v[v.size() / 2];
-  };
   auto best = [](const std::vector<double> &v) { return *std::min_element(v.begin(), v.end()); };
   double gigabytes = size * threads / 1e9;
-  std::printf("%-12s %d threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
+  std::printf("%-12s %u threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
               gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels),
               best(reads) / best(kernels));
   // Short runs, of which the best is taken: others on this machine hit few of them.
   int64_t few = std::max<int64_t>(1, (128 << 10) / panelBytes);
   auto bestOf = [&](PanelsFn *run, int64_t rows) {
-    std::vector<double> times;
-    for (int i = 0; i < 100; ++i)
-      times.push_back(seconds([&] {
-        onThreads(threads,
-                  [&](int t) { run(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
-      }));
-    return best(times);
+    return bestSeconds(100, [&] {
+      onThreads(threads,
+                [&](uint32_t t) { run(bytes + size * t, few, activations.data(), rows, scratch.data() + (t << 18)); });
+    });
   };
   if (threads == 1)
     std::printf(", from a cache %.1f GB/s", 1e-9 * few * panelBytes / bestOf(one, 1));
@@ -118,7 +79,7 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, int 
 } // namespace
 
 int main() {
-  for (int threads : {1, 2}) {
+  for (uint32_t threads : {1, 2}) {
     bench("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8, threads);
     bench("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8, threads);
     bench("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8, threads);

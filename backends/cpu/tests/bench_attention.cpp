@@ -4,18 +4,13 @@
 #include "backends/cpu/attention.h"
 #include "backends/cpu/cache_layout.h"
 #include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/measure.h"
 #include "plugins/include/kvasir/plugin.h"
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
-#include <immintrin.h>
-#include <thread>
-#include <vector>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
@@ -47,41 +42,8 @@ struct Team {
              }} {}
 };
 
-double seconds(uint32_t members, const std::function<void(uint32_t)> &body) {
-  auto begin = std::chrono::steady_clock::now();
-  std::vector<std::thread> others;
-  for (uint32_t member = 1; member < members; ++member)
-    others.emplace_back(body, member);
-  body(0);
-  for (std::thread &thread : others)
-    thread.join();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-volatile uint64_t sink;
-
-[[gnu::target("avx2")]] void readAll(const uint8_t *bytes, size_t size) {
-  __m256i sums[8] = {};
-  for (size_t i = 0; i + 256 <= size; i += 256)
-    for (int k = 0; k < 8; ++k)
-      sums[k] = _mm256_xor_si256(sums[k], _mm256_loadu_si256(reinterpret_cast<const __m256i *>(bytes + i + 32 * k)));
-  for (int k = 1; k < 8; ++k)
-    sums[0] = _mm256_xor_si256(sums[0], sums[k]);
-  sink = sink + uint64_t(_mm256_extract_epi64(sums[0], 0));
-}
-
-[[gnu::target("avx2,fma")]] void multiply(int64_t steps) {
-  __m256 sums[12], factor = _mm256_set1_ps(1.0f);
-  for (int k = 0; k < 12; ++k)
-    sums[k] = _mm256_set1_ps(float(k));
-  for (int64_t i = 0; i < steps; ++i)
-    for (int k = 0; k < 12; ++k) {
-      sums[k] = _mm256_fmadd_ps(sums[k], factor, factor);
-      asm volatile("" : "+x"(sums[k]));
-    }
-  for (int k = 1; k < 12; ++k)
-    sums[0] = _mm256_add_ps(sums[0], sums[k]);
-  sink = sink + uint64_t(_mm256_cvtss_f32(sums[0]));
+double secondsOf(uint32_t members, const std::function<void(uint32_t)> &body) {
+  return seconds([&] { onThreads(members, body); });
 }
 
 /// `sequences` sequences of `depth` rows, and `tokens` tokens in each to come behind.
@@ -136,7 +98,7 @@ struct Bench {
     std::vector<float> query(size_t(sequences * tokens * shape.queryHeads * shape.width), 0.1f), result(query.size());
     kv_call own = call();
     uint8_t *aligned = scratch.data() + (-uintptr_t(scratch.data()) & 63);
-    return seconds(members, [&](uint32_t member) {
+    return secondsOf(members, [&](uint32_t member) {
       for (int64_t layer = 0; layer < shape.layers; ++layer) {
         attend(&own, member, members, aligned, layer, query.data(), result.data());
         team.team.barrier(&team.team, member);
@@ -145,7 +107,7 @@ struct Bench {
   }
 
   double readSeconds() {
-    return seconds(members, [&](uint32_t member) {
+    return secondsOf(members, [&](uint32_t member) {
       for (size_t i = member; i < blocks.size(); i += members)
         readAll(blocks[i], size_t(blockBytes));
     });
@@ -153,8 +115,8 @@ struct Bench {
 
   double multiplySeconds() const {
     int64_t pairs = sequences * tokens * (2 * depth + tokens + 1) / 2; // of a query and a row
-    int64_t steps = shape.layers * pairs * shape.queryHeads * shape.width * 2 / 8 / 12;
-    return seconds(members, [&](uint32_t) { multiply(steps / members); });
+    int64_t steps = shape.layers * pairs * shape.queryHeads * shape.width * 2 / 8 / kSums;
+    return secondsOf(members, [&](uint32_t) { multiplyAndAdd(steps / members); });
   }
 };
 
@@ -178,10 +140,6 @@ void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens,
     reads.push_back(bench.readSeconds());
     multiplies.push_back(bench.multiplySeconds());
   }
-  auto median = [](std::vector<double> v) {
-    std::nth_element(v.begin(), v.begin() + v.size() / 2, v.end());
-    return v[v.size() / 2];
-  };
   std::printf("%ld/%ld heads of %ld, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
               "multiplying %.2f\n",
               long(shape.queryHeads), long(shape.heads), long(shape.width), members, long(sequences), long(depth),

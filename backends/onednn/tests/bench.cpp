@@ -2,17 +2,14 @@
 // How fast linears of many rows are with the service and without, and the peak of this machine's multiplications.
 #include "backends/cpu/epilogues.h"
 #include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/measure.h"
 #include "backends/cpu/tests/reference.h"
 #include "backends/cpu/tests/team.h"
 #include "backends/onednn/panels.h"
 #include "backends/onednn/runtime/gemm.h"
 #include "plugins/services.h"
 
-#include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <immintrin.h>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
@@ -22,34 +19,10 @@ using E = ElementType;
 using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const void *const *pointers,
                       int64_t rows);
 
-double seconds(const std::function<void()> &body) {
-  auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-double best(int rounds, const std::function<void()> &body) {
-  double least = 1e9;
-  for (int round = 0; round < rounds; ++round)
-    least = std::min(least, seconds(body));
-  return least;
-}
-
-constexpr int64_t kSums = 12;
-
-[[gnu::target("avx2,fma")]] void multiplyAndAdd(int64_t turns) {
-  __m256 sums[kSums] = {}, x = _mm256_set1_ps(0.5f);
-  for (int64_t turn = 0; turn < turns; ++turn)
-    for (__m256 &sum : sums) {
-      sum = _mm256_fmadd_ps(x, x, sum);
-      asm volatile("" : "+x"(sum));
-    }
-}
-
 /// f32 operations a second of one thread.
 double peak() {
   constexpr int64_t kTurns = 400000;
-  return kTurns * kSums * 16 / best(8, [] { multiplyAndAdd(kTurns); });
+  return kTurns * kSums * 16 / bestSeconds(8, [] { multiplyAndAdd(kTurns); });
 }
 
 struct Shape {
@@ -112,7 +85,7 @@ std::vector<Cost> measure(const Layer &layer, const Shape &of, const onednn_gemm
         call.size = sizeof call, call.team = team, call.services = services;
         auto run = [&] { kernel(&call, 0, 1, scratch.data() + (-uintptr_t(scratch.data()) & 63), pointers, rows); };
         run();
-        cost.seconds[with] = best(7, run);
+        cost.seconds[with] = bestSeconds(7, run);
       });
     }
     print(layer, std::to_string(of.rows) + " x " + std::to_string(of.columns), rows, cost);
