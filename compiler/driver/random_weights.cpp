@@ -5,26 +5,15 @@
 #include "compiler/packing/weight_type.h"
 #include "llvm/Support/xxhash.h"
 
-#include <array>
+#include <algorithm>
 #include <random>
-#include <span>
 
 using namespace kvasir;
 
 namespace {
-/// The arrays of a row, in the order in which `add` stores their bytes.
-std::array<std::span<uint8_t>, 5> arraysOf(WeightRow &row) {
-  const WeightForm &form = row.form();
-  uint64_t numGroups = form.group ? row.columns() / form.group : 0;
-  uint64_t unitBytes = form.hasUnits() ? row.columns() / kSuperblock * 2 : 0;
-  return {std::span(row.codes(), row.columns() * codeBytes(form)),
-          std::span(row.scales(), numGroups * elementBits(form.scale) / 8),
-          std::span(row.mins(), form.min ? numGroups * elementBits(*form.min) / 8 : 0),
-          std::span(row.units(), unitBytes), std::span(row.minUnits(), form.min ? unitBytes : 0)};
-}
-
+/// Of bytes as `add` stores them: the row's arrays, one after the other.
 void unpackRow(const uint8_t *bytes, WeightRow &row) {
-  for (std::span<uint8_t> array : arraysOf(row)) {
+  for (std::span<uint8_t> array : row.arrays()) {
     std::copy_n(bytes, array.size(), array.begin());
     bytes += array.size();
   }
@@ -86,7 +75,7 @@ void RandomWeights::add(std::string name, const WeightForm &form, uint64_t rows,
   WeightRow row(form, columns);
   for (uint64_t i = 0; i < rows; ++i) {
     drawRow(row, random, rows == 1);
-    for (std::span<uint8_t> array : arraysOf(row))
+    for (std::span<uint8_t> array : row.arrays())
       tensor.bytes.insert(tensor.bytes.end(), array.begin(), array.end());
   }
   tensor.view = {tensor.name, rows, columns, form, tensor.bytes, unpackRow};

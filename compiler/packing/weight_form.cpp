@@ -127,9 +127,7 @@ WeightForm joinForms(const WeightForm &a, const WeightForm &b) {
 void convertRow(const WeightRow &from, WeightRow &to) {
   const WeightForm &source = from.form(), &target = to.form();
   if (source == target) {
-    std::memcpy(to.codes(), from.codes(), from.columns() * codeBytes(source));
-    if (source.group)
-      convertGroups(from, to);
+    to = from;
     return;
   }
   if (target.group == 0) {

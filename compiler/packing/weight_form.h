@@ -5,8 +5,10 @@
 
 #include "plugins/layout.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,8 @@ public:
   const uint8_t *mins() const { return minStore.data(); }
   const uint8_t *units() const { return unitStore.data(); }
   const uint8_t *minUnits() const { return minUnitStore.data(); }
+  /// Codes, scales, mins, units, units of mins; empty where the form has none.
+  std::array<std::span<uint8_t>, 5> arrays() { return {codeStore, scaleStore, minStore, unitStore, minUnitStore}; }
   /// Of group `group`.
   float scale(uint64_t group) const;
   float min(uint64_t group) const; ///< 0 if the form has none

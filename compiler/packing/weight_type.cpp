@@ -8,6 +8,8 @@ using namespace mlir;
 namespace kvasir {
 namespace {
 
+static_assert(lm::WeightType::kUnitColumns == kSuperblock);
+
 Type typeOf(MLIRContext *context, ElementType element) {
   Builder builder(context);
   switch (element) {

@@ -59,6 +59,9 @@ def Lm_Weight : TypeDef<Lm_Dialect, "Weight"> {
       return $_get(codes.getContext(), shape, codes, int64_t(0), ::mlir::Type(), ::mlir::Type(), int64_t(0));
     }]>];
   let extraClassDeclaration = [{
+    /// Columns that share a unit, where scales are multiples.
+    static constexpr int64_t kUnitColumns = 256;
+
     /// N of a matrix, 1 of a vector.
     int64_t getNumRows() const { return getShape().size() == 2 ? getShape().front() : 1; }
     /// K of a matrix, E of a vector.

@@ -19,9 +19,6 @@ template <typename Parse> ParseResult parseFacts(AsmParser &parser, Parse parse)
   return success();
 }
 
-/// Columns that share the unit of which scales of si8 are multiples.
-constexpr int64_t kUnitColumns = 256;
-
 bool isPlain(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
 
 bool isCode(Type type) {
