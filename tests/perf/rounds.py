@@ -6,8 +6,14 @@ import statistics
 
 
 def in_turn(count, *measurements):
-    """A list of what each measurement gave, for each round. Measurements take the round's number."""
-    return [[measure(number) for measure in measurements] for number in range(count)]
+    """A list of what each measurement gave, for each round, whose order is turned round by round. Measurements take the
+    round's number.
+    """
+    rounds = []
+    for number in range(count):
+        turn = -1 if number % 2 else 1
+        rounds.append([measure(number) for measure in measurements[::turn]][::turn])
+    return rounds
 
 
 def median(rounds, figure):

@@ -17,7 +17,7 @@ import sys
 
 from bench_models import BIN, MODELS, source
 from peers import output
-from rounds import median
+from rounds import in_turn, median
 
 ROWS = (1, 4, 16, 32, 64, 128, 512)
 BACKENDS = ("cpu", "onednn")
@@ -49,10 +49,7 @@ def measure(line, args):
     """Prints a row for each number of rows; gives how many goals are missed."""
     missed, files = 0, compiled(line)
     for rows in ROWS:
-        rounds = []
-        for number in range(args.rounds):
-            pair = {i: speed(files[i], rows, args.threads) for i in ((0, 1) if number % 2 else (1, 0))}
-            rounds.append((pair[0], pair[1]))
+        rounds = in_turn(args.rounds, *(lambda number, file=file: speed(file, rows, args.threads) for file in files))
         own, others = (max(pair[i][0]["tokens_per_s"] for pair in rounds) for i in (1, 0))
         ratio = own / others
         share = median(rounds, lambda cpu, onednn: onednn[0]["limit_fraction"])
