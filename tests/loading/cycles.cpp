@@ -89,7 +89,7 @@ int checkModel(const std::string &path, int count, bool leaks) {
 
 int main(int argc, char **argv) try {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: cycles COUNT MODEL.kvasir... [--if-there MODEL.kvasir...]\n");
+    std::fprintf(stderr, "usage: cycles COUNT [--leak] MODEL.kvasir... [--if-there MODEL.kvasir...]\n");
     return 2;
   }
   const bool leaks = std::strcmp(argv[2], "--leak") == 0;
