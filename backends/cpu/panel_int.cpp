@@ -8,7 +8,8 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs AVX-512 10 %.
+/// Blocks ahead that weights are fetched. Distances of 4 to 12 measured equal; none costs AVX-512 10 % with narrow
+/// codes.
 constexpr int64_t kPrefetchBlocks = 8;
 
 /// One step of a dot: four unsigned codes a lane against one quad (4 bytes) of activations. Codes wider than the
@@ -74,6 +75,16 @@ struct IntPanel : PanelBody {
     return halves;
   }
 
+  /// Whether a dot of one row takes high nibbles where they lie: sixteen times the codes, in a sum of their own.
+  bool hasRaisedSums() const { return isa.hasVnni && isU4(); }
+
+  /// The codes of load `j` for one register of rows, the second ones in the high nibbles of their bytes.
+  Values raisedCodesOf(const Block &block, int64_t j, int64_t vector) const {
+    Value word = wordsOf(block, j, vector).first;
+    auto masked = [&](uint32_t mask) { return code.andI(word, code.splat(isa.lanes, code.i32, int32_t(mask))); };
+    return {masked(0x0f0f0f0f), masked(0xf0f0f0f0)};
+  }
+
   Value flipSigns(Value word) const {
     Value signs = code.splat(isa.lanes, code.i32, int32_t(0x80808080));
     return code.builder().create<arith::XOrIOp>(word, signs);
@@ -103,22 +114,21 @@ struct IntPanel : PanelBody {
 
   /// What the sum of a subgroup begins with; null is zero.
   Value firstSum(Value group, Value row, int64_t subgroup) const {
-    if (!hasZeros() || !isOfHalves())
+    if (!hasZeros())
       return {};
-    return code.bitcast(ofRow(zeros, code.i32, group, row, subgroup), code.vec(2 * isa.lanes, code.i16));
+    Value zero = ofRow(zeros, code.i32, group, row, subgroup);
+    return isOfHalves() ? code.bitcast(zero, code.vec(2 * isa.lanes, code.i16)) : zero;
   }
 
   /// What a row's subgroup multiplies with, in every lane.
   struct RowFactors {
-    Value multiplier, zero, sum;
+    Value multiplier, sum;
   };
 
   RowFactors rowFactors(Value group, Value row, int64_t subgroup) const {
     RowFactors of;
     Value at = code.at(multipliers, code.mul(code.add(code.mul(group, rows), row), 4));
     of.multiplier = code.loadSplat(isa.lanes, isOfHalves() ? code.i32 : code.f32, at);
-    if (hasZeros() && !isOfHalves())
-      of.zero = ofRow(zeros, code.i32, group, row, subgroup);
     if (weight.min)
       of.sum = ofRow(sums, code.f32, group, row, subgroup);
     return of;
@@ -128,8 +138,6 @@ struct IntPanel : PanelBody {
   Value total(Value dot, const RowFactors &row) const {
     if (!isOfWords())
       dot = isa.dotTotal(code, dot, isOfHalves() ? row.multiplier : Value());
-    if (row.zero)
-      dot = code.addI(dot, row.zero);
     return isOfHalves() ? code.toFloat(dot) : code.mulF(code.toFloat(dot), row.multiplier);
   }
 
@@ -166,16 +174,27 @@ struct IntPanel : PanelBody {
     return code.at(columns, code.mul(code.add(code.mul(group, rows), row), bytesOfColumns()));
   }
 
+  /// What tiles of rows share: a block, unpacked.
+  struct Tiles {
+    Value group;
+    bool isFirst;                           ///< results begin at zero
+    SmallVector<Values> codes;              ///< [line][register of rows], where registers hold them
+    SmallVector<SmallVector<Factors>> kept; ///< [subgroup][register of rows], where registers hold them
+  };
+
   void emitOneRow() const;
+  SmallVector<Values> emitSums(const Block &block, Value group, int64_t first, int64_t numVectors) const;
   void emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const;
   void emitRows() const;
-  void unpack(const Block &block) const;
+  void unpack(const Block &block, Tiles &tiles) const;
+  void storeFactors(const Factors &of, int64_t subgroup, int64_t vector) const;
   void emitGroup(Value group, bool isFirst) const;
-  void emitTile(const Block &block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
-                int64_t numVectors, ArrayRef<Values> codes) const;
+  void emitTile(const Tiles &tiles, Value row, int64_t numRows, int64_t first) const;
 
   /// Whether registers hold all codes of a block; else they are unpacked once to the first-level cache.
   bool keepsCodes() const { return isa.lanes == 16; }
+  /// Whether they hold its scales and mins, too: four registers are left for these.
+  bool keepsFactors() const { return keepsCodes() && weight.subgroups() * (weight.min ? 2 : 1) <= 2; }
   /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
   /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
   int64_t tileRows() const { return keepsCodes() ? 4 : 2; }
@@ -184,23 +203,35 @@ struct IntPanel : PanelBody {
   int64_t vectorsAtOnce() const { return keepsCodes() || !weight.highBits() ? vectors() : 1; }
 };
 
-/// One row's dots with `numVectors` registers of rows of a block, from register `first` on.
-void IntPanel::emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const {
+/// One row's sums of each subgroup with `numVectors` registers of rows of a block, from register `first` on.
+SmallVector<Values> IntPanel::emitSums(const Block &block, Value group, int64_t first, int64_t numVectors) const {
   Value row = code.num(0), columnsOfRow = columnsAt(group, row);
-  SmallVector<Values> sum(weight.subgroups());
+  SmallVector<Values> sum, raised(weight.subgroups(), Values(numVectors));
   for (int64_t s = 0; s < weight.subgroups(); ++s)
-    sum[s] = Values(numVectors, firstSum(group, row, s));
+    sum.push_back(Values(numVectors, firstSum(group, row, s)));
   for (int64_t j = 0; j < loads(); ++j) {
     SmallVector<Step> steps = stepsOf(j);
     Values quads;
     for (Step step : steps)
       quads.push_back(quadOf(columnsOfRow, step));
-    for (int64_t v = 0; v < numVectors; ++v)
-      for (auto [index, codes] : llvm::enumerate(codesOf(block, j, first + v)))
-        step(sum[subgroupOf(steps[index])][v], codes, quads[index]);
+    for (int64_t v = 0; v < numVectors; ++v) {
+      Values codes = hasRaisedSums() ? raisedCodesOf(block, j, first + v) : codesOf(block, j, first + v);
+      for (size_t i = 0; i < codes.size(); ++i)
+        step((hasRaisedSums() && i == 1 ? raised : sum)[subgroupOf(steps[i])][v], codes[i], quads[i]);
+    }
   }
+  for (int64_t s = 0; s < weight.subgroups(); ++s)
+    for (int64_t v = 0; v < numVectors; ++v)
+      if (Value more = raised[s][v] ? code.sar(raised[s][v], 4) : Value())
+        sum[s][v] = sum[s][v] ? code.addI(sum[s][v], more) : more;
+  return sum;
+}
+
+/// One row's results of `numVectors` registers of rows, after a block.
+void IntPanel::emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const {
+  SmallVector<Values> sum = emitSums(block, group, first, numVectors);
   for (int64_t s = 0; s < weight.subgroups(); ++s) {
-    RowFactors of = rowFactors(group, row, s);
+    RowFactors of = rowFactors(group, code.num(0), s);
     for (int64_t v = 0; v < numVectors; ++v)
       y[first + v] = finish(y[first + v], sum[s][v], factorsOf(block, s, first + v), of);
   }
@@ -210,7 +241,8 @@ void IntPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Block block = blockAt(group);
-        prefetchStream(block, kPrefetchBlocks);
+        if (weight.isNarrow())
+          prefetchStream(block, kPrefetchBlocks);
         Values next(carried);
         for (int64_t first = 0; first < vectors(); first += vectorsAtOnce())
           emitBlock(block, group, first, vectorsAtOnce(), next);
@@ -220,25 +252,23 @@ void IntPanel::emitOneRow() const {
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
-/// `codes` [line][vector of the tile], or empty where they were unpacked to memory. Results begin at zero in the first
-/// group.
-void IntPanel::emitTile(const Block &block, Value group, bool isFirst, Value row, int64_t numRows, int64_t first,
-                        int64_t numVectors, ArrayRef<Values> codes) const {
+/// `numRows` rows from `row` on times the registers of rows from `first` on.
+void IntPanel::emitTile(const Tiles &tiles, Value row, int64_t numRows, int64_t first) const {
+  Value group = tiles.group;
   Value columnsOfRow = columnsAt(group, row), rowOfResult = code.at(result, code.mul(row, kPanelRows * 4));
   for (int64_t s = 0; s < weight.subgroups(); ++s) {
     SmallVector<Values> sum;
     for (int64_t r = 0; r < numRows; ++r)
-      sum.push_back(Values(numVectors, firstSum(group, code.add(row, r), s)));
+      sum.push_back(Values(tileVectors(), firstSum(group, code.add(row, r), s)));
     for (Step of : stepsOfSubgroup(s)) {
       Values word;
-      for (int64_t v = 0; v < numVectors; ++v)
-        word.push_back(
-            codes.empty()
-                ? code.load(words(), code.at(unpacked, (lineOf(of) * kPanelRows + (first + v) * isa.lanes) * 4))
-                : codes[lineOf(of)][v]);
+      for (int64_t v = first; v < first + tileVectors(); ++v)
+        word.push_back(keepsCodes()
+                           ? tiles.codes[lineOf(of)][v]
+                           : code.load(words(), code.at(unpacked, (lineOf(of) * kPanelRows + v * isa.lanes) * 4)));
       for (int64_t r = 0; r < numRows; ++r) {
         Value quad = quadOf(code.at(columnsOfRow, r * bytesOfColumns()), of);
-        for (int64_t v = 0; v < numVectors; ++v) {
+        for (int64_t v = 0; v < tileVectors(); ++v) {
           step(sum[r][v], word[v], quad);
           // Else LLVM adds products in trees and loads quads ahead, for which there are no registers.
           pin(sum[r][v]);
@@ -249,53 +279,56 @@ void IntPanel::emitTile(const Block &block, Value group, bool isFirst, Value row
     for (int64_t r = 0; r < numRows; ++r) {
       RowFactors of = rowFactors(group, code.add(row, r), s);
       rowOfResult = code.pinned(rowOfResult);
-      for (int64_t v = 0; v < numVectors; ++v) {
+      for (int64_t v = 0; v < tileVectors(); ++v) {
         Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
         // Factors that a tile has no registers left for are read again for each row.
-        Factors factors = keepsCodes() ? factorsOf(block, s, first + v) : unpackedFactors(s, first + v);
-        Value y = isFirst && s == 0 ? code.zero(floats()) : code.load(floats(), address);
+        Factors factors = keepsFactors() ? tiles.kept[s][first + v] : unpackedFactors(s, first + v);
+        Value y = tiles.isFirst && s == 0 ? code.zero(floats()) : code.load(floats(), address);
         code.store(finish(y, sum[r][v], factors, of), address);
       }
     }
   }
 }
 
-void IntPanel::unpack(const Block &block) const {
+/// Codes and factors of a block go to where the tiles want them: registers, or memory.
+void IntPanel::unpack(const Block &block, Tiles &tiles) const {
+  tiles.codes.resize(keepsCodes() ? numSteps() : 0);
+  tiles.kept.resize(keepsFactors() ? weight.subgroups() : 0);
   for (int64_t v = 0; v < vectors(); ++v) {
     for (int64_t j = 0; j < loads(); ++j) {
       SmallVector<Step> steps = stepsOf(j);
       for (auto [index, word] : llvm::enumerate(codesOf(block, j, v)))
-        code.store(word, code.at(unpacked, (lineOf(steps[index]) * kPanelRows + v * isa.lanes) * 4));
+        if (int64_t line = lineOf(steps[index]); keepsCodes())
+          tiles.codes[line].push_back(word);
+        else
+          code.store(word, code.at(unpacked, (line * kPanelRows + v * isa.lanes) * 4));
     }
-    for (int64_t s = 0; s < weight.subgroups(); ++s) {
-      Factors of = factorsOf(block, s, v);
-      code.store(of.scale, unpackedFactorAt(s, false, v));
-      if (weight.min)
-        code.store(of.min, unpackedFactorAt(s, true, v));
-    }
+    for (int64_t s = 0; s < weight.subgroups(); ++s)
+      if (Factors of = factorsOf(block, s, v); keepsFactors())
+        tiles.kept[s].push_back(of);
+      else
+        storeFactors(of, s, v);
   }
+}
+
+void IntPanel::storeFactors(const Factors &of, int64_t subgroup, int64_t vector) const {
+  code.store(of.scale, unpackedFactorAt(subgroup, false, vector));
+  if (weight.min)
+    code.store(of.min, unpackedFactorAt(subgroup, true, vector));
 }
 
 void IntPanel::emitGroup(Value group, bool isFirst) const {
   Block block = blockAt(group);
   prefetchAhead(block, kPrefetchBlocks);
-  SmallVector<Values> codes(keepsCodes() ? numSteps() : 0);
-  if (!keepsCodes())
-    unpack(block);
-  for (int64_t v = 0; keepsCodes() && v < vectors(); ++v)
-    for (int64_t j = 0; j < loads(); ++j) {
-      SmallVector<Step> steps = stepsOf(j);
-      for (auto [index, word] : llvm::enumerate(codesOf(block, j, v)))
-        codes[lineOf(steps[index])].push_back(word);
-    }
+  Tiles tiles{group, isFirst, {}, {}};
+  unpack(block, tiles);
   Value whole = code.mul(code.div(count, tileRows()), tileRows());
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
-    auto tiles = [&](Value begin, Value end, int64_t numRows) {
-      code.loop(begin, end, numRows,
-                [&](Value row) { emitTile(block, group, isFirst, row, numRows, first, tileVectors(), codes); });
+    auto loop = [&](Value begin, Value end, int64_t numRows) {
+      code.loop(begin, end, numRows, [&](Value row) { emitTile(tiles, row, numRows, first); });
     };
-    tiles(code.num(0), whole, tileRows());
-    tiles(whole, count, 1);
+    loop(code.num(0), whole, tileRows());
+    loop(whole, count, 1);
   }
 }
 

@@ -111,10 +111,10 @@ void KernelModule::compile(const Isa &isa) {
   engine = std::move(*created);
 }
 
-std::string KernelModule::assembly(StringRef cpu) {
+std::string KernelModule::assembly(StringRef cpu, StringRef features) {
   lower(*op);
   llvm::LLVMContext llvmContext;
-  auto machine = targetMachine(cpu);
+  auto machine = targetMachine(cpu, features);
   auto llvmModule = translateModuleToLLVMIR(*op, llvmContext);
   if (!llvmModule)
     fail("the kernels do not translate");

@@ -29,8 +29,8 @@ public:
   /// Lowers the module and compiles it for this machine: AVX2 unless `isa` has instructions of its own.
   void compile(const Isa &isa);
 
-  /// The assembly for another machine.
-  std::string assembly(llvm::StringRef cpu);
+  /// The assembly for another machine, of more features than `cpu` names.
+  std::string assembly(llvm::StringRef cpu, llvm::StringRef features = "");
 
   void *lookup(llvm::StringRef name);
 
