@@ -35,23 +35,33 @@ struct FloatPanel : PanelBody {
   /// Codes of up to 8 bits are exact in bf16: the columns (4q, 4q + 2) or (4q + 1, 4q + 3).
   Value codePairs(const Block &block, int64_t step, int64_t vector) const {
     int64_t quad = step / 2, bits = 8 * (step % 2);
-    if (isU4() && !isa.isEmulated)
+    if (weight.isNarrow() && !isa.isEmulated)
       return lookUp(block, quad, bits, vector);
     Value low = code.bitcast(code.toFloat(codeOf(block, quad, bits, vector)), words());
     Value high = code.bitcast(code.toFloat(codeOf(block, quad, bits + 16, vector)), words());
     return code.orI(code.shr(low, 16), code.andI(high, code.splat(isa.lanes, code.i32, int32_t(0xffff0000))));
   }
 
-  /// Nibbles by vpermw, which looks at five bits: the table has the sixteen values twice.
+  /// Codes of four and five bits by vpermw, which looks at five bits: of four the table has the sixteen values twice.
+  /// Codes of six bits by vpermi2w and two tables.
   Value lookUp(const Block &block, int64_t quad, int64_t bits, int64_t vector) const {
-    auto [word, first] = wordsOf(block, quad, vector);
-    SmallVector<int16_t> values;
-    for (int64_t i = 0; i < 32; ++i)
-      values.push_back(int16_t(llvm::bit_cast<uint32_t>(float(i % 16 - weight.zero)) >> 16));
-    auto type = cast<VectorType>(code.vec(2 * isa.lanes, code.i16));
-    Value table = code.builder().create<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int16_t>(values)));
+    auto [word, first] = isU4() ? wordsOf(block, quad, vector) : std::pair(narrowQuad(block, quad, vector), int64_t(0));
+    Type type = code.vec(2 * isa.lanes, code.i16);
     Value index = code.bitcast(first + bits ? code.shr(word, first + bits) : word, type);
-    return code.bitcast(code.intrinsic("llvm.x86.avx512.permvar.hi.512", type, {table, index}), words());
+    Value found =
+        weight.highBits() == 2
+            ? code.intrinsic("llvm.x86.avx512.vpermi2var.hi.512", type, {valuesFrom(0), index, valuesFrom(32)})
+            : code.intrinsic("llvm.x86.avx512.permvar.hi.512", type, {valuesFrom(0), index});
+    return code.bitcast(found, words());
+  }
+
+  /// The bf16 values of 32 codes from `first` on, again from 0 where there are fewer.
+  Value valuesFrom(int64_t first) const {
+    SmallVector<int16_t> values;
+    for (int64_t i = first; i < first + 32; ++i)
+      values.push_back(int16_t(llvm::bit_cast<uint32_t>(float(i % (isU4() ? 16 : 64) - weight.zero)) >> 16));
+    auto type = cast<VectorType>(code.vec(2 * isa.lanes, code.i16));
+    return code.builder().create<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int16_t>(values)));
   }
 
   /// The activation of a step, in every lane; `columns` is where the row's group begins.
@@ -90,6 +100,11 @@ struct FloatPanel : PanelBody {
   /// that lie the scales (and mins) of each part, 32 in f32.
   int64_t tileBytes() const { return kTileVectors * isa.lanes * 4; }
   int64_t groupBytes() const { return numSteps() * tileBytes(); }
+  /// Whether a block is what unpacking would make of it.
+  bool liesUnpacked() const {
+    return kTileVectors == vectors() &&
+           (weight.codes == ElementType::f32 || (isPaired && weight.codes == ElementType::bf16));
+  }
   int64_t stepAt(int64_t step, int64_t vector) const {
     int64_t tile = vector / kTileVectors, within = vector % kTileVectors * isa.lanes * 4;
     return tile * chunkGroups() * groupBytes() + step * tileBytes() + within;
@@ -108,6 +123,7 @@ struct FloatPanel : PanelBody {
   }
 
   void emitOneRow() const;
+  void beginQuad(Block &block, Values &sum) const;
   void emitRows() const;
   void unpack(const Block &block, Value to) const;
   void emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const;
@@ -118,12 +134,15 @@ void FloatPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Block block = blockAt(group);
-        prefetchStream(block, kPrefetchBlocks);
+        if (weight.isGrouped())
+          prefetchStream(block, kPrefetchBlocks);
         Value columnsOfRow = columnsAt(group, code.num(0));
         Values next(carried);
         for (int64_t part = 0; part < parts(); ++part) {
           Values sum = weight.isGrouped() ? Values(vectors(), code.zero(floats())) : next;
           for (int64_t step = part * stepsOfPart(); step < (part + 1) * stepsOfPart(); ++step) {
+            if (isa.lanes == 16 && weight.highBits() && step % 2 == 0)
+              beginQuad(block, sum);
             Value activation = activationOf(columnsOfRow, step);
             for (int64_t v = 0; v < vectors(); ++v)
               sum[v] = multiplyAdd(weightOf(block, step, v), activation, sum[v]);
@@ -140,6 +159,15 @@ void FloatPanel::emitOneRow() const {
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
+/// Words that quads far apart share, and their high bits, don't fit the registers: they are loaded again, and no sum
+/// waits for what is unpacked ahead.
+void FloatPanel::beginQuad(Block &block, Values &sum) const {
+  block.address = code.pinned(block.address);
+  if (!isa.isEmulated) // wider than this machine's registers
+    for (Value &each : sum)
+      each = code.pinned(each);
+}
+
 /// Four steps a turn, of one group of columns.
 Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, int64_t numRows, Values sum) const {
   Value begin = code.num(part * stepsOfPart()), end = code.num((part + 1) * stepsOfPart());
@@ -148,6 +176,9 @@ Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, in
     Value at = code.at(weights, code.mul(place, tileBytes()));
     Value activations = code.at(columnsOfRow, code.mul(place, 4));
     for (int64_t step = 0; step < 4; ++step) {
+      // Else LLVM fetches the activations of all four steps before it multiplies.
+      if (isa.lanes == 16)
+        activations = code.pinned(activations);
       Values w;
       for (int64_t v = 0; v < kTileVectors; ++v)
         w.push_back(code.load(isPaired ? words() : floats(), code.at(at, step * tileBytes() + v * isa.lanes * 4)));
@@ -164,7 +195,8 @@ Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, in
 /// `first` is where the tile's first register of weight rows lies among the 32 (in bytes).
 void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const {
   Value results = code.at(code.at(result, code.mul(row, kPanelRows * 4)), first);
-  Value weights = code.at(unpacked, code.mul(first, chunkGroups() * numSteps()));
+  Value weights =
+      liesUnpacked() ? blockAt(chunk.first).address : code.at(unpacked, code.mul(first, chunkGroups() * numSteps()));
   auto addressOf = [&](int64_t i) {
     return code.at(results, (i / kTileVectors * kPanelRows + i % kTileVectors * isa.lanes) * 4);
   };
@@ -187,6 +219,9 @@ void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value 
     sum = emitSteps(weights, columnsAt(chunk.first, row), part, numRows, Values(numSums, code.zero(floats())));
     for (int64_t r = 0; r < numRows; ++r) {
       Value ofRow = sumOfRow(chunk.first, code.add(row, r), part);
+      // Else LLVM fetches results and factors of all rows, and sums have to wait in memory.
+      if (isa.lanes == 16)
+        results = code.pinned(results), factors = code.pinned(factors);
       for (int64_t i = r * kTileVectors; i < (r + 1) * kTileVectors; ++i) {
         Value y = code.load(floats(), addressOf(i)), lane = code.at(factors, i % kTileVectors * isa.lanes * 4);
         Value scale = code.load(floats(), code.at(lane, factorsAt(part, false)));
@@ -221,7 +256,8 @@ void FloatPanel::emitRows() const {
     code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
       Block block = blockAt(code.add(firstGroup, group));
       prefetchAhead(block, kPrefetchBlocks);
-      unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
+      if (!liesUnpacked())
+        unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
     });
     code.loop(code.num(0), code.num(kPanelRows * 4), kTileVectors * isa.lanes * 4, [&](Value first) {
       Value done = code.num(0);

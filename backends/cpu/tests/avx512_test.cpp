@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What code for machines with AVX-512 looks like; the bits that it computes are in the other tests, in generic IR.
+// What the code of plugins looks like, above all that for machines with AVX-512; the bits that it computes are in the
+// other tests, in generic IR.
 #include "backends/cpu/attention_partition.h"
+#include "backends/cpu/cpu_backend.h"
 #include "backends/cpu/panel.h"
 #include "backends/cpu/tests/jit.h"
 
@@ -37,7 +39,23 @@ std::vector<std::string> innerLoops(const std::string &assembly, const std::stri
   return loops;
 }
 
-std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding, llvm::StringRef cpu) {
+const WeightFormat kQ40{E::u4, 8, 32, E::f16, {}}, kQ41{E::u4, 0, 32, E::f16, E::f16}, kQ50{E::u5, 16, 32, E::f16, {}},
+    kQ80{E::i8, 0, 32, E::f16, {}}, kQ4K{E::u4, 0, 32, E::i8, E::i8}, kQ5K{E::u5, 0, 32, E::i8, E::i8},
+    kQ6K{E::u6, 32, 16, E::i8, {}}, kMixed{E::u6, 32, 16, E::i8, E::i8}, kBf16{E::bf16, 0, 0, E::f16, {}},
+    kF16{E::f16, 0, 0, E::f16, {}}, kF32{E::f32, 0, 0, E::f16, {}};
+const Isa kAvx2{"avx2", 8}, kVnni{"avx512-vnni", 16, true}, kWithBf16{"avx512-bf16", 16, true, true};
+
+/// What the backend lets code for `isa` be generated for.
+CodeTarget targetOf(const Isa &isa) {
+  CpuBackend backend;
+  Variant variant = llvm::cantFail(backend.configure({Activations::automatic, {isa.name}})).front();
+  return {variant.cpu, variant.features};
+}
+
+/// Vectors that are kept on the stack for want of registers.
+int spills(const std::string &assembly) { return count(assembly, "%[xyz]mm.*\\(%rsp\\)|\\(%rsp\\).*%[xyz]mm"); }
+
+std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   KernelModule module;
   module.add("panel", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
     PanelCall call{args[0], args[1], args[2], code.num(0), args[3], args[3], args[4], args[4]};
@@ -45,23 +63,29 @@ std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding r
     emitPanelOfOneRow(code, module.module(), isa, weight, format, call);
     emitPanelOfRows(code, module.module(), isa, weight, format, call);
   });
-  return module.assembly(cpu);
+  return module.assembly(targetOf(isa));
 }
 } // namespace
 
-TEST_CASE("integer panels are vpdpbusd in registers on AVX-512") {
-  const Isa isa{"avx512-vnni", 16, true};
-  for (const char *cpu : {"icelake-server", "sapphirerapids", "znver4", "znver5"})
-    for (const WeightFormat &weight :
-         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
-          WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::u5, 0, 32, E::i8, E::i8},
-          WeightFormat{E::u6, 32, 16, E::i8, {}}}) {
-      CAPTURE(cpu);
-      CAPTURE(weight.name());
-      std::string assembly = panelAssembly(isa, weight, Rounding::int8, cpu);
-      CHECK(count(assembly, "vpdpbusd.*%zmm") >= 8 * (2 + 8 + 2));
-      CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
-    }
+TEST_CASE("integer panels are vpdpbusd in registers on AVX-512, for every format") {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed}) {
+    CAPTURE(weight.name());
+    std::string assembly = panelAssembly(kVnni, weight, Rounding::int8);
+    CHECK(count(assembly, "vpdpbusd.*%zmm") >= 8 * (2 + 8 + 2));
+    CHECK(spills(assembly) == 0);
+  }
+}
+
+TEST_CASE("integer panels of many rows convert no scale in the loop over rows") {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K, kQ6K, kMixed}) {
+    CAPTURE(weight.name());
+    std::string assembly = panelAssembly(kVnni, weight, Rounding::int8);
+    std::string rows = assembly.substr(assembly.find("_rows_avx512-vnni\":"));
+    std::vector<std::string> loops = innerLoops(rows, "vpdpbusd.*%zmm");
+    for (const std::string &loop : loops)
+      CHECK(count(loop, "vcvtph2ps|vpmovsx") == 0);
+    CHECK(loops.size() >= 4); // four rows and one, in the first group and in the others
+  }
 }
 
 TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
@@ -71,85 +95,83 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
     const char *step; ///< what inner loops are made of
     int loops;        ///< one for each number of rows of a tile
   };
-  const WeightFormat q40{E::u4, 8, 32, E::f16, {}}, q41{E::u4, 0, 32, E::f16, E::f16}, q80{E::i8, 0, 32, E::f16, {}},
-      q4k{E::u4, 0, 32, E::i8, E::i8}, q5k{E::u5, 0, 32, E::i8, E::i8}, q6k{E::u6, 32, 16, E::i8, {}},
-      bf16{E::bf16, 0, 0, E::f16, {}};
   const Case cases[] = {
-      {q40, Rounding::int8, "vpmaddubsw", 2},   {q41, Rounding::int8, "vpmaddubsw", 2},
-      {q80, Rounding::int8, "vpmaddwd", 2},     {q4k, Rounding::int8, "vpmaddubsw", 2},
-      {q5k, Rounding::int8, "vpmaddubsw", 2},   {q6k, Rounding::int8, "vpmaddubsw", 2},
-      {bf16, Rounding::bf16, "vfmadd231ps", 4}, {q40, Rounding::bf16, "vfmadd231ps", 4},
-      {q41, Rounding::bf16, "vfmadd231ps", 4},  {q80, Rounding::bf16, "vfmadd231ps", 4},
+      {kQ40, Rounding::int8, "vpmaddubsw", 2},   {kQ41, Rounding::int8, "vpmaddubsw", 2},
+      {kQ80, Rounding::int8, "vpmaddwd", 2},     {kQ4K, Rounding::int8, "vpmaddubsw", 2},
+      {kQ5K, Rounding::int8, "vpmaddubsw", 2},   {kQ6K, Rounding::int8, "vpmaddubsw", 2},
+      {kBf16, Rounding::bf16, "vfmadd231ps", 4}, {kQ40, Rounding::bf16, "vfmadd231ps", 4},
+      {kQ41, Rounding::bf16, "vfmadd231ps", 4},  {kQ80, Rounding::bf16, "vfmadd231ps", 4},
   };
-  const Isa isa{"avx2", 8};
-  for (const char *cpu : {"haswell", "znver3"})
-    for (const Case &test : cases) {
-      CAPTURE(cpu);
-      CAPTURE(test.weight.name());
-      CAPTURE(int(test.rounding));
-      std::string assembly = panelAssembly(isa, test.weight, test.rounding, cpu);
-      std::string rows = assembly.substr(assembly.find("_rows_avx2:"));
-      std::vector<std::string> loops = innerLoops(rows, std::string(test.step) + ".*%ymm");
-      for (const std::string &loop : loops)
-        CHECK(count(loop, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
-      CHECK(int(loops.size()) >= test.loops);
-    }
+  for (const Case &test : cases) {
+    CAPTURE(test.weight.name());
+    CAPTURE(int(test.rounding));
+    std::string assembly = panelAssembly(kAvx2, test.weight, test.rounding);
+    std::string rows = assembly.substr(assembly.find("_rows_avx2:"));
+    std::vector<std::string> loops = innerLoops(rows, std::string(test.step) + ".*%ymm");
+    for (const std::string &loop : loops)
+      CHECK(spills(loop) == 0);
+    CHECK(int(loops.size()) >= test.loops);
+  }
 }
 
-TEST_CASE("panels with bf16 activations are vdpbf16ps, and four-bit codes a look-up") {
-  const Isa isa{"avx512-bf16", 16, true, true};
-  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
-    for (const WeightFormat &weight :
-         {WeightFormat{E::u4, 8, 32, E::f16, {}}, WeightFormat{E::u4, 0, 32, E::f16, E::f16},
-          WeightFormat{E::i8, 0, 32, E::f16, {}}, WeightFormat{E::bf16, 0, 0, E::f16, {}}}) {
-      CAPTURE(cpu);
-      CAPTURE(weight.name());
-      std::string assembly = panelAssembly(isa, weight, Rounding::bf16, cpu);
-      CHECK(count(assembly, "vdpbf16ps.*%zmm") >= 2 * 16 + 4 * 2 * (8 + 4 + 1));
-      CHECK(count(assembly, "vpermw") >= (weight.codes == E::u4 ? 2 * 32 : 0));
-      if (weight.codes != E::i8) // which is unpacked by arithmetic, once a block, in as many registers as there are
-        CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
-    }
+TEST_CASE("panels with bf16 activations are vdpbf16ps in registers, and narrow codes a look-up") {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed, kBf16}) {
+    CAPTURE(weight.name());
+    std::string assembly = panelAssembly(kWithBf16, weight, Rounding::bf16);
+    CHECK(count(assembly, "vdpbf16ps.*%zmm") >= 2 * 16 + 4 * 2 * (8 + 4 + 1));
+    CHECK(count(assembly, "vperm(w|[it]2w)") >= (weight.isNarrow() ? 2 * 32 : 0));
+    CHECK(count(assembly, "vcvtdq2ps") <= (weight.isNarrow() ? 2 * 8 : 1000)); // of scales and mins at the most
+    CHECK(spills(assembly) == 0);
+  }
 }
 
-static std::string partitionAssembly(const Isa &isa, const PartitionShape &shape, llvm::StringRef cpu) {
+TEST_CASE("panels in f32 keep every vector in AVX-512's registers") {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ6K, kMixed, kBf16, kF16, kF32}) {
+    CAPTURE(weight.name());
+    std::string assembly = panelAssembly(kVnni, weight, Rounding::none);
+    CHECK(count(assembly, "vfmadd.*ps.*%zmm") >= 2 * 32 + 4 * 2 * (8 + 4 + 1));
+    CHECK(spills(assembly) == 0);
+  }
+}
+
+static std::string partitionAssembly(const Isa &isa, const PartitionShape &shape) {
   KernelModule module;
   module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p', 'p'}, [&](Code &code, ValueRange args) {
     Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
     emitPartition(kernel, shape, {args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7]});
   });
-  return module.assembly(cpu);
+  return module.assembly(targetOf(isa));
 }
 
-TEST_CASE("attention is vdpbf16ps where the machine has it") {
-  const Isa isa{"avx512-bf16", 16, true, true};
-  for (const char *cpu : {"sapphirerapids", "znver4", "znver5"})
-    for (const PartitionShape &shape : {PartitionShape{64, 3, 4, false, false}, PartitionShape{64, 3, 3, true, false},
-                                        PartitionShape{128, 4, 4, true, false}}) {
-      CAPTURE(cpu);
-      CAPTURE(shape.queryTile);
-      CAPTURE(shape.isAlone);
-      std::string assembly = partitionAssembly(isa, shape, cpu);
-      CHECK(count(assembly, "vdpbf16ps") >= 16);
-      CHECK(count(assembly, "vcvtneps2bf16") >= 1);
-      CHECK(count(assembly, "%zmm.*\\(%rsp\\)|\\(%rsp\\).*%zmm") == 0);
-    }
+TEST_CASE("attention is vdpbf16ps where the machine has it, else FMAs, in AVX-512's registers") {
+  for (const Isa &isa : {kVnni, kWithBf16})
+    for (bool isHalf : {false, true})
+      for (const PartitionShape &shape :
+           {PartitionShape{64, 3, kQueryTile, false, isHalf}, PartitionShape{64, 3, 3, true, isHalf},
+            PartitionShape{128, 4, 4, true, isHalf}, PartitionShape{80, 1, 1, true, isHalf}}) {
+        CAPTURE(isa.name);
+        CAPTURE(isHalf);
+        CAPTURE(shape.width);
+        CAPTURE(shape.isAlone);
+        std::string assembly = partitionAssembly(isa, shape);
+        bool multipliesPairs = isa.hasBf16 && !isHalf;
+        CHECK(count(assembly, multipliesPairs ? "vdpbf16ps.*%zmm" : "vfmadd.*ps.*%zmm") >= 8);
+        CHECK(count(assembly, "vcvtneps2bf16") >= (multipliesPairs ? 1 : 0));
+        CHECK(spills(assembly) == 0);
+      }
 }
 
 TEST_CASE("attention keeps every sum in AVX2's registers") {
-  const Isa isa{"avx2", 8};
-  for (const char *cpu : {"haswell", "znver3"})
-    for (bool isHalf : {false, true})
-      for (const PartitionShape &shape :
-           {PartitionShape{64, 3, 6, false, isHalf}, PartitionShape{64, 3, 3, true, isHalf},
-            PartitionShape{128, 4, 4, true, isHalf}}) {
-        CAPTURE(cpu);
-        CAPTURE(isHalf);
-        CAPTURE(shape.queryTile);
-        std::string assembly = partitionAssembly(isa, shape, cpu);
-        std::vector<std::string> loops = innerLoops(assembly, "vfmadd231ps.*%ymm");
-        for (const std::string &loop : loops)
-          CHECK(count(loop, "%ymm.*\\(%rsp\\)|\\(%rsp\\).*%ymm") == 0);
-        CHECK(loops.size() >= 2);
-      }
+  for (bool isHalf : {false, true})
+    for (const PartitionShape &shape :
+         {PartitionShape{64, 3, kQueryTileAvx2, false, isHalf}, PartitionShape{64, 3, 3, true, isHalf},
+          PartitionShape{128, 4, 4, true, isHalf}}) {
+      CAPTURE(isHalf);
+      CAPTURE(shape.queryTile);
+      std::string assembly = partitionAssembly(kAvx2, shape);
+      std::vector<std::string> loops = innerLoops(assembly, "vfmadd231ps.*%ymm");
+      for (const std::string &loop : loops)
+        CHECK(spills(loop) == 0);
+      CHECK(loops.size() >= 2);
+    }
 }

@@ -8,10 +8,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
@@ -111,24 +108,15 @@ void KernelModule::compile(const Isa &isa) {
   engine = std::move(*created);
 }
 
-std::string KernelModule::assembly(StringRef cpu, StringRef features) {
+std::string KernelModule::assembly(const CodeTarget &target) {
   lower(*op);
-  llvm::LLVMContext llvmContext;
-  auto machine = targetMachine(cpu, features);
-  auto llvmModule = translateModuleToLLVMIR(*op, llvmContext);
-  if (!llvmModule)
-    fail("the kernels do not translate");
-  llvmModule->setTargetTriple("x86_64-unknown-linux-gnu");
-  llvmModule->setDataLayout(machine->createDataLayout());
-  if (auto error = makeOptimizingTransformer(3, 0, machine.get())(llvmModule.get()))
-    fail(toString(std::move(error)));
-  SmallVector<char> text;
-  llvm::raw_svector_ostream stream(text);
-  llvm::legacy::PassManager passes;
-  if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
-    fail("the target writes no assembly");
-  passes.run(*llvmModule);
-  return std::string(text.begin(), text.end());
+  auto code = MachineCode::make(target);
+  if (!code)
+    fail(toString(code.takeError()));
+  auto text = (*code)->generate(*op, CodeForm::assembly);
+  if (!text)
+    fail(toString(text.takeError()));
+  return std::string(text->begin(), text->end());
 }
 
 void *KernelModule::lookup(StringRef name) {

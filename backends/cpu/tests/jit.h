@@ -4,6 +4,7 @@
 #define KVASIR_BACKENDS_CPU_TESTS_JIT_H
 
 #include "backends/cpu/isa.h"
+#include "compiler/passes/codegen/machine_code.h"
 
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 
@@ -29,8 +30,8 @@ public:
   /// Lowers the module and compiles it for this machine: AVX2 unless `isa` has instructions of its own.
   void compile(const Isa &isa);
 
-  /// The assembly for another machine, of more features than `cpu` names.
-  std::string assembly(llvm::StringRef cpu, llvm::StringRef features = "");
+  /// The assembly that a plugin for `target` would be made of.
+  std::string assembly(const CodeTarget &target);
 
   void *lookup(llvm::StringRef name);
 
