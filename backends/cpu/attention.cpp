@@ -71,12 +71,15 @@ struct Emitter {
   void emitQueries(Value token, Value tokens, Value head, Value to) const {
     constexpr float kLog2E = 1.4426950408889634f;
     Value factor = code.splat(16, attention.scale * kLog2E);
+    bool isPaired = multipliesPairs(kernel.isa, attention.isHalf);
     code.loop(code.num(0), tokens, 1, [&](Value t) {
       Value from = rowOf(attention.query, code.add(token, t), code.mul(head, groupSize()));
       int64_t bytes = groupSize() * attention.width * 4;
-      Value into = code.at(to, code.mul(t, bytes));
+      Value into = code.at(to, code.mul(t, isPaired ? bytes / 2 : bytes));
       code.loop(code.num(0), code.num(bytes), 64, [&](Value at) {
         Value query = code.mulF(code.load(code.vec(16, code.f32), code.at(from, at)), factor);
+        if (isPaired)
+          return code.store(kernel.isa.toBf16(code, query), code.at(into, code.div(at, 2)));
         code.store(attention.isHalf ? query : roundToBf16(code, kernel.isa, query), code.at(into, at));
       });
     });

@@ -25,6 +25,8 @@ struct Partition {
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
   int64_t stateBytes() const { return attentionStateBytes(shape.width); }
+  bool isPaired() const { return multipliesPairs(isa, shape.isHalf); }
+  int64_t elementBytes() const { return isPaired() ? 2 : 4; } ///< of queries and powers
 
   /// Registers beside each query's sum, of `count` that a row has. One token's few queries take as many as leave
   /// registers for the rest; queries of many tokens two, for their scores shall come in order of keys.
@@ -39,7 +41,7 @@ struct Partition {
   /// One step of sums: pairs of elements of some queries times registers of pairs.
   struct Step {
     MutableArrayRef<Value> sums; ///< [queryTile][registers]
-    Value rows;                  ///< the first query's pair of f32
+    Value rows;                  ///< the first query's pair of f32, or of bf16
     int64_t rowBytes;            ///< from one query to the next
     Value line;                  ///< the registers' pairs
     int64_t secondBytes;         ///< of f16: from the pairs' first elements to their second ones
@@ -79,7 +81,7 @@ struct Partition {
       emitHalfStep(step, step.rows, step.line, halves);
       return emitHalfStep(step, code.at(step.rows, 4), code.at(again(), step.secondBytes), halves);
     }
-    if (isa.hasBf16 && !isa.isEmulated)
+    if (isPaired())
       return emitStepOfPairs(step);
     emitHalfStep(step, code.at(step.rows, 4), step.line, high);
     emitHalfStep(step, step.rows, again(), low);
@@ -116,12 +118,10 @@ struct Partition {
   void emitStepOfPairs(const Step &step) const {
     const int64_t numVectors = step.numVectors(shape.queryTile);
     for (int64_t q = 0; q < shape.queryTile; ++q) {
-      Value row = code.at(step.rows, q * step.rowBytes);
-      Value low = code.loadSplat(isa.lanes, code.i32, row), high = code.loadSplat(isa.lanes, code.i32, code.at(row, 4));
-      Value both = code.orI(code.shr(low, 16), high);
+      Value pair = code.loadSplat(isa.lanes, code.i32, code.at(step.rows, q * step.rowBytes));
       for (int64_t v = 0; v < numVectors; ++v) {
         Value &sum = step.sums[q * numVectors + v];
-        sum = isa.dotPairs(code, sum, pairsAt(step.line, v), both);
+        sum = isa.dotPairs(code, sum, pairsAt(step.line, v), pair);
       }
     }
   }
@@ -140,13 +140,14 @@ struct Partition {
       Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), shape.isHalf ? 2 : 4));
       Value valuesAt = code.at(values, code.mul(firstKey, shape.width * 2));
       code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
-        Value rows = code.at(queries, code.mul(query, shape.width * 4));
+        int64_t rowBytes = shape.width * elementBytes();
+        Value rows = code.at(queries, code.mul(query, rowBytes));
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
           if (shape.isAlone)
             fetch(code.at(valuesAt, code.mul(pair, tileKeys * 4)), tileKeys * 4);
-          emitStep({next, code.at(rows, code.mul(pair, 8)), shape.width * 4,
+          emitStep({next, code.at(rows, code.mul(pair, 2 * elementBytes())), rowBytes,
                     code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
         });
@@ -195,7 +196,11 @@ struct Partition {
       Value sum = code.loop(code.num(0), numLanes, kLanes, Values{zero}, [&](Value key, ValueRange carried) {
         Value at = code.at(row, code.mul(key, 4));
         Value power = ifSeen(key, emitExp2(code, code.subF(code.load(lanes, at), largests)), zero);
-        code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
+        // Pairs are packed to the row's front, which was read before.
+        if (isPaired())
+          code.store(isa.toBf16(code, power), code.at(row, code.mul(key, 2)));
+        else
+          code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
         return Values{code.addF(carried[0], power)};
       })[0];
       code.store(largest, state);
@@ -220,7 +225,7 @@ struct Partition {
           if (shape.isAlone)
             fetch(code.at(code.at(next, code.mul(lane, kPartition * 2)), code.mul(pair, chunk * 4)), chunk * 4);
           Value line = code.at(values, code.mul(pair, shape.width * 4));
-          emitStep({results, code.at(rows, code.mul(pair, 8)), kScoreBytes,
+          emitStep({results, code.at(rows, code.mul(pair, 2 * elementBytes())), kScoreBytes,
                     code.at(line, shape.isHalf ? code.mul(lane, 2) : laneBytes), shape.width * 2});
           return results;
         });

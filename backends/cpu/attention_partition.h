@@ -12,11 +12,12 @@ constexpr int64_t kPartition = 128;
 /// Bytes of what is known of a query after some partitions: the largest score, the sum of powers, D lanes.
 constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
 
-/// Queries of many tokens side by side in a register tile. Of AVX2's sixteen registers twelve are sums: each takes two
-/// multiplications a step, one after the other, and eight sums would wait for them (0.9 of the time measured).
-constexpr int64_t kQueryTile = 4, kQueryTileAvx2 = 6;
+/// Queries of many tokens side by side in a register tile. Of AVX-512's registers sixteen are sums, as many as
+/// vdpbf16ps takes to keep busy. Of AVX2's sixteen registers twelve are sums: each takes two multiplications a step,
+/// one after the other, and eight sums would wait for them (0.9 of the time measured).
+constexpr int64_t kQueryTile = 8, kQueryTileAvx2 = 6;
 /// A multiple of both.
-constexpr int64_t kQueriesRoundedTo = 12;
+constexpr int64_t kQueriesRoundedTo = 24;
 
 /// Queries side by side of one token, of whose `groupSize` heads each row of the cache is for: the same for every
 /// variant.
@@ -30,12 +31,16 @@ struct PartitionShape {
   bool isHalf;       ///< rows are f16; else bf16
 };
 
+/// Whether the machine multiplies pairs of bf16 where rows are bf16 (they are f16 if `isHalf`). Queries and powers are
+/// bf16 then, else f32.
+inline bool multipliesPairs(const Isa &isa, bool isHalf) { return isa.hasBf16 && !isHalf; }
+
 struct PartitionCall {
-  Value queries;    ///< [n][D] f32, scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
+  Value queries;    ///< [n][D], scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
   Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more
-  Value scores; ///< [n][128] f32
+  Value scores; ///< [n][128] f32; a row of powers begins where its scores did
   Value states; ///< [n] states; a query that sees no key here gets -infinity
   Value next;   ///< of one token: keys that are fetched ahead, for the next partition
 };
