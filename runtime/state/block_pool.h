@@ -66,7 +66,8 @@ public:
 
   size_t blockBytes() const { return sizeBytes; }
 
-  /// Bytes that the pool takes from the system for so many blocks at once: they come several at a time.
+  /// Bytes that the pool takes from the system for so many blocks at once: small ones come several at a time, large
+  /// ones in huge pages.
   uint64_t bytesFor(uint64_t numBlocks) const;
 
   /// Blocks that came from the system, and those of them that nobody holds.
@@ -81,7 +82,8 @@ private:
   const size_t sizeBytes;
   const size_t stepBytes; ///< from one block to the next
   mutable std::mutex mutex;
-  std::vector<void *> slabs;
+  std::vector<uint8_t *> slabs;
+  size_t usedBytes = 0; ///< of the last slab
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<Block *> free; ///< capacity for all blocks, so that recycling never allocates
 };

@@ -37,6 +37,27 @@ TEST_CASE("blocks are zero at first, recycled with what was in them, and aligned
   CHECK(pool.acquire().bytes()[999] == 7);
 }
 
+TEST_CASE("large blocks lie one behind the other in huge pages") {
+  constexpr size_t kBlockBytes = 1500 << 10, kHugePageBytes = 2 << 20;
+  BlockPool pool(kBlockBytes);
+  std::vector<BlockRef> blocks;
+  for (int i = 0; i < 50; ++i) // in several slabs
+    blocks.push_back(pool.acquire());
+  CHECK(reinterpret_cast<uintptr_t>(blocks[0].bytes()) % kHugePageBytes == 0);
+  size_t numBehind = 0;
+  for (size_t i = 1; i < blocks.size(); ++i)
+    numBehind += blocks[i].bytes() == blocks[i - 1].bytes() + kBlockBytes;
+  CHECK(numBehind >= 45);
+  for (size_t i = 0; i < blocks.size(); ++i)
+    std::memset(blocks[i].bytes(), int(i), kBlockBytes);
+  for (size_t i = 0; i < blocks.size(); ++i)
+    CHECK((blocks[i].bytes()[0] == i && blocks[i].bytes()[kBlockBytes - 1] == i));
+  CHECK(pool.numBlocks() == 50);
+  CHECK(pool.bytesFor(1) == kHugePageBytes);
+  CHECK(pool.bytesFor(50) >= 50 * kBlockBytes);
+  CHECK(pool.bytesFor(50) <= 50 * kBlockBytes + 3 * kHugePageBytes);
+}
+
 TEST_CASE("a block goes back with its last share") {
   BlockPool pool(64);
   BlockRef one = pool.acquire();
