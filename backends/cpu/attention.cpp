@@ -165,7 +165,8 @@ struct Emitter {
         [&] { emitRounds(scratch, running, position, partitions); });
   }
 
-  /// One token: heads and partitions are shared out, in rounds; then each head is merged in order by one member.
+  /// One token: partitions and their heads are shared out in the order of memory, in rounds; then each head is merged
+  /// in order by one member.
   void emitRounds(Value scratch, Value running, Value position, Value partitions) const {
     Value zero = code.num(0), shared = kernel.scratch, states = code.at(scratch, own().states);
     auto [firstHead, lastHead] = kernel.share(code.num(attention.queryHeads));
@@ -175,8 +176,8 @@ struct Emitter {
       Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
       auto [begin, end] = kernel.share(code.mul(count, attention.heads));
       auto partOf = [&](Value task) {
-        Value head = code.div(task, count);
-        return Part{zero, code.add(round, code.sub(task, code.mul(head, count))), head};
+        Value partition = code.div(task, attention.heads);
+        return Part{zero, code.add(round, partition), code.sub(task, code.mul(partition, attention.heads))};
       };
       code.loop(begin, end, 1, [&](Value task) {
         Part part = partOf(task), next = partOf(code.min(code.add(task, 1), code.sub(end, code.num(1))));
@@ -189,10 +190,11 @@ struct Emitter {
         });
       });
       kernel.barrier();
-      code.loop(firstHead, lastHead, 1, [&](Value head) {
-        Value group = code.div(head, groupSize()), within = code.rem(head, groupSize());
-        code.loop(zero, count, 1, [&](Value partition) {
-          Value task = code.add(code.mul(group, count), partition);
+      // Heads side by side: a head's merges wait for one another.
+      code.loop(zero, count, 1, [&](Value partition) {
+        code.loop(firstHead, lastHead, 1, [&](Value head) {
+          Value group = code.div(head, groupSize()), within = code.rem(head, groupSize());
+          Value task = code.add(code.mul(partition, attention.heads), group);
           Value line = code.add(code.mul(task, groupSize()), within);
           emitMerge(kernel, attention.width, runningOf(head), code.at(shared, code.mul(line, stateBytes())));
         });

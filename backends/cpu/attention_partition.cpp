@@ -32,7 +32,7 @@ struct Partition {
   /// registers for the rest; queries of many tokens two, for their scores shall come in order of keys.
   int64_t vectorsOf(int64_t count) const {
     int64_t mostSums = isa.lanes == 16 ? 16 : shape.isHalf ? 8 : 12; // LLVM converts f16 ahead, and spills at 12
-    int64_t most = shape.isAlone ? mostSums / shape.queryTile : 2;
+    int64_t most = shape.isAlone ? std::max<int64_t>(2, mostSums / shape.queryTile) : 2;
     while (count % most)
       --most;
     return most;
@@ -126,10 +126,11 @@ struct Partition {
     }
   }
 
-  /// Fetches `bytes` bytes ahead, a multiple of a line.
+  /// Fetches `bytes` bytes ahead, a multiple of a line. Into the second level: lines on their way to the first one
+  /// would take the few buffers of its misses.
   void fetch(Value address, int64_t bytes) const {
     for (int64_t byte = 0; byte < bytes; byte += 64)
-      code.prefetch(code.at(address, byte));
+      code.prefetch(code.at(address, byte), /*level=*/2);
   }
 
   /// scores[q][t] = q k, for some registers of keys at a time. Of one token the values are fetched meanwhile.
@@ -179,33 +180,50 @@ struct Partition {
   }
 
   void emitSoftmax(bool seesAll) const {
-    Type lanes = code.vec(kLanes, code.f32);
     Value numLanes = seesAll ? code.num(kPartition) : code.mul(code.div(code.add(numKeys, kLanes - 1), kLanes), kLanes);
-    code.loop(code.num(0), numQueries, 1, [&](Value query) {
-      Value row = code.at(scores, code.mul(query, kScoreBytes)), state = code.at(states, code.mul(query, stateBytes()));
-      Value ofQuery = code.add(limit, code.div(query, shape.groupSize));
-      Value nothing = code.splat(kLanes, kNothing), zero = code.zero(lanes);
-      auto ifSeen = [&](Value key, Value value, Value otherwise) {
-        return seesAll ? value : code.select(seen(key, ofQuery), value, otherwise);
-      };
-      Value most = code.loop(code.num(0), numLanes, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
-        Value score = code.load(lanes, code.at(row, code.mul(key, 4)));
-        return Values{code.maxF(ifSeen(key, score, nothing), carried[0])};
-      })[0];
-      Value largest = code.reduceMax(most), largests = code.splat(kLanes, largest);
-      Value sum = code.loop(code.num(0), numLanes, kLanes, Values{zero}, [&](Value key, ValueRange carried) {
-        Value at = code.at(row, code.mul(key, 4));
-        Value power = ifSeen(key, emitExp2(code, code.subF(code.load(lanes, at), largests)), zero);
-        // Pairs are packed to the row's front, which was read before.
-        if (isPaired())
-          code.store(isa.toBf16(code, power), code.at(row, code.mul(key, 2)));
-        else
-          code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
-        return Values{code.addF(carried[0], power)};
-      })[0];
-      code.store(largest, state);
-      code.store(code.reduceAdd(sum), code.at(state, 4));
+    auto ifSeen = [&](Value query, Value key, Value value, Value otherwise) {
+      return seesAll ? value
+                     : code.select(seen(key, code.add(limit, code.div(query, shape.groupSize))), value, otherwise);
+    };
+    // Some queries' largest scores first, so that none's powers wait for its own.
+    code.loop(code.num(0), numQueries, shape.queryTile, [&](Value first) {
+      Value end = code.min(code.add(first, shape.queryTile), numQueries);
+      code.loop(first, end, 1, [&](Value query) { emitLargest(query, numLanes, ifSeen); });
+      code.loop(first, end, 1, [&](Value query) { emitPowers(query, numLanes, ifSeen); });
     });
+  }
+
+  /// `value` where `query` sees `key` and what comes behind it, else `otherwise`.
+  using IfSeen = llvm::function_ref<Value(Value query, Value key, Value value, Value otherwise)>;
+
+  Value scoresOf(Value query) const { return code.at(scores, code.mul(query, kScoreBytes)); }
+  Value stateOf(Value query) const { return code.at(states, code.mul(query, stateBytes())); }
+
+  void emitLargest(Value query, Value numLanes, IfSeen ifSeen) const {
+    Type lanes = code.vec(kLanes, code.f32);
+    Value row = scoresOf(query), nothing = code.splat(kLanes, kNothing);
+    Value most = code.loop(code.num(0), numLanes, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
+      Value score = code.load(lanes, code.at(row, code.mul(key, 4)));
+      return Values{code.maxF(ifSeen(query, key, score, nothing), carried[0])};
+    })[0];
+    code.store(code.reduceMax(most), stateOf(query));
+  }
+
+  void emitPowers(Value query, Value numLanes, IfSeen ifSeen) const {
+    Type lanes = code.vec(kLanes, code.f32);
+    Value row = scoresOf(query), state = stateOf(query), zero = code.zero(lanes);
+    Value largest = code.loadSplat(kLanes, code.f32, state);
+    Value sum = code.loop(code.num(0), numLanes, kLanes, Values{zero}, [&](Value key, ValueRange carried) {
+      Value at = code.at(row, code.mul(key, 4));
+      Value power = ifSeen(query, key, emitExp2(code, code.subF(code.load(lanes, at), largest)), zero);
+      // Pairs are packed to the row's front, which was read before.
+      if (isPaired())
+        code.store(isa.toBf16(code, power), code.at(row, code.mul(key, 2)));
+      else
+        code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
+      return Values{code.addF(carried[0], power)};
+    })[0];
+    code.store(code.reduceAdd(sum), code.at(state, 4));
   }
 
   /// states[q] = p v. Of one token the next partition's keys are fetched meanwhile.
@@ -215,8 +233,7 @@ struct Partition {
       Value lastToken = code.div(code.add(query, shape.queryTile - 1), shape.groupSize); // powers of later keys are 0
       Value seenKeys = code.max(code.num(0), code.min(code.add(limit, lastToken), numKeys));
       Value numPairs = code.div(code.add(seenKeys, 1), 2);
-      Value rows = code.at(scores, code.mul(query, kScoreBytes)),
-            state = code.at(states, code.mul(query, stateBytes()));
+      Value rows = scoresOf(query), state = stateOf(query);
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
         Value laneBytes = code.mul(lane, 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
@@ -286,10 +303,12 @@ void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next) {
     code.when(sees, [&] {
       Type lanes = code.vec(kLanes, code.f32);
       Value most = code.maxF(mine, other);
-      Value a = emitExp2(code, code.splat(kLanes, code.subF(mine, most)));
-      Value b = emitExp2(code, code.splat(kLanes, code.subF(other, most)));
-      Value sum = code.fma(code.load(code.f32, code.at(args[0], 4)), code.extract(a, 0),
-                           code.mulF(code.load(code.f32, code.at(args[1], 4)), code.extract(b, 0)));
+      Value both = code.shuffle(code.splat(2, mine), code.splat(2, other), {0, 2, 0, 2});
+      Value factors = emitExp2(code, code.subF(both, code.splat(4, most)));
+      Value ofMine = code.extract(factors, 0), ofOther = code.extract(factors, 1);
+      Value a = code.splat(kLanes, ofMine), b = code.splat(kLanes, ofOther);
+      Value sum = code.fma(code.load(code.f32, code.at(args[0], 4)), ofMine,
+                           code.mulF(code.load(code.f32, code.at(args[1], 4)), ofOther));
       code.store(most, args[0]);
       code.store(sum, code.at(args[0], 4));
       code.loop(code.num(0), code.num(width * 4), kLanes * 4, [&](Value at) {

@@ -45,7 +45,9 @@ Value Code::loadSplat(int64_t lanes, Type type, Value address) {
   return splat(lanes, load(type, address, std::min<unsigned>(4, type.getIntOrFloatBitWidth() / 8)));
 }
 
-void Code::prefetch(Value address) { b.create<LLVM::Prefetch>(address, 0, 3, 1); }
+void Code::prefetch(Value address, int64_t level) {
+  b.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/4 - level, /*cache=*/1);
+}
 
 Value Code::addressOf(Value memref) {
   Value index = b.create<memref::ExtractAlignedPointerAsIndexOp>(memref);

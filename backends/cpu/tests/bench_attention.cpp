@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <sys/mman.h>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
@@ -21,6 +22,7 @@ using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t 
 
 struct Shape {
   int64_t layers, queryHeads, heads, width;
+  bool isHalf = false; ///< rows of f16
 };
 
 /// A barrier of threads that have a processor each.
@@ -46,6 +48,8 @@ double secondsOf(uint32_t members, const std::function<void(uint32_t)> &body) {
   return seconds([&] { onThreads(members, body); });
 }
 
+constexpr size_t kHugePageBytes = 2 << 20; ///< in which a state's large blocks lie
+
 /// `sequences` sequences of `depth` rows, and `tokens` tokens in each to come behind.
 struct Bench {
   const Shape shape;
@@ -53,6 +57,9 @@ struct Bench {
   const uint32_t members;
   int64_t blockBytes = shape.layers * shape.heads * cacheHeadBytes(shape.width);
   int64_t numBlocks = (depth + tokens + 127) / 128;
+  const size_t arenaBytes =
+      (2 * sequences * numBlocks * blockBytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  uint8_t *const arena = static_cast<uint8_t *>(std::aligned_alloc(kHugePageBytes, arenaBytes));
   std::vector<uint8_t *> blocks;
   std::vector<kv_view> views;
   std::vector<uint64_t> starts, counts, firsts;
@@ -62,11 +69,12 @@ struct Bench {
 
   Bench(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens, uint32_t members)
       : shape(shape), sequences(sequences), depth(depth), tokens(tokens), members(members) {
+    madvise(arena, arenaBytes, MADV_HUGEPAGE);
     for (int64_t i = 0; i < 2 * sequences * numBlocks; ++i) {
-      blocks.push_back(static_cast<uint8_t *>(std::aligned_alloc(4096, (blockBytes + 4095) / 4096 * 4096)));
+      blocks.push_back(arena + i * blockBytes);
       auto *rows = reinterpret_cast<uint16_t *>(blocks.back());
       for (int64_t n = 0; n < blockBytes / 2; ++n)
-        rows[n] = uint16_t(0x3c00 + (n * 2654435761u >> 20) % 0x300); // 0.008 to 0.25
+        rows[n] = uint16_t((shape.isHalf ? 0x2000 : 0x3c00) + (n * 2654435761u >> 20) % 0x300); // 0.008 and more
     }
     for (int64_t i = 0; i < 2 * sequences; ++i)
       views.push_back({&blocks[i * numBlocks], uint64_t(numBlocks), nullptr, nullptr});
@@ -76,10 +84,7 @@ struct Bench {
         sequenceOf.push_back(uint32_t(b)), positions.push_back(depth + t);
     }
   }
-  ~Bench() {
-    for (uint8_t *block : blocks)
-      std::free(block);
-  }
+  ~Bench() { std::free(arena); }
 
   kv_call call() const {
     kv_call call{};
@@ -128,7 +133,7 @@ void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens,
     if (sequences == 1 && tokens == 1)
       kernel.rows = 1;
     emitAttention(kernel, {shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1,
-                           args[4], args[5], args[6]});
+                           args[4], args[5], args[6], shape.isHalf});
   });
   module.compile(isa);
   auto *attend = reinterpret_cast<AttendFn *>(module.lookup("attend"));
@@ -140,10 +145,11 @@ void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens,
     reads.push_back(bench.readSeconds());
     multiplies.push_back(bench.multiplySeconds());
   }
-  std::printf("%ld/%ld heads of %ld, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
+  std::printf("%ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
               "multiplying %.2f\n",
-              long(shape.queryHeads), long(shape.heads), long(shape.width), members, long(sequences), long(depth),
-              long(tokens), median(own) * 1e3, median(reads) / median(own), median(multiplies) / median(own));
+              long(shape.queryHeads), long(shape.heads), long(shape.width), shape.isHalf ? " in f16" : "", members,
+              long(sequences), long(depth), long(tokens), median(own) * 1e3, median(reads) / median(own),
+              median(multiplies) / median(own));
 }
 } // namespace
 
@@ -155,7 +161,8 @@ int main(int argc, char **argv) {
       print(smol, 1, 4000, 1, members);
       print(smol, 1, 1000, 1, members);
       print(smol, 1, 60, 1, members);
-      for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128}})
+      for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128},
+                                 Shape{16, 40, 8, 64, true}, Shape{16, 48, 8, 64, true}})
         print(shape, 1, 2000, 1, members);
     }
     if (only.empty() || only == "batch") {
