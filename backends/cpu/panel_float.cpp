@@ -220,8 +220,10 @@ void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value 
     for (int64_t r = 0; r < numRows; ++r) {
       Value ofRow = sumOfRow(chunk.first, code.add(row, r), part);
       // Else LLVM fetches results and factors of all rows, and sums have to wait in memory.
-      if (isa.lanes == 16)
-        results = code.pinned(results), factors = code.pinned(factors);
+      if (isa.lanes == 16) {
+        results = code.pinned(results);
+        factors = code.pinned(factors);
+      }
       for (int64_t i = r * kTileVectors; i < (r + 1) * kTileVectors; ++i) {
         Value y = code.load(floats(), addressOf(i)), lane = code.at(factors, i % kTileVectors * isa.lanes * 4);
         Value scale = code.load(floats(), code.at(lane, factorsAt(part, false)));
