@@ -19,9 +19,13 @@ Block PanelBody::blockAt(Value group) const {
   return {address, code.at(blocks, code.mul(superblock, superblockBytes))};
 }
 
-Value PanelBody::numbers(Value base, ElementType element, int64_t atBytes, int64_t vector) const {
-  int64_t bytes = elementBits(element) / 8;
-  Value address = code.at(base, atBytes + vector * isa.lanes * bytes);
+Value PanelBody::registerAt(const Block &block, Value line, int64_t bytes, int64_t vector) const {
+  Value address = code.at(line, vector * isa.lanes * bytes);
+  return block.vector ? code.at(address, code.mul(block.vector, isa.lanes * bytes)) : address;
+}
+
+Value PanelBody::numbers(const Block &block, Value line, ElementType element, int64_t vector) const {
+  Value address = registerAt(block, line, elementBits(element) / 8, vector);
   if (element == ElementType::f32)
     return code.load(floats(), address);
   if (element == ElementType::f16)
@@ -35,29 +39,33 @@ Value PanelBody::numbers(Value base, ElementType element, int64_t atBytes, int64
 }
 
 Value PanelBody::scaleOf(const Block &block, int64_t subgroup, int64_t vector) const {
-  Value scale = numbers(block.address, weight.scale, weight.scaleAt(subgroup), vector);
-  return block.units ? code.mulF(scale, numbers(block.units, ElementType::f16, 0, vector)) : scale;
+  Value scale = numbers(block, code.at(block.address, weight.scaleAt(subgroup)), weight.scale, vector);
+  return block.units ? code.mulF(scale, numbers(block, block.units, ElementType::f16, vector)) : scale;
 }
 
 Value PanelBody::minOf(const Block &block, int64_t subgroup, int64_t vector) const {
   if (!weight.min)
     return {};
-  Value min = numbers(block.address, *weight.min, weight.minAt(subgroup), vector);
-  return block.units ? code.mulF(min, numbers(block.units, ElementType::f16, kPanelRows * 2, vector)) : min;
+  Value min = numbers(block, code.at(block.address, weight.minAt(subgroup)), *weight.min, vector);
+  if (!block.units)
+    return min;
+  return code.mulF(min, numbers(block, code.at(block.units, kPanelRows * 2), ElementType::f16, vector));
 }
 
 std::pair<Value, int64_t> PanelBody::wordsOf(const Block &block, int64_t quad, int64_t vector) const {
   bool isNarrow = weight.isNarrow();
   int64_t j = isNarrow ? quad % 4 : quad;
-  Value word = code.load(words(), code.at(block.address, weight.codesAt() + (j * kPanelRows + vector * isa.lanes) * 4));
+  Value line = code.at(block.address, weight.codesAt() + j * kPanelRows * 4);
+  Value word = code.load(words(), registerAt(block, line, 4, vector));
   return {word, isNarrow && quad >= 4 ? 4 : 0};
 }
 
 /// The bits of a quad above its nibbles, in their place.
 Value PanelBody::highBitsOf(const Block &block, int64_t quad, int64_t vector) const {
   int64_t width = weight.highBits(), quads = 8 / width;
-  int64_t line = quad / quads * kPanelRows + vector * isa.lanes, up = 4 - quad % quads * width;
-  Value word = code.load(words(), code.at(block.address, weight.highAt() + line * 4));
+  int64_t up = 4 - quad % quads * width;
+  Value line = code.at(block.address, weight.highAt() + quad / quads * kPanelRows * 4);
+  Value word = code.load(words(), registerAt(block, line, 4, vector));
   if (up != 0)
     word = up > 0 ? code.shl(word, up) : code.shr(word, -up);
   return code.andI(word, code.splat(isa.lanes, code.i32, width == 1 ? 0x10101010 : 0x30303030));
@@ -88,7 +96,8 @@ Value PanelBody::columnOf(const Block &block, int64_t column, int64_t vector) co
   if (weight.isGrouped())
     return code.toFloat(codeOf(block, column / 4, 8 * (column % 4), vector));
   if (weight.codes != ElementType::bf16)
-    return numbers(block.address, weight.codes, column * kPanelRows * elementBits(weight.codes) / 8, vector);
+    return numbers(block, code.at(block.address, column * kPanelRows * elementBits(weight.codes) / 8), weight.codes,
+                   vector);
   Value pairs = plainPairs(block, column / 2, vector);
   return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
 }

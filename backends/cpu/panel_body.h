@@ -7,9 +7,10 @@
 
 namespace kvasir::cpu {
 
-/// Where a block lies, and the units of its scales and mins, if it has some.
+/// Where a block lies, and the units of its scales and mins, if it has some. Its registers of rows are counted from
+/// `vector` on, which is null for the first.
 struct Block {
-  Value address, units;
+  Value address, units, vector = {};
 };
 
 /// The arguments of a panel's function. The arrays of activations begin at the first row that is taken.
@@ -28,6 +29,8 @@ struct PanelBody {
 
   /// The block of 32 columns whose number is `group`.
   Block blockAt(Value group) const;
+  /// Where register `vector` of a line of elements of `bytes` bytes lies that begins at `line`.
+  Value registerAt(const Block &block, Value line, int64_t bytes, int64_t vector) const;
   /// The scales (or mins; null if there are none) of a register of rows, as f32.
   Value scaleOf(const Block &block, int64_t subgroup, int64_t vector) const;
   Value minOf(const Block &block, int64_t subgroup, int64_t vector) const;
@@ -48,8 +51,8 @@ struct PanelBody {
   void prefetchStream(const Block &block, int64_t distance) const;
 
 private:
-  /// A register of numbers in memory, as f32.
-  Value numbers(Value base, ElementType element, int64_t atBytes, int64_t vector) const;
+  /// A register of the block's numbers in memory, as f32.
+  Value numbers(const Block &block, Value line, ElementType element, int64_t vector) const;
   Value highBitsOf(const Block &block, int64_t quad, int64_t vector) const;
 };
 

@@ -19,6 +19,12 @@ struct Step {
   bool isOdd;
 };
 
+/// A tile of results: `numRows` rows from `row` on, `numVectors` registers of weight rows from the block's `first` on.
+struct Tile {
+  Value row;
+  int64_t numRows, first, numVectors;
+};
+
 struct IntPanel : PanelBody {
   explicit IntPanel(const PanelBody &body) : PanelBody(body) {}
 
@@ -60,6 +66,11 @@ struct IntPanel : PanelBody {
     if (isOfWords())
       return halvesOf(word);
     return {weight.codes == ElementType::i8 ? flipSigns(word) : word};
+  }
+
+  /// The codes of a step for one register of rows.
+  Value codesOf(const Block &block, Step step, int64_t vector) const {
+    return weight.isNarrow() ? narrowQuad(block, step.quad, vector) : codesOf(block, step.quad, vector)[step.isOdd];
   }
 
   /// The even and the odd bytes of a register less their zero, as i16.
@@ -164,32 +175,44 @@ struct IntPanel : PanelBody {
     return {at(false), weight.min ? at(true) : Value()};
   }
 
-  Value finish(Value y, Value sum, const Factors &factors, const RowFactors &row) const {
-    if (weight.min)
-      y = code.fma(factors.min, row.sum, y);
-    return code.fma(total(sum, row), factors.scale, y);
+  Value plusMin(Value y, const Factors &factors, const RowFactors &row) const {
+    return weight.min ? code.fma(factors.min, row.sum, y) : y;
   }
 
   Value columnsAt(Value group, Value row) const {
     return code.at(columns, code.mul(code.add(code.mul(group, rows), row), bytesOfColumns()));
   }
 
-  /// What tiles of rows share: a block, unpacked.
-  struct Tiles {
+  /// A block of weights, and where tiles of rows have its codes and factors from: registers, memory that it was
+  /// unpacked to, or the block itself.
+  struct Source {
+    enum Kind { inRegisters, unpacked, packed } kind;
+    Block block;
     Value group;
     bool isFirst;                           ///< results begin at zero
     SmallVector<Values> codes;              ///< [line][register of rows], where registers hold them
     SmallVector<SmallVector<Factors>> kept; ///< [subgroup][register of rows], where registers hold them
   };
 
+  Value codesOf(const Source &source, Step step, int64_t vector) const {
+    if (source.kind == Source::inRegisters)
+      return source.codes[lineOf(step)][vector];
+    if (source.kind == Source::packed)
+      return codesOf(source.block, step, vector);
+    return code.load(words(), code.at(unpacked, (lineOf(step) * kPanelRows + vector * isa.lanes) * 4));
+  }
+
   void emitOneRow() const;
   SmallVector<Values> emitSums(const Block &block, Value group, int64_t first, int64_t numVectors) const;
   void emitBlock(const Block &block, Value group, int64_t first, int64_t numVectors, Values &y) const;
   void emitRows() const;
-  void unpack(const Block &block, Tiles &tiles) const;
+  void emitFewRows() const;
+  void emitManyRows() const;
+  void unpack(Source &source) const;
   void storeFactors(const Factors &of, int64_t subgroup, int64_t vector) const;
   void emitGroup(Value group, bool isFirst) const;
-  void emitTile(const Tiles &tiles, Value row, int64_t numRows, int64_t first) const;
+  void emitTile(const Source &source, const Tile &tile) const;
+  void emitResults(const Source &source, const Tile &tile, int64_t subgroup, SmallVector<Values> &sum) const;
 
   /// Whether registers hold all codes of a block; else they are unpacked once to the first-level cache.
   bool keepsCodes() const { return isa.lanes == 16; }
@@ -199,8 +222,15 @@ struct IntPanel : PanelBody {
   /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
   int64_t tileRows() const { return keepsCodes() ? 4 : 2; }
   int64_t tileVectors() const { return keepsCodes() ? vectors() : 4; }
+  /// Up to so many rows are few: their tiles, of at most four, unpack codes and factors to registers, each for itself.
+  /// Codes in parts and factors of two levels take more registers than there are.
+  int64_t fewRows() const { return keepsCodes() || weight.highBits() || weight.hasUnits() ? 0 : 8; }
+  static constexpr int64_t kFewVectors = 2; ///< registers of weight rows of such a tile: eight sums at most
   /// Registers of weight rows that one row meets at a time: codes in parts, and two subgroups, take some of their own.
   int64_t vectorsAtOnce() const { return keepsCodes() || !weight.highBits() ? vectors() : 1; }
+  /// Else LLVM keeps quads and codes for all registers of rows. Of codes in parts one sum is too few to go on in order:
+  /// what LLVM spills there costs less (5 to 8 % from a cache).
+  bool pinsOneRow() const { return !keepsCodes() && !weight.highBits(); }
 };
 
 /// One row's sums of each subgroup with `numVectors` registers of rows of a block, from register `first` on.
@@ -216,8 +246,12 @@ SmallVector<Values> IntPanel::emitSums(const Block &block, Value group, int64_t 
       quads.push_back(quadOf(columnsOfRow, step));
     for (int64_t v = 0; v < numVectors; ++v) {
       Values codes = hasRaisedSums() ? raisedCodesOf(block, j, first + v) : codesOf(block, j, first + v);
-      for (size_t i = 0; i < codes.size(); ++i)
-        step((hasRaisedSums() && i == 1 ? raised : sum)[subgroupOf(steps[i])][v], codes[i], quads[i]);
+      for (size_t i = 0; i < codes.size(); ++i) {
+        Value &of = (hasRaisedSums() && i == 1 ? raised : sum)[subgroupOf(steps[i])][v];
+        step(of, codes[i], quads[i]);
+        if (pinsOneRow())
+          pin(of);
+      }
     }
   }
   for (int64_t s = 0; s < weight.subgroups(); ++s)
@@ -232,8 +266,14 @@ void IntPanel::emitBlock(const Block &block, Value group, int64_t first, int64_t
   SmallVector<Values> sum = emitSums(block, group, first, numVectors);
   for (int64_t s = 0; s < weight.subgroups(); ++s) {
     RowFactors of = rowFactors(group, code.num(0), s);
-    for (int64_t v = 0; v < numVectors; ++v)
-      y[first + v] = finish(y[first + v], sum[s][v], factorsOf(block, s, first + v), of);
+    for (int64_t v = 0; v < numVectors; ++v) {
+      Value dot = total(sum[s][v], of); // said first: behind the min it measured 5 % slower, from a cache
+      Factors factors = factorsOf(block, s, first + v);
+      Value &result = y[first + v];
+      result = code.fma(dot, factors.scale, plusMin(result, factors, of));
+      if (pinsOneRow())
+        pin(result);
+    }
   }
 }
 
@@ -252,60 +292,75 @@ void IntPanel::emitOneRow() const {
     code.store(y[v], code.at(result, v * isa.lanes * 4));
 }
 
-/// `numRows` rows from `row` on times the registers of rows from `first` on.
-void IntPanel::emitTile(const Tiles &tiles, Value row, int64_t numRows, int64_t first) const {
-  Value group = tiles.group;
-  Value columnsOfRow = columnsAt(group, row), rowOfResult = code.at(result, code.mul(row, kPanelRows * 4));
+void IntPanel::emitTile(const Source &source, const Tile &tile) const {
+  Value columnsOfRow = columnsAt(source.group, tile.row);
   for (int64_t s = 0; s < weight.subgroups(); ++s) {
     SmallVector<Values> sum;
-    for (int64_t r = 0; r < numRows; ++r)
-      sum.push_back(Values(tileVectors(), firstSum(group, code.add(row, r), s)));
+    for (int64_t r = 0; r < tile.numRows; ++r)
+      sum.push_back(Values(tile.numVectors, firstSum(source.group, code.add(tile.row, r), s)));
     for (Step of : stepsOfSubgroup(s)) {
       Values word;
-      for (int64_t v = first; v < first + tileVectors(); ++v)
-        word.push_back(keepsCodes()
-                           ? tiles.codes[lineOf(of)][v]
-                           : code.load(words(), code.at(unpacked, (lineOf(of) * kPanelRows + v * isa.lanes) * 4)));
-      for (int64_t r = 0; r < numRows; ++r) {
+      for (int64_t v = 0; v < tile.numVectors; ++v)
+        word.push_back(codesOf(source, of, tile.first + v));
+      for (int64_t r = 0; r < tile.numRows; ++r) {
         Value quad = quadOf(code.at(columnsOfRow, r * bytesOfColumns()), of);
-        for (int64_t v = 0; v < tileVectors(); ++v) {
+        for (int64_t v = 0; v < tile.numVectors; ++v) {
           step(sum[r][v], word[v], quad);
           // Else LLVM adds products in trees and loads quads ahead, for which there are no registers.
           pin(sum[r][v]);
         }
       }
     }
-    // Results that are fetched while sums are in the making take their registers.
-    for (int64_t r = 0; r < numRows; ++r) {
-      RowFactors of = rowFactors(group, code.add(row, r), s);
-      rowOfResult = code.pinned(rowOfResult);
-      for (int64_t v = 0; v < tileVectors(); ++v) {
-        Value address = code.at(rowOfResult, (r * kPanelRows + (first + v) * isa.lanes) * 4);
-        // Factors that a tile has no registers left for are read again for each row.
-        Factors factors = keepsFactors() ? tiles.kept[s][first + v] : unpackedFactors(s, first + v);
-        Value y = tiles.isFirst && s == 0 ? code.zero(floats()) : code.load(floats(), address);
-        code.store(finish(y, sum[r][v], factors, of), address);
-      }
+    emitResults(source, tile, s, sum);
+  }
+}
+
+/// Adds what a tile's rows have of a subgroup to their results. Those that are fetched while sums are in the making
+/// take their registers.
+void IntPanel::emitResults(const Source &source, const Tile &tile, int64_t subgroup, SmallVector<Values> &sum) const {
+  bool isPacked = source.kind == Source::packed;
+  SmallVector<Factors> kept;
+  for (int64_t v = 0; isPacked && v < tile.numVectors; ++v)
+    kept.push_back(factorsOf(source.block, subgroup, tile.first + v));
+  auto factors = [&](int64_t v) {
+    if (isPacked)
+      return kept[v];
+    // Factors that a tile has no registers left for are read again for each row.
+    return keepsFactors() ? source.kept[subgroup][tile.first + v] : unpackedFactors(subgroup, tile.first + v);
+  };
+  Value to = registerAt(source.block, code.at(result, code.mul(tile.row, kPanelRows * 4)), 4, tile.first);
+  for (int64_t r = 0; r < tile.numRows; ++r) {
+    RowFactors of = rowFactors(source.group, code.add(tile.row, r), subgroup);
+    to = code.pinned(to);
+    // Beside the factors that are kept there is no register for the row's multiplier.
+    for (int64_t v = 0; isPacked && v < tile.numVectors; ++v)
+      pin(sum[r][v] = total(sum[r][v], of));
+    for (int64_t v = 0; v < tile.numVectors; ++v) {
+      Value address = code.at(to, (r * kPanelRows + v * isa.lanes) * 4);
+      Factors by = factors(v);
+      Value y = source.isFirst && subgroup == 0 ? code.zero(floats()) : code.load(floats(), address);
+      Value dot = isPacked ? sum[r][v] : total(sum[r][v], of);
+      code.store(code.fma(dot, by.scale, plusMin(y, by, of)), address);
     }
   }
 }
 
-/// Codes and factors of a block go to where the tiles want them: registers, or memory.
-void IntPanel::unpack(const Block &block, Tiles &tiles) const {
-  tiles.codes.resize(keepsCodes() ? numSteps() : 0);
-  tiles.kept.resize(keepsFactors() ? weight.subgroups() : 0);
+/// Codes and factors of the block go to where the tiles want them: registers, or memory.
+void IntPanel::unpack(Source &source) const {
+  source.codes.resize(keepsCodes() ? numSteps() : 0);
+  source.kept.resize(keepsFactors() ? weight.subgroups() : 0);
   for (int64_t v = 0; v < vectors(); ++v) {
     for (int64_t j = 0; j < loads(); ++j) {
       SmallVector<Step> steps = stepsOf(j);
-      for (auto [index, word] : llvm::enumerate(codesOf(block, j, v)))
+      for (auto [index, word] : llvm::enumerate(codesOf(source.block, j, v)))
         if (int64_t line = lineOf(steps[index]); keepsCodes())
-          tiles.codes[line].push_back(word);
+          source.codes[line].push_back(word);
         else
           code.store(word, code.at(unpacked, (line * kPanelRows + v * isa.lanes) * 4));
     }
     for (int64_t s = 0; s < weight.subgroups(); ++s)
-      if (Factors of = factorsOf(block, s, v); keepsFactors())
-        tiles.kept[s].push_back(of);
+      if (Factors of = factorsOf(source.block, s, v); keepsFactors())
+        source.kept[s].push_back(of);
       else
         storeFactors(of, s, v);
   }
@@ -318,23 +373,46 @@ void IntPanel::storeFactors(const Factors &of, int64_t subgroup, int64_t vector)
 }
 
 void IntPanel::emitGroup(Value group, bool isFirst) const {
-  Block block = blockAt(group);
-  prefetchAhead(block, kPrefetchBlocks);
-  Tiles tiles{group, isFirst, {}, {}};
-  unpack(block, tiles);
+  Source source{keepsCodes() ? Source::inRegisters : Source::unpacked, blockAt(group), group, isFirst, {}, {}};
+  prefetchAhead(source.block, kPrefetchBlocks);
+  unpack(source);
   Value whole = code.mul(code.div(count, tileRows()), tileRows());
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
-    auto loop = [&](Value begin, Value end, int64_t numRows) {
-      code.loop(begin, end, numRows, [&](Value row) { emitTile(tiles, row, numRows, first); });
+    auto tiles = [&](Value begin, Value end, int64_t numRows) {
+      code.loop(begin, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first, tileVectors()}); });
     };
-    loop(code.num(0), whole, tileRows());
-    loop(whole, count, 1);
+    tiles(code.num(0), whole, tileRows());
+    tiles(whole, count, 1);
   }
 }
 
-void IntPanel::emitRows() const {
+void IntPanel::emitManyRows() const {
   emitGroup(code.num(0), /*isFirst=*/true);
   code.loop(code.num(1), groups, 1, [&](Value group) { emitGroup(group, /*isFirst=*/false); });
+}
+
+void IntPanel::emitFewRows() const {
+  code.loop(code.num(0), code.mul(count, vectors()), 1,
+            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
+  code.loop(code.num(0), groups, 1, [&](Value group) {
+    Source source{Source::packed, blockAt(group), group, /*isFirst=*/false, {}, {}};
+    prefetchAhead(source.block, kPrefetchBlocks);
+    code.loop(code.num(0), code.num(vectors()), kFewVectors, [&](Value vector) {
+      source.block.vector = vector;
+      Value done = code.num(0);
+      for (int64_t numRows : {4, 3, 2, 1}) {
+        Value end = code.add(done, code.mul(code.div(code.sub(count, done), numRows), numRows));
+        code.loop(done, end, numRows, [&](Value row) { emitTile(source, {row, numRows, 0, kFewVectors}); });
+        done = end;
+      }
+    });
+  });
+}
+
+void IntPanel::emitRows() const {
+  if (fewRows() == 0)
+    return emitManyRows();
+  code.when(code.less(count, code.num(fewRows() + 1)), [&] { emitFewRows(); }, [&] { emitManyRows(); });
 }
 
 } // namespace

@@ -93,11 +93,11 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
     WeightFormat weight;
     Rounding rounding;
     const char *step; ///< what inner loops are made of
-    int loops;        ///< one for each number of rows of a tile
+    int loops;        ///< one for each number of rows of a tile, and of few rows
   };
   const Case cases[] = {
-      {kQ40, Rounding::int8, "vpmaddubsw", 2},   {kQ41, Rounding::int8, "vpmaddubsw", 2},
-      {kQ80, Rounding::int8, "vpmaddwd", 2},     {kQ4K, Rounding::int8, "vpmaddubsw", 2},
+      {kQ40, Rounding::int8, "vpmaddubsw", 6},   {kQ41, Rounding::int8, "vpmaddubsw", 6},
+      {kQ80, Rounding::int8, "vpmaddwd", 6},     {kQ4K, Rounding::int8, "vpmaddubsw", 2},
       {kQ5K, Rounding::int8, "vpmaddubsw", 2},   {kQ6K, Rounding::int8, "vpmaddubsw", 2},
       {kBf16, Rounding::bf16, "vfmadd231ps", 4}, {kQ40, Rounding::bf16, "vfmadd231ps", 4},
       {kQ41, Rounding::bf16, "vfmadd231ps", 4},  {kQ80, Rounding::bf16, "vfmadd231ps", 4},
@@ -111,6 +111,19 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
     for (const std::string &loop : loops)
       CHECK(spills(loop) == 0);
     CHECK(int(loops.size()) >= test.loops);
+  }
+}
+
+TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's registers") {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K}) {
+    CAPTURE(weight.name());
+    std::string assembly = panelAssembly(kAvx2, weight, Rounding::int8);
+    std::string row = assembly.substr(assembly.find("_row_avx2:"));
+    row = row.substr(0, row.find("retq"));
+    std::vector<std::string> loops = innerLoops(row, "vpmadd(ubsw|wd).*%ymm");
+    for (const std::string &loop : loops)
+      CHECK(spills(loop) == 0);
+    CHECK(loops.size() == 1);
   }
 }
 

@@ -74,7 +74,7 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   module.compile(isa);
   auto *runOne = reinterpret_cast<LinearFn *>(module.lookup("one"));
   auto *runMany = reinterpret_cast<LinearFn *>(module.lookup("many"));
-  for (int64_t rows : {1, 2, 3, 4, 7, 11}) {
+  for (int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 11}) {
     CAPTURE(rows);
     runMany(matrix.bytes(), x.data(), many.data(), rows, scratch.data());
     for (int64_t m = 0; m < rows; ++m) {
