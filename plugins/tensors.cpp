@@ -7,7 +7,7 @@ namespace kvasir {
 namespace {
 
 constexpr size_t kMaxTensors = 1 << 16;
-constexpr size_t kMaxName = 256;
+constexpr size_t kMaxName = 4096;
 constexpr uint64_t kMaxLayers = 1 << 16;
 
 WeightTensor tensorFromJson(const JsonReader &reader, uint64_t weightsSize) {
@@ -20,6 +20,9 @@ WeightTensor tensorFromJson(const JsonReader &reader, uint64_t weightsSize) {
   tensor.strideBytes = reader.member("stride").number(0, weightsSize);
   tensor.sizeBytes = reader.member("size").number(0, weightsSize);
   tensor.layout = layoutFromJson(reader.member("layout"));
+  if (const uint64_t listed = numListed(tensor.name).value_or(tensor.layers); listed != tensor.layers)
+    reader.fail("'" + tensor.name + "' lists " + std::to_string(listed) + " tensors, it has " +
+                std::to_string(tensor.layers));
   uint64_t end;
   if (__builtin_mul_overflow(tensor.layers - 1, tensor.strideBytes, &end) ||
       __builtin_add_overflow(end, tensor.offsetBytes + tensor.sizeBytes, &end) || end > weightsSize)
@@ -28,13 +31,6 @@ WeightTensor tensorFromJson(const JsonReader &reader, uint64_t weightsSize) {
 }
 
 } // namespace
-
-std::string WeightTensor::nameOf(uint64_t layer) const {
-  const size_t at = name.find("{}");
-  if (at == std::string::npos)
-    return name;
-  return std::string(name).replace(at, 2, std::to_string(layer));
-}
 
 std::string tensorsToJson(const std::vector<WeightTensor> &tensors) {
   Json list = Json::array();

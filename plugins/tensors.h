@@ -4,6 +4,7 @@
 #define KVASIR_PLUGINS_TENSORS_H
 
 #include "plugins/layout.h"
+#include "plugins/member_name.h"
 
 #include <cstdint>
 #include <string>
@@ -14,7 +15,7 @@ namespace kvasir {
 
 /// A weight, or a family of one weight a layer.
 struct WeightTensor {
-  std::string name; ///< as in the source file; "{}" stands for the layer: "blk.{}.attn_q.weight"
+  std::string name; ///< a pattern of member_name.h for the names in the source file: "blk.{}.attn_q.weight"
   std::string type; ///< for people: "576x576, codes = ui4, group = 32, scale = f16"
   uint64_t layers = 1;
   uint64_t offsetBytes = 0; ///< of the first layer, in the weights
@@ -24,8 +25,8 @@ struct WeightTensor {
 
   bool operator==(const WeightTensor &) const = default;
 
-  /// The name with the layer's number in it.
-  std::string nameOf(uint64_t layer) const;
+  /// Of the source file's tensor that this layer is.
+  std::string nameOf(uint64_t layer) const { return memberName(name, layer); }
 };
 
 std::string tensorsToJson(const std::vector<WeightTensor> &tensors);

@@ -3,6 +3,7 @@
 
 #include "compiler/dialects/lm/dialect.h"
 #include "compiler/packing/weight_type.h"
+#include "plugins/member_name.h"
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
@@ -61,7 +62,7 @@ RandomWeights::RandomWeights(mlir::ModuleOp program, uint64_t seed) {
   for (auto weight : program.getOps<lm::WeightOp>()) {
     auto type = mlir::cast<lm::WeightType>(weight.getType());
     for (uint64_t layer = 0; layer < weight.getFamily(); ++layer)
-      add(sourceName(std::string_view(weight.getSource()), layer), formOf(type), type.getNumRows(),
+      add(memberName(std::string_view(weight.getSource()), layer), formOf(type), type.getNumRows(),
           type.getNumColumns(), seed);
   }
 }

@@ -3,6 +3,7 @@
 
 #include "compiler/frontends/gguf/metadata.h"
 #include "compiler/packing/weight_type.h"
+#include "plugins/member_name.h"
 
 using namespace mlir;
 
@@ -47,20 +48,22 @@ std::optional<WeightForm> WeightTable::memberForm(const std::string &name, Array
 
 lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
   std::optional<WeightForm> form;
+  SmallVector<Type> members;
   for (int64_t layer = 0; layer < layers; ++layer) {
-    std::optional<WeightForm> member = memberForm(sourceName(pattern, uint64_t(layer)), shape);
+    std::optional<WeightForm> member = memberForm(memberName(pattern, uint64_t(layer)), shape);
     if (!member)
       return {};
+    members.push_back(weightTypeOf(builder.getContext(), *member, shape));
     form = form ? joinForms(*form, *member) : *member;
   }
-  lm::WeightType type = weightTypeOf(builder.getContext(), *form, shape);
   return builder.create<lm::WeightOp>(locationOf(builder.getContext(), pattern), symbolOf(pattern), layers, pattern,
-                                      type, lm::LayoutAttr(), IntegerAttr(), IntegerAttr());
+                                      weightTypeOf(builder.getContext(), *form, shape),
+                                      llvm::all_equal(members) ? ArrayAttr() : builder.getTypeArrayAttr(members));
 }
 
 lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
   for (int64_t layer = 0; layer < layers; ++layer)
-    if (source.contains(sourceName(pattern, uint64_t(layer))))
+    if (source.contains(memberName(pattern, uint64_t(layer))))
       return declare(pattern, layers, shape);
   return {};
 }

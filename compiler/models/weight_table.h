@@ -14,7 +14,7 @@ namespace kvasir {
 
 /// Makes lm.weight ops and remembers the first tensor that is missing or wrong. Where the members of a family have
 /// different types in the file, as in Q4_K_M files, the family's type is the one that holds them all without loss
-/// (joinForms): one body serves all layers, at the price of wider codes for that family.
+/// (joinForms), and its `members` are the file's types, which separate-forms packs them in.
 class WeightTable {
 public:
   WeightTable(const WeightSource &source, mlir::OpBuilder &builder) : source(source), builder(builder) {}

@@ -3,6 +3,7 @@
 
 #include "compiler/packing/parallel_tasks.h"
 #include "compiler/packing/plane_writer.h"
+#include "plugins/member_name.h"
 
 #include <algorithm>
 #include <map>
@@ -133,7 +134,7 @@ Result<Packing> makePacking(const PackedWeight &weight) {
 
 /// The member's tensor, if it is what the family says.
 Result<SourceTensor> findMember(const PackedWeight &weight, const WeightSource &source, uint64_t layer) {
-  Result<SourceTensor> tensor = source.find(sourceName(weight.source, layer));
+  Result<SourceTensor> tensor = source.find(memberName(weight.source, layer));
   if (!tensor)
     return tensor;
   if (tensor->rows != weight.rows || tensor->columns != weight.columns ||
@@ -225,7 +226,7 @@ Result<Digest> fingerprint(const std::vector<PackedWeight> &weights, const Weigh
   std::map<std::string, SourceTensor> tensors; // by name: the order must not depend on the file's
   for (const PackedWeight &weight : weights)
     for (uint64_t layer = 0; layer < weight.layers; ++layer) {
-      std::string name = sourceName(weight.source, layer);
+      std::string name = memberName(weight.source, layer);
       Result<SourceTensor> tensor = source.find(name);
       if (!tensor)
         return Failure{tensor.message()};

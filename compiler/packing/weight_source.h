@@ -57,9 +57,6 @@ public:
   virtual std::vector<std::string_view> names() const = 0;
 };
 
-/// The name of a family's member: `pattern` with the layer in the place of {}.
-std::string sourceName(std::string_view pattern, uint64_t layer);
-
 } // namespace kvasir
 
 #endif

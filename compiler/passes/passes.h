@@ -34,6 +34,7 @@ std::unique_ptr<mlir::Pass> makeNameExtents();
 std::unique_ptr<mlir::Pass> makeOutlineGroups(const Backend &backend, const Variant &variant);
 std::unique_ptr<mlir::Pass> makeProbeOps();
 std::unique_ptr<mlir::Pass> makeRecordGraph(std::string &json, Probes probes);
+std::unique_ptr<mlir::Pass> makeSeparateForms();
 std::unique_ptr<mlir::Pass> makeSeparateOuts();
 std::unique_ptr<mlir::Pass> makeSpecialise();
 std::unique_ptr<mlir::Pass> makeTakeEarly();

@@ -23,6 +23,7 @@ void kvasir::addProgramPasses(OpPassManager &pipeline, const Backend &backend, P
     pipeline.addPass(makeProbeOps());                    // before groups: kernels are probed like all else
   pipeline.addNestedPass<func::FuncOp>(makeTakeEarly()); // before groups: what they wrap moves
   pipeline.addPass(makeMatchGroups(backend));
+  pipeline.addPass(makeSeparateForms()); // after groups: a layer's other kernels serve all of its kinds
   pipeline.addPass(kv::createVerifyState());
   pipeline.addPass(makeSpecialise()); // after groups: one body is proved and matched, not two
   pipeline.addPass(kv::createVerifyState());
@@ -71,6 +72,7 @@ void kvasir::registerTensorPasses() {
   registerPass(makeMergeCasts);
   registerPass(makeNameExtents);
   registerPass(makeProbeOps);
+  registerPass(makeSeparateForms);
   registerPass(makeSeparateOuts);
   registerPass(makeSpecialise);
   registerPass(makeTakeEarly);

@@ -2,6 +2,7 @@
 #include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/probes.h"
+#include "plugins/member_name.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -16,8 +17,7 @@ static std::string placeOf(lm::SelectOp select) {
   auto weight = SymbolTable::lookupNearestSymbolFrom<lm::WeightOp>(select, select.getSymbolAttr());
   StringRef source = weight ? weight.getSource() : select.getSymbol();
   source.consume_back(".weight");
-  auto [before, after] = source.split("{}");
-  return before.size() == source.size() ? source.str() : (before + "{layer}" + after).str();
+  return withoutNumbers(std::string_view(source), "{layer}");
 }
 
 std::string kvasir::placeOf(Operation *op) {

@@ -18,8 +18,9 @@ namespace {
 ///     %y = scf.if %near -> tensor<?x64xf32> { … scf.yield (%a in %e) } else { … scf.yield (%b in %e) }
 ///
 /// Otherwise each would yield a buffer of its own, whose memory is given back at the branch's end. The tensor has T, W
-/// or B rows as row_extent.h finds, and a call in which it has another number is refused. Refuses: other extents that
-/// only the run knows.
+/// or B rows as row_extent.h finds, and a call in which it has another number is refused. What kernels in both branches
+/// make of one tensor in its place, which nobody needs as it was, stays there. Refuses: other extents that only the run
+/// knows.
 struct YieldInPlace : PassWrapper<YieldInPlace, OperationPass<func::FuncOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(YieldInPlace)
   StringRef getArgument() const override { return "yield-in-place"; }
@@ -39,10 +40,40 @@ struct YieldInPlace : PassWrapper<YieldInPlace, OperationPass<func::FuncOp>> {
   }
 
 private:
+  /// The tensor from outside of the branch in whose place a kernel makes a yielded one; null where that is not so.
+  static Value updatedBy(scf::IfOp branch, Value yielded) {
+    if (auto inner = yielded.getDefiningOp<scf::IfOp>(); inner && branch->isProperAncestor(inner))
+      return updatedByBoth(inner, cast<OpResult>(yielded).getResultNumber());
+    auto invoke = yielded.getDefiningOp<lm::InvokeOp>();
+    Value place = invoke ? invoke.getTiedOpOperand(cast<OpResult>(yielded))->get() : Value();
+    return place && !branch->isAncestor(place.getParentRegion()->getParentOp()) ? place : Value();
+  }
+
+  static Value updatedByBoth(scf::IfOp branch, unsigned number) {
+    Value place = updatedBy(branch, branch.thenYield().getOperand(number));
+    return place == updatedBy(branch, branch.elseYield().getOperand(number)) ? place : Value();
+  }
+
+  /// A tensor that is needed afterwards, or that the function was given, is not written. What a branch around this one
+  /// yields on is that one's.
+  static bool isUpdatedInPlace(scf::IfOp branch, unsigned number) {
+    if (branch->getResult(number).hasOneUse())
+      if (OpOperand &use = *branch->getResult(number).use_begin(); isa<scf::YieldOp>(use.getOwner()))
+        if (auto outer = dyn_cast<scf::IfOp>(use.getOwner()->getParentOp()))
+          return isUpdatedInPlace(outer, use.getOperandNumber());
+    Value place = updatedByBoth(branch, number);
+    if (!place || (isa<BlockArgument>(place) && isa<func::FuncOp>(place.getParentBlock()->getParentOp())))
+      return false;
+    return llvm::all_of(place.getUsers(), [&](Operation *user) {
+      Operation *above = branch->getBlock()->findAncestorOpInBlock(*user);
+      return above && (above == branch || above->isBeforeInBlock(branch));
+    });
+  }
+
   static LogicalResult place(scf::IfOp branch, Value batch) {
     for (OpResult result : branch.getResults()) {
       auto type = dyn_cast<RankedTensorType>(result.getType());
-      if (!type)
+      if (!type || isUpdatedInPlace(branch, result.getResultNumber()))
         continue;
       if (type.getRank() && llvm::any_of(type.getShape().drop_front(), ShapedType::isDynamic))
         return branch.emitOpError("yields ") << type << ": only the first extent may be the run's";

@@ -4,6 +4,7 @@
 #include "compiler/frontends/coreml/package.h"
 #include "compiler/models/mil/import.h"
 #include "compiler/passes/registry.h"
+#include "plugins/member_name.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -105,7 +106,7 @@ TEST_CASE("weights whose names are no pattern are a family all the same") {
   CHECK(layers.families().size() == 7);
   for (lm::WeightOp family : layers.families())
     for (uint64_t layer = 0; layer < 2; ++layer) {
-      Result<SourceTensor> tensor = layers.weights.find(sourceName(std::string_view(family.getSource()), layer));
+      Result<SourceTensor> tensor = layers.weights.find(memberName(std::string_view(family.getSource()), layer));
       REQUIRE(tensor);
       const std::string own(tensor->name.substr(tensor->name.find('_') + 1));
       CHECK(tensor->name.starts_with(layer == 0 ? "first_" : "then_"));

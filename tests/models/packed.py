@@ -14,10 +14,10 @@ class Weights:
     def __init__(self, kvasir, path):
         said = json.loads(subprocess.run([kvasir, "inspect", "--json", path], check=True, stdout=subprocess.PIPE).stdout)
         self.bytes = np.memmap(path, np.uint8, "r", said["weights"]["offset"], (said["weights"]["size"],))
-        self.at = {}
-        for tensor in said["tensors"]:
+        self.tensors, self.at = said["tensors"], {}
+        for tensor in self.tensors:
             for layer in range(tensor["layers"]):
-                self.at[tensor["name"].replace("{}", str(layer))] = tensor, layer
+                self.at[member_name(tensor["name"], layer)] = tensor, layer
 
     def values(self, name):
         tensor, layer = self.at[name]
@@ -38,6 +38,11 @@ class Weights:
             return part["value"].reshape(shape)
         values = (part["code"] - zero_of(tensor["type"], first["code"])) * part["scale"]
         return values + part["min"] if "min" in part else values
+
+
+def member_name(pattern, member):
+    """plugins/member_name.h: "blk.{}.w" and "blk.{2,5}.w" name families."""
+    return re.sub(r"\{([\d,]*)\}", lambda found: found[1].split(",")[member] if found[1] else str(member), pattern)
 
 
 def zero_of(type_name, plane):

@@ -2,10 +2,11 @@
 
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
-                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE] [--seed 0] [--architecture llama]
+                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE,…] [--seed 0] [--architecture llama]
 
 --type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
-gguf-py quantises to. K-quants need widths that 256 divides. --mixed gives ffn_down of every second layer another type, as Q4_K_M files do.
+gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for ffn_down and attn_v,
+which Q4_K_M files have in two.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
 import argparse
@@ -91,8 +92,8 @@ def add_layer(writer, rng, index, args, key_width):
     for norm in ("attn_norm", "ffn_norm"):
         add_vector(writer, rng, name + norm + ".weight", e, 1, 0.1)
     for matrix, shape in matrices.items():
-        mixed = args.mixed if matrix == "ffn_down" and index % 2 else None
-        add_matrix(writer, rng, name + matrix + ".weight", shape, mixed or args.type)
+        types = [args.type, *args.mixed.split(",")] if args.mixed and matrix in ("ffn_down", "attn_v") else [args.type]
+        add_matrix(writer, rng, name + matrix + ".weight", shape, types[index % len(types)])
         if args.biases:
             add_vector(writer, rng, name + matrix + ".bias", shape[0], 0, 0.1)
 

@@ -107,8 +107,10 @@ TEST_CASE("biases, a separate output and layers of different formats") {
   CHECK(contains(text, "lm.weight @output source(\"output.weight\") : !lm.weight<96x64, codes = f16>"));
   CHECK(contains(text, "lm.weight @attn_q_bias family(2)"));
   CHECK(contains(text, "%attn_q bias %attn_q_bias"));
-  CHECK(contains(text, "lm.weight @ffn_down family(2) source(\"blk.{}.ffn_down.weight\") : !lm.weight<64x128, codes = "
-                       "si8, group = 32, scale = f16>"));
+  const std::string q4 = "!lm.weight<64x128, codes = ui4, group = 32, scale = f16, zero = 8>",
+                    q8 = "!lm.weight<64x128, codes = si8, group = 32, scale = f16>";
+  CHECK(contains(text, "lm.weight @ffn_down family(2) members([" + q4 + ", " + q8 +
+                           "]) source(\"blk.{}.ffn_down.weight\") : " + q8));
 }
 
 TEST_CASE("what can't be built is said in one line") {

@@ -3,6 +3,7 @@
 #include "compiler/frontends/gguf/block_formats.h"
 #include "compiler/packing/packer.h"
 #include "compiler/packing/weight_planes.h"
+#include "plugins/member_name.h"
 
 #include <doctest/doctest.h>
 
@@ -189,7 +190,7 @@ void checkPacked(PackedWeight weight, const RandomWeights &source) {
   for (uint64_t layer = 0; layer < weight.layers; ++layer) {
     auto begin = bytes.begin() + ptrdiff_t(weight.offsetBytes + layer * weight.strideBytes);
     std::vector<uint8_t> packed(begin, begin + ptrdiff_t(weight.layout.sizeBytes));
-    SourceTensor tensor = *source.find(sourceName(weight.source, layer));
+    SourceTensor tensor = *source.find(memberName(weight.source, layer));
     WeightRow row(tensor.form, tensor.columns);
     std::vector<float> expected(tensor.columns);
     for (uint64_t r = 0; r < weight.rows; ++r) {

@@ -92,6 +92,14 @@ LogicalResult WeightOp::verify() {
   bool placed = getLayout().has_value();
   if (placed != getOffset().has_value() || placed != getStride().has_value()) // C2
     return emitOpError("C2: layout, offset and stride are given together");
+  ArrayRef<Attribute> members = getMembers() ? getMembers()->getValue() : ArrayRef<Attribute>();
+  if (getMembers() && members.size() != uint64_t(getFamily())) // C3
+    return emitOpError("C3: a family of ") << int64_t(getFamily()) << " has members of " << members.size() << " types";
+  for (Attribute member : members) {
+    auto type = dyn_cast<WeightType>(cast<TypeAttr>(member).getValue());
+    if (!type || type.getShape() != getType().getShape()) // C3
+      return emitOpError("C3: a member is ") << member << ", the weight is " << getType();
+  }
   return success();
 }
 

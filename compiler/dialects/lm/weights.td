@@ -6,25 +6,34 @@ include "compiler/dialects/lm/base.td"
 def Lm_WeightOp : Lm_Op<"weight", [Symbol]> {
   let summary = "a family of weights of one type, one a layer";
   let description = [{
-    `source` names the tensor of the model's file, `{}` standing for the layer. Once layouts are assigned, the elements
-    of a layer lie at `offset` + layer * `stride` bytes into the plugin's weights, as `layout` says; where the layout
-    itself has digits of the layer, stride is 0.
+    `source` names the tensor of the model's file, `{}` standing for the layer; `{2,5}` are the layers of a family of
+    two. Once layouts are assigned, the elements of a layer lie at `offset` + layer * `stride` bytes into the plugin's
+    weights, as `layout` says; where the layout itself has digits of the layer, stride is 0. `members` says what each
+    member is in the file, where they differ; the type holds them all.
 
     (C1) the family has at least one member.
     (C2) layout, offset and stride are given together.
+    (C3) members are as many types as the family has members, of the same shape.
 
     ```mlir
     lm.weight @attn_q family(30) source("blk.{}.attn_q.weight")
       : !lm.weight<576x576, codes = ui4, group = 32, scale = f16, min = f16>
     lm.weight @output_norm source("output_norm.weight") : !lm.weight<576, codes = f32>
+    lm.weight @ffn_down family(2) members([!lm.weight<576x1536, codes = f16>, !lm.weight<576x1536, codes = f32>])
+      source("blk.{}.ffn_down.weight") : !lm.weight<576x1536, codes = f32>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, DefaultValuedAttr<I64Attr, "1">:$family, StrAttr:$source,
-                       TypeAttrOf<Lm_Weight>:$type, OptionalAttr<Lm_Layout>:$layout, OptionalAttr<I64Attr>:$offset,
-                       OptionalAttr<I64Attr>:$stride);
+                       TypeAttrOf<Lm_Weight>:$type, OptionalAttr<TypeArrayAttr>:$members,
+                       OptionalAttr<Lm_Layout>:$layout, OptionalAttr<I64Attr>:$offset, OptionalAttr<I64Attr>:$stride);
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$symbol, "int64_t":$family, "::llvm::StringRef":$source,
+                             "WeightType":$type, CArg<"::mlir::ArrayAttr", "{}">:$members), [{
+    build($_builder, $_state, symbol, family, source, type, members, LayoutAttr(), ::mlir::IntegerAttr(),
+          ::mlir::IntegerAttr());
+  }]>];
   let assemblyFormat = [{
-    $sym_name (`family` `(` $family^ `)`)? `source` `(` $source `)` (`layout` `(` $layout^ `)`)?
-    (`offset` `(` $offset^ `)`)? (`stride` `(` $stride^ `)`)? attr-dict `:` $type
+    $sym_name (`family` `(` $family^ `)`)? (`members` `(` $members^ `)`)? `source` `(` $source `)`
+    (`layout` `(` $layout^ `)`)? (`offset` `(` $offset^ `)`)? (`stride` `(` $stride^ `)`)? attr-dict `:` $type
   }];
   let extraClassDeclaration = [{ bool canDiscardOnUseEmpty() { return false; } }];
   let hasVerifier = 1;

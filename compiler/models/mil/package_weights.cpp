@@ -3,6 +3,7 @@
 
 #include "compiler/models/mil/compressed.h"
 #include "compiler/packing/weight_type.h"
+#include "plugins/member_name.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -65,7 +66,7 @@ std::string patternOf(ArrayRef<std::string> names) {
   for (size_t at = first.find('0'); at != std::string::npos; at = first.find('0', at + 1)) {
     std::string pattern = first;
     pattern.replace(at, 1, "{}");
-    const auto isMember = [&](auto pair) { return sourceName(pattern, pair.index()) == pair.value(); };
+    const auto isMember = [&](auto pair) { return memberName(pattern, pair.index()) == pair.value(); };
     if (llvm::all_of(llvm::enumerate(names), isMember))
       return pattern;
   }
@@ -144,8 +145,7 @@ lm::WeightOp PackageWeights::declare(ModuleOp module, const Tensor &tensor, Stri
   Block *body = module.getBody(); // weights first, in the order of their use: so they are streamed
   OpBuilder builder(body, llvm::find_if(*body, [](Operation &op) { return !isa<lm::WeightOp>(op); }));
   return builder.create<lm::WeightOp>(NameLoc::get(builder.getStringAttr(name)), symbol, 1, entry.name,
-                                      weightTypeOf(module.getContext(), form, shape), lm::LayoutAttr(), IntegerAttr(),
-                                      IntegerAttr());
+                                      weightTypeOf(module.getContext(), form, shape));
 }
 
 lm::WeightOp PackageWeights::declareFamily(ArrayRef<lm::WeightOp> members) {
@@ -155,10 +155,10 @@ lm::WeightOp PackageWeights::declareFamily(ArrayRef<lm::WeightOp> members) {
   std::string pattern = patternOf(names);
   if (pattern.empty()) {
     pattern = names.front() + ".{}";
-    while (contains(sourceName(pattern, 0)))
+    while (contains(memberName(pattern, 0)))
       pattern.insert(pattern.size() - 2, "_");
     for (auto [layer, name] : llvm::enumerate(names))
-      aliases[sourceName(pattern, layer)] = entryOf(name);
+      aliases[memberName(pattern, layer)] = entryOf(name);
   }
   auto module = lm::WeightOp(members.front())->getParentOfType<ModuleOp>();
   std::string symbol = "weight." + withoutLayer(pattern);
@@ -166,8 +166,7 @@ lm::WeightOp PackageWeights::declareFamily(ArrayRef<lm::WeightOp> members) {
     symbol += "_";
   OpBuilder builder(members.front());
   return builder.create<lm::WeightOp>(NameLoc::get(builder.getStringAttr(withoutLayer(pattern))), symbol,
-                                      int64_t(members.size()), pattern, lm::WeightOp(members.front()).getType(),
-                                      lm::LayoutAttr(), IntegerAttr(), IntegerAttr());
+                                      int64_t(members.size()), pattern, lm::WeightOp(members.front()).getType());
 }
 
 const PackageWeights::Entry *PackageWeights::entryOf(std::string_view name) const {

@@ -18,10 +18,19 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
+/// Whether the memref is a global that nothing writes.
+bool isConstant(Value memref) {
+  auto known = memref.getDefiningOp<memref::GetGlobalOp>();
+  auto global = known ? SymbolTable::lookupNearestSymbolFrom<memref::GlobalOp>(known, known.getNameAttr()) : nullptr;
+  return global && global.getConstant();
+}
+
 /// May be done by every member: it depends on its operands and the call alone, and leaves no trace.
 bool isFree(Operation *op) {
   if (auto load = dyn_cast<LLVM::LoadOp>(op))
     return load.getInvariant();
+  if (auto load = dyn_cast<memref::LoadOp>(op))
+    return isConstant(load.getMemRef());
   return isMemoryEffectFree(op);
 }
 

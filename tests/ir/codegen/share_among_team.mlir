@@ -111,3 +111,25 @@ func.func @long(%call: !llvm.ptr, %member: index, %members: index, %x: memref<9x
   }
   return
 }
+
+// -----
+
+// What a constant table says every member reads by itself, without a barrier.
+// CHECK-LABEL: func.func @table
+// CHECK: scf.for
+// CHECK-NEXT: [[NUMBER:%.*]] = memref.load
+// CHECK-NOT: llvm.call
+// CHECK: func.call @kernel([[NUMBER]])
+memref.global "private" constant @numbers : memref<4xindex> = dense<[3, 1, 4, 1]>
+func.func @table(%call: !llvm.ptr, %member: index, %members: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %numbers = memref.get_global @numbers : memref<4xindex>
+  scf.for %i = %c0 to %c4 step %c1 {
+    %number = memref.load %numbers[%i] : memref<4xindex>
+    func.call @kernel(%number) : (index) -> ()
+  }
+  return
+}
+func.func private @kernel(index) attributes {kvasir.kernel}

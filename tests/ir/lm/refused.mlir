@@ -41,6 +41,14 @@ lm.weight @family_c1 family(0) source("w") : !lm.weight<2, codes = f32>
 lm.weight @family_c2 source("w") offset(0) : !lm.weight<2, codes = f32>
 
 // -----
+// expected-error @below {{C3: a family of 2 has members of 1 types}}
+lm.weight @family_c3 family(2) members([!lm.weight<2, codes = f16>]) source("w{}") : !lm.weight<2, codes = f32>
+
+// -----
+// expected-error @below {{C3: a member is !lm.weight<3, codes = f16>, the weight is '!lm.weight<2, codes = f32>'}}
+lm.weight @shape_c3 members([!lm.weight<3, codes = f16>]) source("w") : !lm.weight<2, codes = f32>
+
+// -----
 func.func @select_c1() {
   // expected-error @below {{C1: @gone is not an lm.weight}}
   %w = lm.select @gone : !lm.weight<2, codes = f32>

@@ -21,3 +21,32 @@ func.func @once(%x: tensor<?x8xf32>, %y: tensor<?x8xf32>, %which: i1) {
   }
   return
 }
+
+// What both branches cast is cast behind them, also out of a branch within; what they cast from different types is not.
+// CHECK-LABEL: func.func @yielded
+// CHECK: %[[Y:.*]]:2 = scf.if %{{.*}} -> (tensor<1x8xf32>, tensor<?x8xf32>) {
+// CHECK:   %[[OTHER:.*]] = tensor.cast %arg1
+// CHECK:   scf.yield %arg0, %[[OTHER]]
+// CHECK: } else {
+// CHECK:   %[[INNER:.*]] = scf.if %{{.*}} -> (tensor<1x8xf32>) {
+// CHECK:   scf.yield %[[INNER]], %{{.*}}
+// CHECK: %[[CAST:.*]] = tensor.cast %[[Y]]#0 : tensor<1x8xf32> to tensor<?x8xf32>
+// CHECK: return %[[CAST]], %[[Y]]#1
+func.func @yielded(%x: tensor<1x8xf32>, %y: tensor<2x8xf32>, %which: i1) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+  %a:2 = scf.if %which -> (tensor<?x8xf32>, tensor<?x8xf32>) {
+    %b = tensor.cast %x : tensor<1x8xf32> to tensor<?x8xf32>
+    %c = tensor.cast %y : tensor<2x8xf32> to tensor<?x8xf32>
+    scf.yield %b, %c : tensor<?x8xf32>, tensor<?x8xf32>
+  } else {
+    %b = scf.if %which -> tensor<?x8xf32> {
+      %d = tensor.cast %x : tensor<1x8xf32> to tensor<?x8xf32>
+      scf.yield %d : tensor<?x8xf32>
+    } else {
+      %d = tensor.cast %x : tensor<1x8xf32> to tensor<?x8xf32>
+      scf.yield %d : tensor<?x8xf32>
+    }
+    %c = tensor.cast %x : tensor<1x8xf32> to tensor<?x8xf32>
+    scf.yield %b, %c : tensor<?x8xf32>, tensor<?x8xf32>
+  }
+  return %a#0, %a#1 : tensor<?x8xf32>, tensor<?x8xf32>
+}
