@@ -75,11 +75,12 @@ def main():
     compiler, kvasir = os.path.join(BIN, "kvasir-compile"), os.path.join(BIN, "kvasir")
     whole, large = os.path.join(MODELS, "footprint.kvasir"), os.path.join(MODELS, "footprint-1B.kvasir")
     times, peaks = zip(*(anonymous_peak(compiler, SMOLLM2, "-o", whole) for _ in range(3)))
-    large_times, large_peaks = zip(*(resident_peak(compiler, source("1B", "Q4_0"), "-o", large) for _ in range(3)))
     code = [code_size(compiler, layers) for layers in ("30", "2")]
+    os.sync()  # else the plugins are being written to the disk meanwhile
     first = min(first_byte(kvasir, "run", whole, "-p", "Once upon a time", "-n", "1") for _ in range(10))
     branch = json.loads(run(os.path.join(BIN, "branch_speed"), whole, "4096"))
     speeds = json.loads(run(os.path.join(BIN, "state_speed"), whole, MODELS, "4096"))
+    large_times, large_peaks = zip(*(resident_peak(compiler, source("1B", "Q4_0"), "-o", large) for _ in range(3)))
     rows = [
         ("compile time, s", min(times), 2.5),
         ("anonymous memory of the compiler, MB", max(peaks) / 1e6, 300.0),
