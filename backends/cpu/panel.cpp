@@ -102,6 +102,11 @@ Value PanelBody::columnOf(const Block &block, int64_t column, int64_t vector) co
   return column % 2 ? highBf16(code, pairs) : lowBf16(code, pairs);
 }
 
+void PanelBody::clearResults() const {
+  code.loop(code.num(0), code.mul(count, vectors()), 1,
+            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
+}
+
 void PanelBody::prefetchStream(const Block &block, int64_t distance) const {
   if (isa.lanes == 16)
     prefetchAhead(block, distance);

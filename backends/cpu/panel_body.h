@@ -44,6 +44,8 @@ struct PanelBody {
   Value plainPairs(const Block &block, int64_t pair, int64_t vector) const;
   /// A column of weights as f32: as they are, or their codes less their zero.
   Value columnOf(const Block &block, int64_t column, int64_t vector) const;
+  /// Every row's results begin at zero.
+  void clearResults() const;
   /// Fetches the block `distance` blocks ahead.
   void prefetchAhead(const Block &block, int64_t distance) const;
   /// The same for one row, which streams through the weights: the AVX2 code leaves that to the machine, whose own

@@ -251,8 +251,7 @@ void FloatPanel::unpack(const Block &block, Value to) const {
 }
 
 void FloatPanel::emitRows() const {
-  code.loop(code.num(0), code.mul(count, vectors()), 1,
-            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
+  clearResults();
   code.loop(code.num(0), groups, chunkGroups(), [&](Value firstGroup) {
     Chunk chunk{firstGroup, code.min(code.sub(groups, firstGroup), code.num(chunkGroups()))};
     code.loop(code.num(0), chunk.groups, 1, [&](Value group) {

@@ -392,8 +392,7 @@ void IntPanel::emitManyRows() const {
 }
 
 void IntPanel::emitFewRows() const {
-  code.loop(code.num(0), code.mul(count, vectors()), 1,
-            [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
+  clearResults();
   code.loop(code.num(0), groups, 1, [&](Value group) {
     Source source{Source::packed, blockAt(group), group, /*isFirst=*/false, {}, {}};
     prefetchAhead(source.block, kPrefetchBlocks);

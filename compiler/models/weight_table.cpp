@@ -76,9 +76,7 @@ void WeightTable::checkAllUsed(StringRef architecture) {
 }
 
 Location locationOf(MLIRContext *context, StringRef pattern) {
-  std::string name = pattern.str();
-  if (size_t at = name.find("{}"); at != std::string::npos)
-    name.replace(at, 2, "{layer}");
+  std::string name = withoutNumbers(std::string_view(pattern), "{layer}");
   StringRef whole = name;
   whole.consume_back(".weight");
   return NameLoc::get(StringAttr::get(context, whole));
