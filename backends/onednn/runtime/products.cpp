@@ -27,6 +27,9 @@ private:
   int before;
 };
 
+/// Elements of the largest panel that is tried out when its product is made: a few milliseconds.
+constexpr int64_t kMostTried = 1 << 22;
+
 memory::data_type typeOf(uint32_t element) {
   return element == ONEDNN_GEMM_BF16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
@@ -141,8 +144,43 @@ bool Products::hasBf16() {
 
 /// As oneDNN would have it for a whole block of rows; another number of rows takes the same.
 memory::desc Products::weightsOf(const Shape &shape) const {
-  const memory::desc any({shape.depth, shape.columns}, typeOf(shape.element), memory::format_tag::any);
-  return facts({shape.element, shape.depth, shape.columns, ONEDNN_GEMM_ROWS}, any, engine).weights_desc();
+  const auto as = [&](memory::format_tag tag) {
+    return memory::desc({shape.depth, shape.columns}, typeOf(shape.element), tag);
+  };
+  const memory::desc best =
+      facts({shape.element, shape.depth, shape.columns, ONEDNN_GEMM_ROWS}, as(memory::format_tag::any), engine)
+          .weights_desc();
+  // Of a matrix of 32 columns oneDNN 2.6.3 names a layout of 64 for AVX-512, and reads another: products are wrong.
+  if (shape.columns != ONEDNN_GEMM_COLUMNS || best.data.padded_dims[1] == shape.columns)
+    return best;
+  return as(shape.element == ONEDNN_GEMM_BF16 ? memory::format_tag::BA16a32b2a : memory::format_tag::BA16a32b);
+}
+
+bool Products::isRight(const Product &product, const Shape &shape) const {
+  const int64_t bytes = elementBytes(shape.element), steps = perStep(typeOf(shape.element));
+  const auto number = [](int64_t i) { return float(i * 7919 % 7 - 3); };
+  const auto store = [&](float value, std::vector<uint8_t> &to, int64_t offsetBytes) {
+    const auto *from = reinterpret_cast<const uint8_t *>(&value);
+    std::memcpy(&to[offsetBytes], from + (4 - bytes), bytes);
+  };
+  std::vector<uint8_t> activations(shape.rows * shape.depth * bytes),
+      panel(shape.depth * roomFor(shape.columns) * bytes);
+  std::vector<float> result(shape.rows * shape.columns);
+  for (int64_t i = 0; i < shape.rows * shape.depth; ++i)
+    store(number(i), activations, i * bytes);
+  for (int64_t k = 0; k < shape.depth; ++k)
+    for (int64_t n = 0; n < shape.columns; ++n)
+      store(number(k * 3 + n), panel, offsetOf(product.panel, bytes, steps, k, n));
+  run(product, activations.data(), panel.data(), result.data());
+  for (const int64_t m : {int64_t(0), shape.rows - 1})
+    for (int64_t n = 0; n < shape.columns; n += 5) {
+      float sum = 0;
+      for (int64_t k = 0; k < shape.depth; ++k)
+        sum += number(m * shape.depth + k) * number(k * 3 + n);
+      if (result[m * shape.columns + n] != sum)
+        return false;
+    }
+  return true;
 }
 
 Products::Product Products::make(const Shape &shape) const {
@@ -162,6 +200,8 @@ Products::Product Products::make(const Shape &shape) const {
       return product;
     product.panel = *panel;
     product.primitive = dnnl::matmul(product.facts);
+    if (shape.depth * shape.columns <= kMostTried && !isRight(product, shape))
+      product.whyNot = name + " is '" + implementation + "' here, which is wrong";
   } catch (const std::exception &error) {
     product.whyNot = name + " is not there: " + error.what();
   }
@@ -179,23 +219,27 @@ const Products::Product &Products::product(const Shape &shape) {
   return found != made.end() ? found->second : made.emplace(shape, make(shape)).first->second;
 }
 
-void Products::multiply(const Shape &shape, const void *activations, void *panel, float *result) {
-  const Product &known = product(shape);
-  clearPadding(known.facts.weights_desc().data, known.panel, static_cast<uint8_t *>(panel));
+void Products::run(const Product &product, const void *activations, void *panel, float *result) const {
+  clearPadding(product.facts.weights_desc().data, product.panel, static_cast<uint8_t *>(panel));
   const auto memoryAt = [&](const memory::desc &desc, const void *bytes) {
     return memory(desc, engine, const_cast<void *>(bytes));
   };
+  const OneThread scope;
+  thread_local std::vector<uint8_t> scratch;
+  if (scratch.size() < product.facts.scratchpad_desc().get_size())
+    scratch.resize(product.facts.scratchpad_desc().get_size());
+  dnnl::stream stream(engine);
+  product.primitive.execute(stream, {{DNNL_ARG_SRC, memoryAt(product.facts.src_desc(), activations)},
+                                     {DNNL_ARG_WEIGHTS, memoryAt(product.facts.weights_desc(), panel)},
+                                     {DNNL_ARG_DST, memoryAt(product.facts.dst_desc(), result)},
+                                     {DNNL_ARG_SCRATCHPAD, memoryAt(product.facts.scratchpad_desc(), scratch.data())}});
+  stream.wait();
+}
+
+void Products::multiply(const Shape &shape, const void *activations, void *panel, float *result) {
+  const Product &known = product(shape);
   try {
-    const OneThread scope;
-    thread_local std::vector<uint8_t> scratch;
-    if (scratch.size() < known.facts.scratchpad_desc().get_size())
-      scratch.resize(known.facts.scratchpad_desc().get_size());
-    dnnl::stream stream(engine);
-    known.primitive.execute(stream, {{DNNL_ARG_SRC, memoryAt(known.facts.src_desc(), activations)},
-                                     {DNNL_ARG_WEIGHTS, memoryAt(known.facts.weights_desc(), panel)},
-                                     {DNNL_ARG_DST, memoryAt(known.facts.dst_desc(), result)},
-                                     {DNNL_ARG_SCRATCHPAD, memoryAt(known.facts.scratchpad_desc(), scratch.data())}});
-    stream.wait();
+    run(known, activations, panel, result);
   } catch (const std::exception &) {
     multiplyPlainly(shape, known.panel, activations, panel, result);
   }
