@@ -32,6 +32,18 @@ struct Test {
   uint64_t tokens, depth, batch;
 };
 
+/// Multiplies and adds of one run of a prompt, or of a step of decoding in the middle of it.
+Ops opsOf(const Test &test, const Work &work) {
+  const uint64_t tokens = test.isPrefill ? test.tokens : 1, depth = test.depth + (test.isPrefill ? 0 : test.tokens / 2);
+  Ops ops = {};
+  for (size_t i = 0; i < kNumArithmetics; ++i)
+    ops[i] = test.batch * (work.tokenOps[i] * tokens + work.headOps[i]);
+  for (const AttentionWork &attention : work.attentions)
+    ops[static_cast<size_t>(work.attentionArithmetic)] +=
+        test.batch * attention.opsPerPair * attention.pairs(depth, tokens);
+  return ops;
+}
+
 /// Tokens/s that no program with these weights and rows can pass: the slower of reading once and computing all.
 double limitOf(const Test &test, const Work &work, const Limits &limits) {
   const double tokens = static_cast<double>(test.batch * (test.isPrefill ? test.tokens : 1));
@@ -40,11 +52,11 @@ double limitOf(const Test &test, const Work &work, const Limits &limits) {
   const double bytes =
       static_cast<double>(work.stepBytes) + static_cast<double>(work.stateBytesPerRow) * meanDepth * heads;
   const double readTime = limits.readBytesPerSecond > 0 ? bytes / limits.readBytesPerSecond : 0;
+  const Ops ops = opsOf(test, work);
   double computeTime = 0;
   for (size_t i = 0; i < kNumArithmetics; ++i)
     if (limits.opsPerSecond[i] > 0)
-      computeTime += (static_cast<double>(work.tokenOps[i]) * tokens + static_cast<double>(work.headOps[i]) * heads) /
-                     limits.opsPerSecond[i];
+      computeTime += static_cast<double>(ops[i]) / limits.opsPerSecond[i];
   const double slower = std::max(readTime, computeTime);
   return slower > 0 ? tokens / slower : 0;
 }
@@ -86,16 +98,24 @@ private:
   std::vector<State> states;
 };
 
-Json measure(const Model &model, const Test &test, unsigned repetitions, const Work &work, const Limits &limits,
-             const Interrupt &interrupt) {
+double medianOf(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + values.size() / 2);
+  return values[values.size() / 2];
+}
+
+/// The weights are read between the repetitions, so that both meet the same machine.
+Json measure(const Model &model, const Test &test, unsigned repetitions, const Work &work, Limits limits,
+             ReadLoop &readLoop, const Interrupt &interrupt) {
   Runner runner(model, test.batch, interrupt);
   // Pages, scratch and caches, by what llama-bench warms up with: a whole prompt, a few tokens of decoding.
   runner.run({test.isPrefill, test.isPrefill ? test.tokens : std::min<uint64_t>(test.tokens, 16), 0, test.batch});
-  std::vector<double> times;
-  for (unsigned i = 0; i < repetitions; ++i)
+  std::vector<double> times, reads = {readLoop.bytesPerSecond()};
+  for (unsigned i = 0; i < repetitions; ++i) {
     times.push_back(runner.run(test));
-  std::ranges::nth_element(times, times.begin() + times.size() / 2);
-  const double speed = static_cast<double>(test.batch * test.tokens) / times[times.size() / 2];
+    reads.push_back(readLoop.bytesPerSecond());
+  }
+  limits.readBytesPerSecond = medianOf(reads);
+  const double speed = static_cast<double>(test.batch * test.tokens) / medianOf(times);
   const double limit = limitOf(test, work, limits);
   return {{"test", test.isPrefill ? "prefill" : "decode"},
           {"tokens", test.tokens},
@@ -105,6 +125,7 @@ Json measure(const Model &model, const Test &test, unsigned repetitions, const W
           {"tokens_per_s", speed},
           {"limit", limit},
           {"limit_fraction", limit > 0 ? speed / limit : 0},
+          {"read_gb_per_s", limits.readBytesPerSecond / 1e9},
           {"barrier_ns", limits.barrierNs}};
 }
 
@@ -150,11 +171,12 @@ int bench(const BenchOptions &options) {
     const Limits limits = measureLimits(options.model, work, static_cast<uint32_t>(count));
     const Model model(options.model,
                       {.threads = limits.threads, .teamUse = count > 0 ? TeamUse::fixed : TeamUse::adapts});
+    ReadLoop readLoop(options.model, work, limits.threads);
     machine["limits"].push_back(limitsJson(limits));
     if (!options.printsJson)
       printLimits(limits);
     for (const Test &test : tests) {
-      results.push_back(measure(model, test, options.repetitions, work, limits, interrupt));
+      results.push_back(measure(model, test, options.repetitions, work, limits, readLoop, interrupt));
       if (!options.printsJson)
         printResult(results.back());
     }

@@ -17,7 +17,8 @@ Limits measureLimits(const std::string &path, const Work &work, uint32_t threads
     limits.readBytesPerSecond = static_cast<double>(weights.bytes().size()) / readSeconds(team, weights.bytes(), 9);
   const size_t most = std::ranges::max_element(work.tokenOps) - work.tokenOps.begin();
   for (size_t i = 0; i < kNumArithmetics; ++i) {
-    if (work.tokenOps[i] + work.headOps[i] == 0 && i != most)
+    const bool isOfAttention = !work.attentions.empty() && i == static_cast<size_t>(work.attentionArithmetic);
+    if (work.tokenOps[i] + work.headOps[i] == 0 && i != most && !isOfAttention)
       continue;
     const Peak peak = peakArithmetic(team, static_cast<Arithmetic>(i));
     limits.opsPerSecond[i] = peak.opsPerSecond;
@@ -28,6 +29,11 @@ Limits measureLimits(const std::string &path, const Work &work, uint32_t threads
   }
   limits.barrierNs = barrierNanoseconds(team);
   return limits;
+}
+
+double ReadLoop::bytesPerSecond() {
+  const auto bytes = weights.bytes();
+  return bytes.empty() ? 0 : static_cast<double>(bytes.size()) / readSeconds(team, bytes, 1);
 }
 
 nlohmann::ordered_json limitsJson(const Limits &limits) {

@@ -21,6 +21,20 @@ struct Limits {
 /// Of a team of so many threads (0: one for each core) on the weights of the file at `path`. Takes half a second.
 Limits measureLimits(const std::string &path, const Work &work, uint32_t threads);
 
+/// Reads a model's weights, for comparison with steps that do so, too.
+class ReadLoop {
+public:
+  ReadLoop(const std::string &path, const Work &work, uint32_t threads)
+      : team(threads), weights(path, work.weightsOffset, work.weightsBytes) {}
+
+  /// Of one pass over all of them; 0 if they can't be read.
+  double bytesPerSecond();
+
+private:
+  runtime::Team team;
+  const MappedFile weights;
+};
+
 nlohmann::ordered_json limitsJson(const Limits &limits);
 
 /// "2 threads: read 49.1 GB/s, avx2 int8 402 Gop/s, barrier 120 ns"

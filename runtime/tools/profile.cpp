@@ -28,18 +28,12 @@ struct ProfileOptions {
 };
 
 /// The table of the plugin's steps. Throws Failed if there is none.
-StepTable readTable(const std::string &path, const PluginFile &file) {
-  const auto hasSteps = [](const kv_section &each) { return each.name == std::string_view("steps"); };
-  if (std::ranges::none_of(file.sections(), hasSteps))
+StepTable needSteps(const std::string &path, const PluginFile &file) {
+  auto table = readSteps(path, file);
+  if (!table)
     throw Failed("'" + path +
                  "' has no table of steps: it was made by hand or by an older compiler; compile the model "
                  "again with kvasir-compile");
-  const auto bytes = file.section("steps");
-  if (!bytes)
-    throw Failed("'" + path + "': " + bytes.message());
-  auto table = stepsFromJson({reinterpret_cast<const char *>(bytes->data()), bytes->size()});
-  if (!table)
-    throw Failed("'" + path + "': " + table.message());
   return std::move(*table);
 }
 
@@ -170,14 +164,12 @@ int profile(const ProfileOptions &options) {
     throw Misused("nothing to profile: -p and -n are both 0");
   const Interrupt interrupt;
   const PluginFile file = openFile(options.model);
-  const StepTable table = readTable(options.model, file);
+  const StepTable table = needSteps(options.model, file);
   const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed});
   const VariantSteps &variant = findVariant(table, model.get()->model->variant(), options.model);
-  Work work = readWork(options.model);
+  const Work work = readWork(options.model);
   const StepCosts costs(work, file.description(), table);
-  Work measuredWork = work;
-  measuredWork.headOps[static_cast<size_t>(attentionArithmetic(file.description()))] += 1; // so that it is measured
-  const Limits limits = measureLimits(options.model, measuredWork, model.facts().threads);
+  const Limits limits = measureLimits(options.model, work, model.facts().threads);
   Caller caller(model, options.sequences, variant.steps.size(), interrupt);
   const auto profiles = measureAll(options, caller, {table, variant, costs, limits});
   if (options.printsJson) {

@@ -24,11 +24,6 @@ uint64_t rowsOf(const StepOp &op, const CallShape &shape) {
   return 0;
 }
 
-/// Stored rows that the token at `position` sees.
-uint64_t rowsSeen(uint64_t position, uint64_t windowTokens) {
-  return windowTokens ? std::min(position + 1, windowTokens) : position + 1;
-}
-
 /// Adds up steps by name.
 class RowMaker {
 public:
@@ -98,14 +93,6 @@ private:
 
 } // namespace
 
-Arithmetic attentionArithmetic(const Description &description) {
-  const bool isBf16 = std::ranges::any_of(description.slots, [](const SlotDescription &slot) {
-    return slot.kind == SlotKind::cache && !slot.layout.planes.empty() &&
-           slot.layout.planes.front().element == ElementType::bf16;
-  });
-  return isBf16 && description.numerics.activations != "exact" ? Arithmetic::bf16 : Arithmetic::f32;
-}
-
 const SlotDescription *StepCosts::findSlot(const std::string &name) const {
   const auto found = std::ranges::find(description.slots, name, &SlotDescription::name);
   return found == description.slots.end() || found->kind != SlotKind::cache ? nullptr : &*found;
@@ -128,8 +115,7 @@ void StepCosts::addAttention(Cost &cost, const StepOp &op, const CallShape &shap
     return slot.layout.sizeBytes / KV_BLOCK_TOKENS / std::max<uint64_t>(slot.layers, 1);
   };
   cost.bytes += stored * (rowBytes(*keys) + (keys == values ? 0 : rowBytes(*values)));
-  cost.ops[static_cast<size_t>(attentionArithmetic(description))] +=
-      2 * pairs * op.heads * (keys->width + values->width);
+  cost.ops[static_cast<size_t>(work.attentionArithmetic)] += 2 * pairs * op.heads * (keys->width + values->width);
 }
 
 Cost StepCosts::of(const CodeStep &step, const CallShape &shape) const {

@@ -36,9 +36,6 @@ private:
   const StepTable &table;
 };
 
-/// What attention's products are computed in: bf16 for a model that stores rows in it and rounds activations, else f32.
-Arithmetic attentionArithmetic(const Description &description);
-
 /// One call, as often as it was made.
 struct Repetition {
   double seconds; ///< the whole call

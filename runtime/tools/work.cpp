@@ -36,7 +36,56 @@ Arithmetic arithmeticOf(const WeightTensor &tensor, const std::string &activatio
   return activations == "int8" ? Arithmetic::int8 : activations == "bf16" ? Arithmetic::bf16 : Arithmetic::f32;
 }
 
+/// What attention's products are computed in: bf16 for a model that stores rows in it and rounds activations, else f32.
+Arithmetic attentionArithmetic(const Description &description) {
+  const bool isBf16 = std::ranges::any_of(description.slots, [](const SlotDescription &slot) {
+    return slot.kind == SlotKind::cache && !slot.layout.planes.empty() &&
+           slot.layout.planes.front().element == ElementType::bf16;
+  });
+  return isBf16 && description.numerics.activations != "exact" ? Arithmetic::bf16 : Arithmetic::f32;
+}
+
+/// Ops on the same keys share their layers.
+std::vector<AttentionWork> attentionsOf(const Description &description, const StepTable &table) {
+  std::vector<AttentionWork> attentions;
+  const auto slotOf = [&](const std::string &name) {
+    return std::ranges::find(description.slots, name, &SlotDescription::name);
+  };
+  for (const StepOp &op : table.ops) {
+    const auto keys = slotOf(op.keys), values = slotOf(op.values);
+    if (keys == description.slots.end() || values == description.slots.end())
+      continue;
+    const auto sharing = std::ranges::count(table.ops, op.keys, &StepOp::keys);
+    attentions.push_back({2 * op.heads * (keys->width + values->width) * keys->layers / sharing, op.windowTokens});
+  }
+  return attentions;
+}
+
 } // namespace
+
+uint64_t rowsSeen(uint64_t position, uint64_t windowTokens) {
+  return windowTokens ? std::min(position + 1, windowTokens) : position + 1;
+}
+
+uint64_t AttentionWork::pairs(uint64_t depth, uint64_t tokens) const {
+  uint64_t rows = 0;
+  for (uint64_t position = depth; position < depth + tokens; ++position)
+    rows += rowsSeen(position, windowTokens);
+  return rows;
+}
+
+std::optional<StepTable> readSteps(const std::string &path, const PluginFile &file) {
+  const auto hasSteps = [](const kv_section &each) { return each.name == std::string_view("steps"); };
+  if (std::ranges::none_of(file.sections(), hasSteps))
+    return std::nullopt;
+  const auto bytes = file.section("steps");
+  if (!bytes)
+    throw Failed("'" + path + "': " + bytes.message());
+  auto table = stepsFromJson({reinterpret_cast<const char *>(bytes->data()), bytes->size()});
+  if (!table)
+    throw Failed("'" + path + "': " + table.message());
+  return std::move(*table);
+}
 
 Work readWork(const std::string &path) {
   const auto file = PluginFile::open(path);
@@ -62,6 +111,9 @@ Work readWork(const std::string &path) {
   for (const SlotDescription &slot : file->description().slots)
     if (slot.kind == SlotKind::cache)
       work.stateBytesPerRow += slot.layout.sizeBytes / KV_BLOCK_TOKENS;
+  work.attentionArithmetic = attentionArithmetic(file->description());
+  if (const auto table = readSteps(path, *file))
+    work.attentions = attentionsOf(file->description(), *table);
   return work;
 }
 

@@ -4,11 +4,14 @@
 #define KVASIR_RUNTIME_TOOLS_WORK_H
 
 #include "plugins/plugin_file.h"
+#include "plugins/steps.h"
 #include "runtime/tools/limits.h"
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace kvasir::tools {
 
@@ -22,17 +25,34 @@ struct TensorWork {
   Arithmetic arithmetic = Arithmetic::f32;
 };
 
+/// An attention of the program, in all of its layers together.
+struct AttentionWork {
+  uint64_t opsPerPair = 0;   ///< of a token and a row that it sees
+  uint64_t windowTokens = 0; ///< 0: a token sees all rows up to its own
+
+  /// Rows that `tokens` tokens see which come behind `depth` others.
+  uint64_t pairs(uint64_t depth, uint64_t tokens) const;
+};
+
 struct Work {
   uint64_t weightsOffset = 0, weightsBytes = 0; ///< in the file
   uint64_t stepBytes = 0;                       ///< of weights that one call reads, whatever the number of its tokens
   Ops tokenOps = {};                            ///< of one token of a prompt: the matrices but the head
   Ops headOps = {};                             ///< of one wanted token more
   uint64_t stateBytesPerRow = 0;                ///< of all caches and layers
-  std::map<std::string, TensorWork> tensors;    ///< by name, families once
+  std::vector<AttentionWork> attentions;        ///< none where the file has no table of steps
+  Arithmetic attentionArithmetic = Arithmetic::f32;
+  std::map<std::string, TensorWork> tensors; ///< by name, families once
 };
 
 /// Throws Failed if the file can't be read.
 Work readWork(const std::string &path);
+
+/// Rows that the token at `position` sees.
+uint64_t rowsSeen(uint64_t position, uint64_t windowTokens);
+
+/// The table of a plugin's steps; nothing where it has none. Throws Failed if it can't be read.
+std::optional<StepTable> readSteps(const std::string &path, const PluginFile &file);
 
 } // namespace kvasir::tools
 
