@@ -78,6 +78,8 @@ Status ArtefactWriter::place(std::span<const uint8_t> image, const std::vector<S
   manifest.file_size = weightsSize ? manifest.weights_offset + weightsSize : end;
   if (Status status = file->reserve(manifest.file_size); !status)
     return status;
+  if (weightsSize)
+    weights.emplace(*file, manifest.weights_offset, manifest.file_size);
   for (size_t i = 0; i < sections.size(); ++i)
     if (Status status = file->put(directory[i].offset, sections[i].bytes); !status)
       return status;
@@ -88,11 +90,13 @@ Status ArtefactWriter::write(uint64_t offset, std::span<const uint8_t> bytes) {
   if (!liesInside(offset, bytes.size(), manifest.weights_size))
     return file->failure("weights at " + std::to_string(offset) + ", " + std::to_string(bytes.size()) +
                          " bytes, end after the " + std::to_string(manifest.weights_size) + " that were announced");
-  return file->put(manifest.weights_offset + offset, bytes);
+  return weights ? weights->put(manifest.weights_offset + offset, bytes) : Done{};
 }
 
 Status ArtefactWriter::seal() {
   if (manifest.weights_size) {
+    if (Status status = weights->flush(); !status)
+      return status;
     Result<std::vector<Digest>> leaves =
         leafDigests(file->descriptor(), manifest.weights_offset, manifest.weights_size);
     if (!leaves)

@@ -4,10 +4,11 @@
 #define KVASIR_PLUGINS_WRITER_H
 
 #include "kvasir/manifest.h"
-#include "plugins/new_file.h"
+#include "plugins/window_writer.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ private:
   Status seal();
 
   std::unique_ptr<NewFile> file;
+  std::optional<WindowWriter> weights;
   kv_manifest manifest = {};
   uint64_t manifestOffset = 0;
   std::vector<kv_section> directory;

@@ -186,6 +186,11 @@ std::vector<Tile> cutIntoTiles(const std::vector<Packing> &packings) {
     for (uint64_t layer = 0; layer < packing.weight->layers; ++layer)
       for (uint64_t row = 0; row < packing.weight->rows; row += packing.tileRows)
         tiles.push_back({&packing, layer, row, std::min(row + packing.tileRows, packing.weight->rows)});
+  // In the file's order, so that what is written together comes together.
+  std::ranges::sort(tiles, {}, [](const Tile &tile) {
+    const PackedWeight &weight = *tile.packing->weight;
+    return std::pair(weight.offsetBytes + tile.layer * weight.strideBytes, tile.beginRow);
+  });
   return tiles;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "plugins/new_file.h"
+#include "plugins/window_writer.h"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <doctest/doctest.h>
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <span>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
@@ -139,5 +141,58 @@ TEST_CASE("a process that is killed while it writes leaves the old file or a new
     close(ends[0]);
     const std::string text = textOf(path);
     REQUIRE(text == std::string(200000, text.empty() ? 'a' : text[0]));
+  }
+}
+
+/// Runs of bytes of a file that do not meet, in the order in which they come.
+static std::vector<std::pair<uint64_t, uint64_t>> cutIntoRuns(uint64_t begin, uint64_t end, uint64_t longest,
+                                                              std::mt19937 &random) {
+  std::vector<std::pair<uint64_t, uint64_t>> runs;
+  for (uint64_t at = begin; at < end;) {
+    const uint64_t size = std::min<uint64_t>(end - at, 1 + random() % longest);
+    if (random() % 8) // the others stay zero
+      runs.emplace_back(at, size);
+    at += size;
+  }
+  return runs;
+}
+
+TEST_CASE("bytes that come in pieces, from several threads and in any order, are in the file after a flush") {
+  std::mt19937 random(5);
+  Folder folder;
+  for (const bool isShuffled : {false, true}) {
+    CAPTURE(isShuffled);
+    const uint64_t begin = 65536 * 3, end = begin + 11 * WindowWriter::kWindowBytes + 12345;
+    auto runs = cutIntoRuns(begin, end, 700000, random);
+    if (isShuffled)
+      std::shuffle(runs.begin(), runs.end(), random);
+    std::vector<uint8_t> expected(end), bytes(end);
+    for (uint8_t &byte : bytes)
+      byte = uint8_t(random());
+    for (const auto &[at, size] : runs)
+      std::copy_n(bytes.begin() + long(at), size, expected.begin() + long(at));
+    const std::string path = folder.file("windows");
+    auto file = NewFile::begin(path);
+    REQUIRE(file);
+    REQUIRE((*file)->reserve(end));
+    WindowWriter writer(**file, begin, end);
+    std::atomic<size_t> next = 0;
+    std::atomic<bool> isGood = true;
+    auto work = [&] {
+      for (size_t i; (i = next.fetch_add(1)) < runs.size();)
+        if (!writer.put(runs[i].first, std::span(bytes).subspan(runs[i].first, runs[i].second)))
+          isGood = false;
+    };
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i)
+      threads.emplace_back(work);
+    for (std::thread &thread : threads)
+      thread.join();
+    CHECK(isGood);
+    CHECK(writer.flush());
+    REQUIRE((*file)->publish());
+    const std::string text = textOf(path);
+    CHECK(std::equal(expected.begin(), expected.end(), text.begin(), text.end(),
+                     [](uint8_t a, char b) { return a == uint8_t(b); }));
   }
 }
