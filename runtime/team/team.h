@@ -81,6 +81,7 @@ private:
   void serve(Seat &seat);
   void start(Seat &seat, int processor);
   void stop();
+  bool mustStay() const;
 
   const uint32_t numMembers;
   int ownProcessor = -1; ///< where member 0 is kept during a run, or -1
