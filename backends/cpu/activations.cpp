@@ -36,6 +36,8 @@ int64_t ActivationFormat::bytesPerGroup() const { return wordsAt() + (hasWords ?
 
 std::string ActivationFormat::name() const {
   std::string word = isInt() ? "int8" : rounding == Rounding::bf16 ? "bf16" : "f32";
+  if (rounding == Rounding::bf16)
+    word += std::string(meetsPlain ? "_plain" : "") + (meetsCodes ? "_codes" : "");
   for (ZeroSums zero : zeros)
     word += "_z" + std::to_string(zero.zero) + "by" + std::to_string(zero.parts);
   if (hasWords)
@@ -51,6 +53,8 @@ ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
   if (weight.min)
     format.sums.push_back(weight.subgroups());
   format.hasWords = rounding == Rounding::int8 && !weight.isNarrow();
+  format.meetsCodes = rounding == Rounding::bf16 && weight.isGrouped();
+  format.meetsPlain = rounding == Rounding::bf16 && !weight.isGrouped();
   if (rounding == Rounding::int8 && dotZero(weight) != 0)
     format.zeros.push_back({dotZero(weight), weight.subgroups()});
   return format;
@@ -61,6 +65,8 @@ std::optional<ActivationFormat> merged(const ActivationFormat &a, const Activati
     return std::nullopt;
   ActivationFormat both = a;
   both.hasWords = a.hasWords || b.hasWords;
+  both.meetsPlain = a.meetsPlain || b.meetsPlain;
+  both.meetsCodes = a.meetsCodes || b.meetsCodes;
   for (int64_t parts : b.sums)
     if (!llvm::is_contained(both.sums, parts))
       both.sums.push_back(parts);
@@ -92,8 +98,7 @@ struct RowWriter {
   SmallVector<Value> sumsOf(Value low, Value high, int64_t parts) {
     if (parts == 2)
       return {code.reduceAdd(low), code.reduceAdd(high)};
-    bool isFloat = isa_float(low);
-    return {code.reduceAdd(isFloat ? code.addF(low, high) : code.addI(low, high))};
+    return {code.reduceAdd(code.addF(low, high))};
   }
 
   static bool isa_float(Value vector) {
@@ -107,53 +112,152 @@ struct RowWriter {
     return code.select(isPositive(largest), code.divF(scalar(kMostMultiplier), largest), scalar(0.0f));
   }
 
-  void writeInt(Value group, Value low, Value high, Value perOne) {
-    Value largest = code.reduceMax(code.maxF(code.absF(low), code.absF(high)));
-    Value whole = code.toInt(code.addF(code.mulF(largest, perOne), scalar(0.5f))), multiplier = code.toFloat(whole);
-    Value inverse = code.divF(code.mulF(perOne, scalar(127.0f)), multiplier);
-    Value inverses = code.splat(16, code.select(isPositive(multiplier), inverse, scalar(0.0f)));
-    Value a = code.toInt(code.mulF(low, inverses)), b = code.toInt(code.mulF(high, inverses));
+  /// A row's columns, groups of 32 from `first` on: `halfOf(group, half)` gives sixteen.
+  using HalfOf = llvm::function_ref<Value(Value group, int64_t half)>;
+
+  /// Sixteen groups (or what is left of the row) at a time: each group's largest column and sums are what reducing
+  /// registers takes long for, and sixteen groups are reduced together.
+  void writeInts(Value perOne, HalfOf halfOf) {
+    Value stack = makeStack(), step = code.splat(16, perOne);
+    code.loop(code.num(0), groups, kTogether, [&](Value first) {
+      Value count = code.min(code.sub(groups, first), code.num(kTogether));
+      forEach(count, [&](Value i) {
+        Value group = code.add(first, i), low = halfOf(group, 0), high = halfOf(group, 1);
+        storeFolded(code.maxF(code.absF(low), code.absF(high)), code.at(stack, partialsAt(1, 0)), i);
+      });
+      Value multipliers = writeMultipliers(stack, first, count, step);
+      forEach(count, [&](Value i) { writeColumns(stack, first, i, halfOf); });
+      for (ActivationFormat::ZeroSums zero : format.zeros)
+        for (int64_t part = 0; part < zero.parts; ++part)
+          scatter(zerosOf(quartersOf(stack, zero.parts, part), zero.zero), stack, first, count, format.zerosAt(zero),
+                  zero.parts, part);
+      for (int64_t parts : format.sums)
+        for (int64_t part = 0; part < parts; ++part)
+          scatter(code.mulF(multipliers, code.toFloat(sumOf(quartersOf(stack, parts, part)))), stack, first, count,
+                  format.sumsAt(parts), parts, part);
+    });
+  }
+
+  /// Groups whose multipliers and sums are computed together, a lane each.
+  static constexpr int64_t kTogether = 16;
+
+  /// On the stack lie quarters of sums, sixteen groups of four lanes, for one and for two parts; then sixteen inverses,
+  /// and a line for what is scattered.
+  static constexpr int64_t kQuartersBytes = kTogether * 16, kInversesAt = 3 * kQuartersBytes,
+                           kLineAt = kInversesAt + 64, kStackBytes = kLineAt + 64;
+  static int64_t partialsAt(int64_t parts, int64_t part) { return (parts - 1 + part) * kQuartersBytes; }
+
+  Value makeStack() {
+    auto &b = code.builder();
+    return b.create<LLVM::AllocaOp>(code.ptr, code.i8, code.num(kStackBytes), 64);
+  }
+
+  void forEach(Value count, const Code::Body &body) { code.loop(code.num(0), count, 1, body); }
+
+  /// Sixteen lanes added up to four, or the largest of them, for group `i` of those together. Groups 4j .. 4j + 3 lie
+  /// apart, so that they meet in a register's quarter later.
+  void storeFolded(Value lanes, Value quarters, Value i) {
+    bool isFloat = isa_float(lanes);
+    for (int64_t half = 8; half >= 4; half /= 2) {
+      SmallVector<int64_t> low, high;
+      for (int64_t lane = 0; lane < half; ++lane)
+        low.push_back(lane), high.push_back(half + lane);
+      Value a = code.shuffle(lanes, lanes, low), b = code.shuffle(lanes, lanes, high);
+      lanes = isFloat ? code.maxF(a, b) : code.addI(a, b);
+    }
+    Value place = code.add(code.mul(code.rem(i, 4), 4), code.div(i, 4));
+    code.store(lanes, code.at(quarters, code.mul(place, 16)), 16);
+  }
+
+  /// Of sixteen groups the first lanes of their four, the second, third, fourth.
+  SmallVector<Value, 4> quartersOf(Value stack, int64_t parts, int64_t part, Type element = {}) {
+    // Loads as large as what was stored: a larger one would wait until that is in the cache.
+    auto fours = [&](int64_t i) {
+      return code.load(code.vec(4, element ? element : code.i32), code.at(stack, partialsAt(parts, part) + 16 * i), 16);
+    };
+    auto lineAt = [&](int64_t i) {
+      Value low = code.shuffle(fours(4 * i), fours(4 * i + 1), {0, 1, 2, 3, 4, 5, 6, 7});
+      Value high = code.shuffle(fours(4 * i + 2), fours(4 * i + 3), {0, 1, 2, 3, 4, 5, 6, 7});
+      return code.shuffle(low, high, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15});
+    };
+    auto interleaved = [&](Value a, Value b, int64_t width, int64_t from) {
+      SmallVector<int64_t> lanes;
+      for (int64_t quarter = 0; quarter < 16; quarter += 4)
+        for (int64_t i = 0; i < 4; ++i)
+          lanes.push_back((i / width % 2) * 16 + quarter + from + i / (2 * width) * width + i % width);
+      return code.shuffle(a, b, lanes);
+    };
+    Value a = lineAt(0), b = lineAt(1), c = lineAt(2), d = lineAt(3);
+    Value lowAb = interleaved(a, b, 1, 0), highAb = interleaved(a, b, 1, 2);
+    Value lowCd = interleaved(c, d, 1, 0), highCd = interleaved(c, d, 1, 2);
+    return {interleaved(lowAb, lowCd, 2, 0), interleaved(lowAb, lowCd, 2, 2), interleaved(highAb, highCd, 2, 0),
+            interleaved(highAb, highCd, 2, 2)};
+  }
+
+  Value sumOf(ArrayRef<Value> quarters) {
+    return code.addI(code.addI(quarters[0], quarters[2]), code.addI(quarters[1], quarters[3]));
+  }
+
+  /// Stores them, and the inverses on the stack.
+  Value writeMultipliers(Value stack, Value first, Value count, Value perOne) {
+    auto quarters = quartersOf(stack, 1, 0, code.f32);
+    Value largest = code.maxF(code.maxF(quarters[0], quarters[2]), code.maxF(quarters[1], quarters[3]));
+    Value whole = code.toInt(code.addF(code.mulF(largest, perOne), code.splat(16, 0.5f)));
+    Value multipliers = code.toFloat(whole), none = code.splat(16, 0.0f);
+    Value inverses = code.divF(code.mulF(perOne, code.splat(16, 127.0f)), multipliers);
+    Value isSome = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, multipliers, none);
+    code.store(code.select(isSome, inverses, none), code.at(stack, kInversesAt), 64);
+    scatter(multipliers, stack, first, count, format.multipliersAt());
+    if (!isa.hasVnni)
+      scatter(code.orI(code.shl(whole, 16), whole), stack, first, count, format.multiplierPairsAt());
+    return multipliers;
+  }
+
+  /// The columns of group `i` of those together, rounded; quarters of their sums go to the stack.
+  void writeColumns(Value stack, Value first, Value i, HalfOf halfOf) {
+    Value group = code.add(first, i);
+    Value inverse = code.loadSplat(16, code.f32, code.at(code.at(stack, kInversesAt), code.mul(i, 4)));
+    Value a = code.toInt(code.mulF(halfOf(group, 0), inverse)), b = code.toInt(code.mulF(halfOf(group, 1), inverse));
     Value bytes = slot(0, group, format.groupBytes());
     code.store(code.truncI(a, code.i8), bytes, 1);
     code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
-    code.store(multiplier, slot(format.multipliersAt(), group, 4));
-    code.store(code.orI(code.shl(whole, 16), whole), slot(format.multiplierPairsAt(), group, 4));
     if (format.hasWords && !isa.hasVnni)
       writeWords(group, a, 0), writeWords(group, b, 1);
-    for (ActivationFormat::ZeroSums zero : format.zeros)
-      writeZeros(group, a, b, zero);
-    for (int64_t parts : format.sums)
-      for (auto [part, sum] : llvm::enumerate(sumsOf(a, b, parts)))
-        code.store(code.mulF(multiplier, code.toFloat(sum)), slot(format.sumsAt(parts), group, 4, parts, part));
-  }
-
-  void writeZeros(Value group, Value low, Value high, ActivationFormat::ZeroSums zero) {
-    Value factor = integer(-zero.zero);
-    for (auto [part, sum] :
-         llvm::enumerate(isa.hasVnni ? sumsOf(low, high, zero.parts) : pairSums(low, high, zero.parts))) {
-      Value of = isa.hasVnni ? factor : code.splat(2, factor);
-      Value ofZero = code.builder().create<arith::MulIOp>(sum, of);
-      code.store(isa.hasVnni ? ofZero : code.truncI(ofZero, code.i16),
-                 slot(format.zerosAt(zero), group, 4, zero.parts, part));
+    if (sumsIn(1))
+      storeFolded(code.addI(a, b), code.at(stack, partialsAt(1, 0)), i);
+    if (sumsIn(2)) {
+      storeFolded(a, code.at(stack, partialsAt(2, 0)), i);
+      storeFolded(b, code.at(stack, partialsAt(2, 1)), i);
     }
   }
 
-  /// Of each part the sums of its columns 4j and 4j + 1, and of 4j + 2 and 4j + 3.
-  SmallVector<Value> pairSums(Value low, Value high, int64_t parts) {
-    SmallVector<Value> sums;
-    if (parts == 2)
-      sums = {low, high};
-    else
-      sums = {code.addI(low, high)};
-    for (Value &sum : sums) {
-      auto fold = [&](ArrayRef<int64_t> a, ArrayRef<int64_t> b) {
-        sum = code.addI(code.shuffle(sum, sum, a), code.shuffle(sum, sum, b));
-      };
-      fold({0, 1, 2, 3, 4, 5, 6, 7}, {8, 9, 10, 11, 12, 13, 14, 15});
-      fold({0, 1, 2, 3}, {4, 5, 6, 7});
-      fold({0, 2}, {1, 3});
-    }
-    return sums;
+  /// Whether sums of so many parts of a group are wanted.
+  bool sumsIn(int64_t parts) const {
+    return llvm::is_contained(format.sums, parts) ||
+           llvm::any_of(format.zeros, [&](ActivationFormat::ZeroSums zero) { return zero.parts == parts; });
+  }
+
+  /// Sums times -zero; without VNNI pairs of i16: of the columns 4j and 4j + 1, and of 4j + 2 and 4j + 3.
+  Value zerosOf(ArrayRef<Value> quarters, int64_t zero) {
+    auto times = [&](Value sums) {
+      return code.builder().create<arith::MulIOp>(sums, code.splat(16, code.i32, -zero));
+    };
+    if (isa.hasVnni)
+      return times(sumOf(quarters));
+    Value low = times(code.addI(quarters[0], quarters[1])), high = times(code.addI(quarters[2], quarters[3]));
+    return code.orI(code.shl(high, 16), code.andI(low, code.splat(16, code.i32, 0xffff)));
+  }
+
+  /// A lane for each of `count` groups from `first` on goes to its place in one of the arrays [K/32][parts][M].
+  void scatter(Value lanes, Value stack, Value first, Value count, int64_t arrayAt, int64_t parts = 1,
+               int64_t part = 0) {
+    Value line = code.at(stack, kLineAt);
+    code.store(lanes, line, 64);
+    forEach(count, [&](Value i) {
+      // Else LLVM makes it the processor's scatter, which takes longer.
+      Value from = code.pinned(code.at(line, code.mul(i, 4)));
+      code.store(code.load(code.i32, from), slot(arrayAt, code.add(first, i), 4, parts, part));
+    });
   }
 
   Value isPositive(Value number) {
@@ -175,9 +279,12 @@ struct RowWriter {
   }
 
   void writePairs(Value group, Value floats, int64_t half) {
-    Value rounded = isa.toBf16(code, floats), pairs = code.at(slot(0, group, format.groupBytes()), 32 * half);
-    code.store(rounded, pairs);
-    code.store(crossed(rounded), code.at(pairs, kCodePairsAt));
+    Value rounded = isa.toBf16(code, floats);
+    auto at = [&](int64_t pairsAt) { return code.at(slot(pairsAt, group, kPairsBytes), 32 * half); };
+    if (format.meetsPlain)
+      code.store(rounded, at(kPlainPairsAt));
+    if (format.meetsCodes)
+      code.store(crossed(rounded), at(kCodePairsAt));
   }
 
   void writeFloat(Value group, Value low, Value high) {
@@ -248,12 +355,10 @@ void emitActivationRow(Code &code, ModuleOp module, const Isa &isa, const Activa
       });
       perOne = writer.multipliersPerOne(body.reduceMax(body.maxF(most[0], most[1])));
     }
-    body.loop(body.num(0), args[3], 1, [&](Value group) {
-      if (format.isInt())
-        writer.writeInt(group, halfOf(group, 0), halfOf(group, 1), perOne);
-      else
-        writer.writeFloat(group, halfOf(group, 0), halfOf(group, 1));
-    });
+    if (format.isInt())
+      return writer.writeInts(perOne, halfOf);
+    body.loop(body.num(0), args[3], 1,
+              [&](Value group) { writer.writeFloat(group, halfOf(group, 0), halfOf(group, 1)); });
   });
   auto &b = code.builder();
   Value eps = b.create<arith::ConstantOp>(b.getF32FloatAttr(epsilon));

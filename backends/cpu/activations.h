@@ -15,8 +15,9 @@ enum class Rounding { int8, bf16, none };
 /// (as f32, and as pairs of i16), then [K/32][parts][M] sums, each where a weight asks for it (those for zeros with
 /// VNNI in i32; without, pairs of i16: of the columns 4j and 4j + 1, and of the others), then for int8 [K/32][M] groups
 /// of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units in f32.
-/// int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them: (0, 1), (2, 3) … for plain
-/// weights, and behind these (0, 2), (1, 3), (4, 6) … for codes, as shifting the words of codes leaves them.
+/// int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them, in one or two arrays of 64
+/// bytes a group in the place of f32's: (0, 1), (2, 3) … where a plain weight asks for them, and (0, 2), (1, 3), (4, 6)
+/// … where codes do, as shifting their words leaves them.
 ///
 /// The scale of a group of int8 is its row's unit times a whole number below 2^15, its multiplier: AVX2 multiplies with
 /// it in the instruction that joins 16-bit sums, and the unit is left for the end of a row.
@@ -32,6 +33,7 @@ struct ActivationFormat {
   SmallVector<int64_t> sums;   ///< in so many parts, the f32 sums of (rounded) columns, for mins; of int8 times the
                                ///< multiplier
   bool hasWords = false;       ///< int8: columns in i16, too
+  bool meetsPlain = false, meetsCodes = false; ///< bf16: which pairs a machine that multiplies them shall have
 
   bool isInt() const { return rounding == Rounding::int8; }
   /// Whether columns lie in pairs of bf16.
@@ -60,8 +62,8 @@ bool multipliesWords(const Isa &isa, const WeightFormat &weight);
 /// bit turned.
 int64_t dotZero(const WeightFormat &weight);
 
-/// Where the pairs for codes begin in a group.
-constexpr int64_t kCodePairsAt = 64;
+/// Where the pairs for plain weights and for codes begin, for each row and group, and what a row's group has of them.
+constexpr int64_t kPlainPairsAt = 0, kCodePairsAt = 64, kPairsBytes = 2 * kBlockColumns;
 
 /// What a weight asks of activations of this rounding.
 ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding);

@@ -111,6 +111,12 @@ struct Emitter {
     emitPartition(kernel, shape, call);
   }
 
+  void copyBytes(Value from, Value to, int64_t bytes) const {
+    code.loop(code.num(0), code.num(bytes), 64,
+              [&](Value at) { code.store(code.load(code.vec(16, code.f32), code.at(from, at)), code.at(to, at)); });
+  }
+  void copyState(Value from, Value to) const { copyBytes(from, to, stateBytes()); }
+
   /// result = lanes / sum
   void emitResult(Value state, Value to) const {
     Value sums = code.loadSplat(16, code.f32, code.at(state, 4));
@@ -171,7 +177,6 @@ struct Emitter {
     Value zero = code.num(0), shared = kernel.scratch, states = code.at(scratch, own().states);
     auto [firstHead, lastHead] = kernel.share(code.num(attention.queryHeads));
     auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
-    code.loop(firstHead, lastHead, 1, [&](Value head) { emitEmptyState(code, attention.width, runningOf(head)); });
     code.loop(zero, partitions, kRoundPartitions, [&](Value round) {
       Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
       auto [begin, end] = kernel.share(code.mul(count, attention.heads));
@@ -185,19 +190,22 @@ struct Emitter {
         emitPartitionOf(scratch, part, code.num(1), position, states, &next);
         // Queries are rounded up to a tile; only those that are there go to the shared states.
         Value to = code.at(shared, code.mul(task, groupSize() * stateBytes()));
-        code.loop(zero, code.num(groupSize() * stateBytes()), 64, [&](Value at) {
-          code.store(code.load(code.vec(16, code.f32), code.at(states, at)), code.at(to, at));
-        });
+        copyBytes(states, to, groupSize() * stateBytes());
       });
       kernel.barrier();
+      auto stateOf = [&](Value partition, Value head) {
+        Value group = code.div(head, groupSize()), within = code.rem(head, groupSize());
+        Value task = code.add(code.mul(partition, attention.heads), group);
+        return code.at(shared, code.mul(code.add(code.mul(task, groupSize()), within), stateBytes()));
+      };
+      Value isFirst = code.equal(round, 0);
+      code.when(isFirst, [&] {
+        code.loop(firstHead, lastHead, 1, [&](Value head) { copyState(stateOf(zero, head), runningOf(head)); });
+      });
       // Heads side by side: a head's merges wait for one another.
-      code.loop(zero, count, 1, [&](Value partition) {
-        code.loop(firstHead, lastHead, 1, [&](Value head) {
-          Value group = code.div(head, groupSize()), within = code.rem(head, groupSize());
-          Value task = code.add(code.mul(partition, attention.heads), group);
-          Value line = code.add(code.mul(task, groupSize()), within);
-          emitMerge(kernel, attention.width, runningOf(head), code.at(shared, code.mul(line, stateBytes())));
-        });
+      code.loop(code.select(isFirst, code.num(1), zero), count, 1, [&](Value partition) {
+        code.loop(firstHead, lastHead, 1,
+                  [&](Value head) { emitMerge(kernel, attention.width, runningOf(head), stateOf(partition, head)); });
       });
       // The next round overwrites the states that others may still be merging.
       code.when(code.less(code.add(round, kRoundPartitions), partitions), [&] { kernel.barrier(); });
@@ -213,9 +221,6 @@ struct Emitter {
     Value zero = code.num(0), queries = code.mul(tokens, groupSize());
     Value running = code.at(scratch, own().running), states = code.at(scratch, own().states);
     emitQueries(token, tokens, head, code.at(scratch, own().queries));
-    code.loop(zero, queries, 1, [&](Value query) {
-      emitEmptyState(code, attention.width, code.at(running, code.mul(query, stateBytes())));
-    });
     Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
     code.loop(zero, partitions, 1, [&](Value partition) {
       std::optional<Part> after;
@@ -224,8 +229,10 @@ struct Emitter {
         after = {code.select(isLast, next->sequence, sequence), code.select(isLast, next->partition, following),
                  code.select(isLast, next->head, head)};
       }
-      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, states, after ? &*after : nullptr);
-      code.loop(zero, queries, 1, [&](Value query) {
+      // The first partition's states are what others are merged into.
+      Value isFirst = code.equal(partition, 0), own = code.select(isFirst, running, states);
+      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, own, after ? &*after : nullptr);
+      code.loop(zero, code.select(isFirst, zero, queries), 1, [&](Value query) {
         Value at = code.mul(query, stateBytes());
         emitMerge(kernel, attention.width, code.at(running, at), code.at(states, at));
       });

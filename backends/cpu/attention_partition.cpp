@@ -126,11 +126,12 @@ struct Partition {
     }
   }
 
-  /// Fetches `bytes` bytes ahead, a multiple of a line. Into the second level: lines on their way to the first one
-  /// would take the few buffers of its misses.
+  /// Fetches `bytes` bytes ahead, a multiple of a line. With AVX2 into the second level: lines on their way to the
+  /// first one would take the few buffers of its misses, for which FMAs on what is there wait. vdpbf16ps needs half as
+  /// long, and waits for the first level less than for the second.
   void fetch(Value address, int64_t bytes) const {
     for (int64_t byte = 0; byte < bytes; byte += 64)
-      code.prefetch(code.at(address, byte), /*level=*/2);
+      code.prefetch(code.at(address, byte), /*level=*/isa.lanes == 8 ? 2 : 1);
   }
 
   /// scores[q][t] = q k, for some registers of keys at a time. Of one token the values are fetched meanwhile.
@@ -283,14 +284,6 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
   Value operands[] = {call.queries, call.numQueries, call.keys,   call.values,
                       call.limit,   call.scores,     call.states, call.next ? call.next : call.keys};
   outer.builder().create<func::CallOp>(function, operands);
-}
-
-void emitEmptyState(Code &code, int64_t width, Value state) {
-  Type lanes = code.vec(kLanes, code.f32);
-  code.store(code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(kNothing)), state);
-  code.store(code.zero(code.f32), code.at(state, 4));
-  code.loop(code.num(0), code.num(width * 4), kLanes * 4,
-            [&](Value at) { code.store(code.zero(lanes), code.at(code.at(state, 64), at)); });
 }
 
 void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next) {

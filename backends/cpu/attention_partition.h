@@ -49,7 +49,6 @@ struct PartitionCall {
 void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call);
 /// state := state joined with `next`, which comes after it.
 void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next);
-void emitEmptyState(Code &code, int64_t width, Value state);
 
 } // namespace kvasir::cpu
 

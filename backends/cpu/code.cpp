@@ -49,6 +49,8 @@ void Code::prefetch(Value address, int64_t level) {
   b.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/4 - level, /*cache=*/1);
 }
 
+void Code::prefetchToWrite(Value address) { b.create<LLVM::Prefetch>(address, /*rw=*/1, /*hint=*/3, /*cache=*/1); }
+
 Value Code::addressOf(Value memref) {
   Value index = b.create<memref::ExtractAlignedPointerAsIndexOp>(memref);
   return b.create<LLVM::IntToPtrOp>(ptr, b.create<arith::IndexCastOp>(i64, index));

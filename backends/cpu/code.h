@@ -56,6 +56,8 @@ public:
   Value loadSplat(int64_t lanes, Type type, Value address);
   /// Fetches the cache line at `address` for reading, into the caches from `level` on.
   void prefetch(Value address, int64_t level = 1);
+  /// Fetches the cache line at `address` for writing: from others that have it, too.
+  void prefetchToWrite(Value address);
   /// The address of the first element of a memref of identity layout.
   Value addressOf(Value memref);
 

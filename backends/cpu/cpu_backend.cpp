@@ -20,7 +20,7 @@ llvm::Error failure(const llvm::Twine &message) {
 std::vector<Variant> variants() {
   const std::vector<std::string> avx2 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt"};
   std::vector<std::string> vnni = avx2;
-  vnni.insert(vnni.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni"});
+  vnni.insert(vnni.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni", "prfchw"});
   std::vector<std::string> bf16 = vnni;
   bf16.push_back("avx512bf16");
   return {{"avx512-bf16", "x86-64-v4", bf16}, {"avx512-vnni", "x86-64-v4", vnni}, {"avx2", "x86-64-v3", avx2}};

@@ -198,10 +198,16 @@ static void storeBf16(const Kernel &kernel, const CacheRows &cache, Value base, 
       code.store(code.extract(pairs, pair), code.at(first, pair * kKeyTile * 4), 4);
     return;
   }
+  // A pair of tokens' values share words. Whoever computes these columns writes both tokens' halves, so that the other
+  // one can be stored again.
+  auto &b = code.builder();
   Value line = code.at(base, code.mul(code.div(token, 2), cache.width * 4));
-  Value first = code.at(line, code.add(code.mul(lane, 4), code.mul(code.rem(token, 2), 2)));
-  for (int64_t i = 0; i < lanesOf(y); ++i)
-    code.store(code.extract(rounded, i), code.at(first, i * 4), 2);
+  Value at = code.at(line, code.mul(lane, 4));
+  Type words = code.vec(lanesOf(y), code.i32);
+  Value up = code.splat(lanesOf(y), Value(b.create<arith::TruncIOp>(code.i32, code.mul(code.rem(token, 2), 16))));
+  Value mine = b.create<arith::ShLIOp>(b.create<arith::ExtUIOp>(words, rounded), up);
+  Value mask = b.create<arith::ShRUIOp>(code.splat(lanesOf(y), code.i32, int64_t(int32_t(0xffff0000))), up);
+  code.store(code.orI(mine, code.andI(code.load(words, at), mask)), at);
 }
 
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,

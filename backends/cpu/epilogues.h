@@ -9,12 +9,6 @@
 
 namespace kvasir::cpu {
 
-/// A matrix [M][N] f32 that rows go to.
-struct Destination {
-  Value base;
-  int64_t columns;
-};
-
 /// Turns pairs of lanes by the angles [M][R / 2][2] of a row. R and D are multiples of 16.
 struct Rotation {
   Value angles;

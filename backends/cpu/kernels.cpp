@@ -131,17 +131,22 @@ private:
       bool isLeft = ops.sum->getOperand(0) == op.getResult();
       addend = code.addressOf(argumentOf(ops.sum->getOperand(isLeft ? 1 : 0)));
     }
-    return {{{of}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+    return {{{of},
+             [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                emitStoreSum(kernel, of, to, addend, row, column, tiles[0]);
-             }}};
+             },
+             1,
+             to}};
   }
 
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
-    return {
-        {{linear(ops.linears[0]), linear(ops.linears[1])}, [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-           emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
-         }}};
+    return {{{linear(ops.linears[0]), linear(ops.linears[1])},
+             [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+               emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
+             },
+             1,
+             to}};
   }
 
   std::optional<Rotation> rotationOf(const HeadRows &heads) {
@@ -164,7 +169,8 @@ private:
                         [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
                           emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles);
                         },
-                        panelsTogether(heads)});
+                        panelsTogether(heads),
+                        to});
         continue;
       }
       CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());

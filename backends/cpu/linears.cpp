@@ -17,6 +17,10 @@ int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntR
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
 
+/// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
+/// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.
+constexpr int64_t kSpareRows = 2;
+
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 struct Linears {
@@ -30,22 +34,26 @@ struct Linears {
 
   int64_t tiles() const { return numTiles(sets); }
 
+  /// From group to group of the activations of many rows.
+  Value stride() const { return code.add(input.rows, kSpareRows); }
+
   /// Scratch: the shared activations, then each member's own rows, tiles, unpacked block.
   Value memberScratch() const {
     LinearScratch sizes = linearScratch(format, input.columns, tiles());
-    Value shared = code.mul(input.rows, sizes.bytesPerRow);
+    Value shared = code.mul(stride(), sizes.bytesPerRow);
     shared = code.andI(code.add(shared, 63), code.num(-64));
     return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
   }
   Value tile(Value own, int64_t index) const {
-    return code.at(own,
-                   aligned(kOwnRows * format.bytesPerRow(input.columns)) + index * rowBlock(format) * kPanelRows * 4);
+    return code.at(own, aligned((kOwnRows + kSpareRows) * format.bytesPerRow(input.columns)) +
+                            index * rowBlock(format) * kPanelRows * 4);
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
-  void roundRow(Value row, Value destination) const {
+  /// Into activations of so many rows.
+  void roundRow(Value row, Value rows, Value destination) const {
     Value source = code.at(input.source, code.mul(row, input.columns * 4));
-    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, row, input.rows, destination},
+    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, row, rows, destination},
                       input.norm, input.epsilon);
   }
 
@@ -55,7 +63,7 @@ struct Linears {
     auto [begin, end] = kernel.share(input.rows);
     begin = code.select(isFew, code.num(0), begin);
     end = code.select(isFew, input.rows, end);
-    code.loop(begin, end, 1, [&](Value row) { roundRow(row, activations); });
+    code.loop(begin, end, 1, [&](Value row) { roundRow(row, stride(), activations); });
     code.when(isFew, [] {}, [&] { kernel.barrier(); });
     return activations;
   }
@@ -91,9 +99,20 @@ struct Linears {
     return call;
   }
 
+  /// Other members read these lines last, and the stores of the epilogue would wait for them one by one.
+  void fetchResults(const PanelSet &set, Value unit, Value firstRow, Value count) const {
+    if (!set.result)
+      return;
+    code.loop(code.num(0), count, 1, [&](Value row) {
+      Value at = code.add(code.mul(code.add(firstRow, row), set.result->columns), firstColumn(set, unit));
+      for (int64_t line = 0; line < set.together * kPanelRows * 4; line += 64)
+        code.prefetchToWrite(code.at(code.at(set.result->base, code.mul(at, 4)), line));
+    });
+  }
+
   void emitOneRow() const {
     Value own = memberScratch();
-    roundRow(code.num(0), own);
+    roundRow(code.num(0), code.num(1), own);
     Value unit = unitOf(own, code.num(1), code.num(0));
     units([&](const PanelSet &set, Value number) {
       SmallVector<Tile> tiles;
@@ -117,19 +136,20 @@ struct Linears {
     code.loop(code.num(0), input.rows, rowBlock(format), [&](Value firstRow) {
       Value count = code.min(code.sub(input.rows, firstRow), code.num(rowBlock(format)));
       units([&](const PanelSet &set, Value number) {
+        fetchResults(set, number, firstRow, count);
         for (int64_t index = 0; index < set.numTiles(); ++index) {
           const Linear &linear = set.linearOf(index);
           PanelCall call = panelCall(linear, set.panelOf(code, index, number));
           call.activations = activations;
           call.firstRow = firstRow;
-          call.rows = input.rows;
+          call.rows = stride();
           call.count = count;
           call.result = tile(own, index);
           call.unpacked = unpacked(own);
           emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
         }
         code.loop(code.num(0), count, 1, [&](Value row) {
-          Value rowOfCall = code.add(firstRow, row), unit = unitOf(activations, input.rows, rowOfCall);
+          Value rowOfCall = code.add(firstRow, row), unit = unitOf(activations, stride(), rowOfCall);
           SmallVector<Tile> tiles;
           for (int64_t index = 0; index < set.numTiles(); ++index)
             tiles.push_back({code.at(tile(own, index), code.mul(row, kPanelRows * 4)), unit});
@@ -164,11 +184,12 @@ int64_t numTiles(ArrayRef<PanelSet> sets) {
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles, const ManyRows *manyRows) {
   int64_t row = format.bytesPerRow(columns);
-  int64_t own = aligned(kOwnRows * row) + tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
+  int64_t own = aligned((kOwnRows + kSpareRows) * row) + tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
   if (!manyRows)
-    return {64, row, own};
+    return {64 + kSpareRows * row, row, own};
   LinearScratch more = manyRows->scratch(format, columns, tiles);
-  return {std::max<int64_t>(64, more.fixedBytes), std::max(row, more.bytesPerRow), std::max(own, more.bytesPerMember)};
+  return {std::max<int64_t>(64 + kSpareRows * row, more.fixedBytes), std::max(row, more.bytesPerRow),
+          std::max(own, more.bytesPerMember)};
 }
 
 void emitLinears(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,

@@ -49,6 +49,12 @@ struct Tile {
   Value unit;    ///< f32 that they are still to be multiplied by, or null
 };
 
+/// A matrix [M][N] f32 that rows go to.
+struct Destination {
+  Value base;
+  int64_t columns;
+};
+
 /// Linears of equal N whose panels are computed together, and what becomes of them.
 struct PanelSet {
   SmallVector<Linear> linears;
@@ -56,6 +62,8 @@ struct PanelSet {
   /// together.
   std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
   int64_t together = 1; ///< panels of each linear, side by side; N / 32 is a multiple of it
+  std::optional<Destination> result =
+      {}; ///< where the epilogue stores rows, if it does: fetched while they are computed
 
   int64_t numPanels() const { return (linears.front().rows + kPanelRows - 1) / kPanelRows; }
   int64_t numUnits() const { return numPanels() / together; } ///< of panels that are computed together

@@ -163,7 +163,10 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   bool isOfWords = format.isInt() && multipliesWords(isa, weight);
   int64_t zero = dotZero(weight);
   bool hasZeros = format.isInt() && zero != 0;
-  Value columns = isOfWords ? array(format.wordsAt(), 2 * kBlockColumns) : array(0, format.groupBytes());
+  Value columns = isOfWords               ? array(format.wordsAt(), 2 * kBlockColumns)
+                  : !format.isPaired(isa) ? array(0, format.groupBytes())
+                  : weight.isGrouped()    ? array(kCodePairsAt, kPairsBytes)
+                                          : array(kPlainPairsAt, kPairsBytes);
   int64_t multipliersAt = scalesWords(isa, weight) ? format.multiplierPairsAt() : format.multipliersAt();
   Value operands[] = {call.weight,
                       call.groups,

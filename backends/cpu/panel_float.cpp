@@ -88,13 +88,17 @@ struct FloatPanel : PanelBody {
     return code.loadSplat(isa.lanes, code.f32, code.at(sums, code.mul(code.add(code.mul(line, rows), row), 4)));
   }
 
+  /// Of activations.
+  int64_t groupBytesOfRow() const { return isPaired ? kPairsBytes : 4 * kBlockColumns; }
+
   Value columnsAt(Value group, Value row) const {
-    Value at = code.at(columns, code.mul(code.add(code.mul(group, rows), row), 4 * kBlockColumns));
-    return isPaired && weight.isGrouped() ? code.at(at, kCodePairsAt) : at;
+    return code.at(columns, code.mul(code.add(code.mul(group, rows), row), groupBytesOfRow()));
   }
 
-  /// Groups of columns that are unpacked at once. Sums of plain weights stay in registers over all of them.
-  int64_t chunkGroups() const { return weight.isGrouped() ? 1 : 4; }
+  /// Groups of columns that are taken at once, at the most. Sums of plain weights stay in registers over all of them:
+  /// of those that are multiplied where they lie as many as leave room in a second-level cache (96 KiB), of others as
+  /// many as are unpacked.
+  int64_t chunkGroups() const { return weight.isGrouped() ? 1 : liesUnpacked() ? 48 : 4; }
 
   /// A chunk is unpacked to [kPanelRows / tile's][group][step][tile's rows], so that a tile reads on and on; behind
   /// that lie the scales (and mins) of each part, 32 in f32.
@@ -183,7 +187,7 @@ Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, in
       for (int64_t v = 0; v < kTileVectors; ++v)
         w.push_back(code.load(isPaired ? words() : floats(), code.at(at, step * tileBytes() + v * isa.lanes * 4)));
       for (int64_t r = 0; r < numRows; ++r) {
-        Value activation = activationOf(code.at(activations, 4 * r * kBlockColumns), step);
+        Value activation = activationOf(code.at(activations, r * groupBytesOfRow()), step);
         for (int64_t v = 0; v < kTileVectors; ++v)
           next[r * kTileVectors + v] = multiplyAdd(w[v], activation, next[r * kTileVectors + v]);
       }
@@ -254,12 +258,12 @@ void FloatPanel::emitRows() const {
   clearResults();
   code.loop(code.num(0), groups, chunkGroups(), [&](Value firstGroup) {
     Chunk chunk{firstGroup, code.min(code.sub(groups, firstGroup), code.num(chunkGroups()))};
-    code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
-      Block block = blockAt(code.add(firstGroup, group));
-      prefetchAhead(block, kPrefetchBlocks);
-      if (!liesUnpacked())
+    if (!liesUnpacked())
+      code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
+        Block block = blockAt(code.add(firstGroup, group));
+        prefetchAhead(block, kPrefetchBlocks);
         unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
-    });
+      });
     code.loop(code.num(0), code.num(kPanelRows * 4), kTileVectors * isa.lanes * 4, [&](Value first) {
       Value done = code.num(0);
       for (int64_t tile : rowTiles()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How fast the panels are: one row as a share of a read loop over the same bytes, many rows in operations a second.
+// With an argument only for the variants of this machine whose names begin with it: "avx2", "avx512-vnni".
 #include "backends/cpu/panel.h"
 #include "backends/cpu/tests/jit.h"
 #include "backends/cpu/tests/measure.h"
@@ -17,9 +18,7 @@ using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *act
 
 constexpr int64_t kColumns = 1536, kRows = 504;
 
-const Isa isa{"avx2", 8};
-
-void addPanels(KernelModule &module, const WeightFormat &weight, Rounding rounding) {
+void addPanels(KernelModule &module, const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   for (bool isOneRow : {true, false})
     module.add(isOneRow ? "one" : "many", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
       ActivationFormat format = activationsFor(weight, rounding);
@@ -37,9 +36,9 @@ void addPanels(KernelModule &module, const WeightFormat &weight, Rounding roundi
     });
 }
 
-void bench(const char *name, const WeightFormat &weight, Rounding rounding, uint32_t threads) {
+void bench(const Isa &isa, const char *name, const WeightFormat &weight, Rounding rounding, uint32_t threads) {
   KernelModule module;
-  addPanels(module, weight, rounding);
+  addPanels(module, isa, weight, rounding);
   module.compile(isa);
   auto *one = reinterpret_cast<PanelsFn *>(module.lookup("one"));
   auto *many = reinterpret_cast<PanelsFn *>(module.lookup("many"));
@@ -58,9 +57,9 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, uint
   }
   auto best = [](const std::vector<double> &v) { return *std::min_element(v.begin(), v.end()); };
   double gigabytes = size * threads / 1e9;
-  std::printf("%-12s %u threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)", name, threads,
-              gigabytes / median(kernels), gigabytes / median(reads), median(reads) / median(kernels),
-              best(reads) / best(kernels));
+  std::printf("%-11s %-12s %u threads: one row %.1f GB/s, read %.1f GB/s, share %.2f (best of each %.2f)",
+              isa.name.c_str(), name, threads, gigabytes / median(kernels), gigabytes / median(reads),
+              median(reads) / median(kernels), best(reads) / best(kernels));
   // Short runs, of which the best is taken: others on this machine hit few of them.
   int64_t few = std::max<int64_t>(1, (128 << 10) / panelBytes);
   auto bestOf = [&](PanelsFn *run, int64_t rows) {
@@ -76,19 +75,29 @@ void bench(const char *name, const WeightFormat &weight, Rounding rounding, uint
   std::printf("\n");
   std::free(bytes);
 }
+
+void benchAll(const Isa &isa, uint32_t threads) {
+  auto run = [&](const char *name, const WeightFormat &weight, Rounding rounding) {
+    bench(isa, name, weight, rounding, threads);
+  };
+  run("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8);
+  run("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8);
+  run("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8);
+  run("Q5_0", {E::u5, 16, 32, E::f16, {}}, Rounding::int8);
+  run("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Rounding::int8);
+  run("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Rounding::int8);
+  run("Q6_K", {E::u6, 32, 16, E::i8, {}}, Rounding::int8);
+  run("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Rounding::int8);
+  run("BF16", {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16);
+  run("Q4_0 x bf16", {E::u4, 8, 32, E::f16, {}}, Rounding::bf16);
+  run("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16);
+  run("Q8_0 x bf16", {E::i8, 0, 32, E::f16, {}}, Rounding::bf16);
+}
 } // namespace
 
-int main() {
-  for (uint32_t threads : {1, 2}) {
-    bench("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8, threads);
-    bench("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8, threads);
-    bench("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8, threads);
-    bench("Q5_0", {E::u5, 16, 32, E::f16, {}}, Rounding::int8, threads);
-    bench("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Rounding::int8, threads);
-    bench("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Rounding::int8, threads);
-    bench("Q6_K", {E::u6, 32, 16, E::i8, {}}, Rounding::int8, threads);
-    bench("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Rounding::int8, threads);
-    bench("BF16", {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16, threads);
-    bench("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16, threads);
-  }
+int main(int argc, char **argv) {
+  for (const Isa &isa : testedIsas())
+    for (uint32_t threads : {1, 2})
+      if (!isa.isEmulated && (argc < 2 || isa.name.starts_with(argv[1])))
+        benchAll(isa, threads);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How fast attention is: tokens that come alone, or one a sequence, as a share of a read loop over the rows that they
-// see; chunks in operations a second, as a share of a loop of FMAs.
+// see; chunks in operations a second, as a share of a loop of AVX2's FMAs. `bench_cpu_attention [decode|batch|chunk
+// [VARIANT]]`; without a variant all that this machine runs.
 #include "backends/cpu/attention.h"
 #include "backends/cpu/cache_layout.h"
 #include "backends/cpu/tests/jit.h"
@@ -125,9 +126,8 @@ struct Bench {
   }
 };
 
-void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens, uint32_t members) {
+void print(const Isa &isa, const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens, uint32_t members) {
   KernelModule module;
-  const Isa isa{"avx2", 8};
   module.add("attend", {'p', 'i', 'i', 'p', 'i', 'p', 'p'}, [&](Code &code, ValueRange args) {
     Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
     if (sequences == 1 && tokens == 1)
@@ -145,34 +145,40 @@ void print(const Shape &shape, int64_t sequences, int64_t depth, int64_t tokens,
     reads.push_back(bench.readSeconds());
     multiplies.push_back(bench.multiplySeconds());
   }
-  std::printf("%ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
-              "multiplying %.2f\n",
-              long(shape.queryHeads), long(shape.heads), long(shape.width), shape.isHalf ? " in f16" : "", members,
-              long(sequences), long(depth), long(tokens), median(own) * 1e3, median(reads) / median(own),
-              median(multiplies) / median(own));
+  std::printf(
+      "%-11s %ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
+      "multiplying %.2f\n",
+      isa.name.c_str(), long(shape.queryHeads), long(shape.heads), long(shape.width), shape.isHalf ? " in f16" : "",
+      members, long(sequences), long(depth), long(tokens), median(own) * 1e3, median(reads) / median(own),
+      median(multiplies) / median(own));
+}
+
+void printAll(const Isa &isa, const std::string &only, uint32_t members) {
+  const Shape smol{30, 9, 3, 64};
+  if (only.empty() || only == "decode") {
+    print(isa, smol, 1, 4000, 1, members);
+    print(isa, smol, 1, 1000, 1, members);
+    print(isa, smol, 1, 60, 1, members);
+    for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128},
+                               Shape{16, 40, 8, 64, true}, Shape{16, 48, 8, 64, true}})
+      print(isa, shape, 1, 2000, 1, members);
+  }
+  if (only.empty() || only == "batch") {
+    print(isa, smol, 8, 60, 1, members);
+    print(isa, smol, 16, 200, 1, members);
+  }
+  if (only.empty() || only == "chunk") {
+    print(isa, smol, 1, 3840, 256, members);
+    print(isa, smol, 1, 0, 256, members);
+    print(isa, {16, 32, 8, 128}, 1, 1792, 256, members);
+  }
 }
 } // namespace
 
 int main(int argc, char **argv) {
-  const Shape smol{30, 9, 3, 64};
-  const std::string only = argc > 1 ? argv[1] : "";
-  for (uint32_t members : {1, 2}) {
-    if (only.empty() || only == "decode") {
-      print(smol, 1, 4000, 1, members);
-      print(smol, 1, 1000, 1, members);
-      print(smol, 1, 60, 1, members);
-      for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128},
-                                 Shape{16, 40, 8, 64, true}, Shape{16, 48, 8, 64, true}})
-        print(shape, 1, 2000, 1, members);
-    }
-    if (only.empty() || only == "batch") {
-      print(smol, 8, 60, 1, members);
-      print(smol, 16, 200, 1, members);
-    }
-    if (only.empty() || only == "chunk") {
-      print(smol, 1, 3840, 256, members);
-      print(smol, 1, 0, 256, members);
-      print({16, 32, 8, 128}, 1, 1792, 256, members);
-    }
-  }
+  const std::string only = argc > 1 ? argv[1] : "", variant = argc > 2 ? argv[2] : "";
+  for (const Isa &isa : testedIsas())
+    for (uint32_t members : {1, 2})
+      if (!isa.isEmulated && (variant.empty() || isa.name == variant))
+        printAll(isa, only, members);
 }
