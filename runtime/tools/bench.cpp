@@ -40,7 +40,7 @@ Ops opsOf(const Test &test, const Work &work) {
     ops[i] = test.batch * (work.tokenOps[i] * tokens + work.headOps[i]);
   for (const AttentionWork &attention : work.attentions)
     ops[static_cast<size_t>(work.attentionArithmetic)] +=
-        test.batch * attention.opsPerPair * attention.pairs(depth, tokens);
+        test.batch * attention.opsPerPair * rowsSeen(depth, tokens, attention.windowTokens);
   return ops;
 }
 
@@ -97,11 +97,6 @@ private:
   const Interrupt &interrupt;
   std::vector<State> states;
 };
-
-double medianOf(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + values.size() / 2);
-  return values[values.size() / 2];
-}
 
 /// The weights are read between the repetitions, so that both meet the same machine.
 Json measure(const Model &model, const Test &test, unsigned repetitions, const Work &work, Limits limits,

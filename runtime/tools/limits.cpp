@@ -7,7 +7,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace kvasir::tools {
 namespace {
@@ -15,11 +14,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kPageBytes = 65536; // a multiple of every page size that Linux has on the machines we know
-
-double median(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + values.size() / 2);
-  return values[values.size() / 2];
-}
 
 template <typename Body> double secondsOf(Body body) {
   const auto begin = Clock::now();
@@ -46,6 +40,11 @@ volatile uint64_t readSink; // so that the reads are not dropped
 
 } // namespace
 
+double medianOf(std::vector<double> values) {
+  std::ranges::nth_element(values, values.begin() + values.size() / 2);
+  return values[values.size() / 2];
+}
+
 double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned passes) {
   const size_t partBytes = bytes.size() / team.size() / 64 * 64;
   std::vector<double> times;
@@ -61,7 +60,7 @@ double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned
           },
           nullptr);
     }));
-  return median(times);
+  return medianOf(times);
 }
 
 MappedFile::MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes) {
@@ -112,7 +111,7 @@ double barrierNanoseconds(runtime::Team &team) {
                           nullptr);
                     }) /
                     kBarriers * 1e9);
-  return median(times);
+  return medianOf(times);
 }
 
 } // namespace kvasir::tools

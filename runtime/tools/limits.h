@@ -8,8 +8,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace kvasir::tools {
+
+double medianOf(std::vector<double> values);
 
 /// Seconds of one pass of a team over all bytes, each member its own contiguous part; the median of `passes`.
 double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned passes);

@@ -95,11 +95,6 @@ private:
   std::vector<float> logits;
 };
 
-double medianOf(std::vector<double> values) {
-  std::ranges::nth_element(values, values.begin() + values.size() / 2);
-  return values[values.size() / 2];
-}
-
 struct Measured {
   std::vector<Repetition> watched;
   std::vector<double> unwatched;

@@ -93,29 +93,23 @@ private:
 
 } // namespace
 
-const SlotDescription *StepCosts::findSlot(const std::string &name) const {
-  const auto found = std::ranges::find(description.slots, name, &SlotDescription::name);
-  return found == description.slots.end() || found->kind != SlotKind::cache ? nullptr : &*found;
-}
-
 void StepCosts::addAttention(Cost &cost, const StepOp &op, const CallShape &shape) const {
-  const SlotDescription *keys = findSlot(op.keys), *values = findSlot(op.values);
+  const SlotDescription *keys = findCache(description, op.keys), *values = findCache(description, op.values);
   if (!keys || !values)
     return;
   uint64_t pairs = 0, stored = 0; // of a query and a row
   for (size_t b = 0; b < shape.starts.size(); ++b) {
     const uint64_t end = shape.starts[b] + shape.counts[b];
     stored += op.windowTokens ? std::min(end, op.windowTokens + shape.counts[b] - 1) : end;
-    for (uint64_t position = shape.starts[b]; op.rows == StepRows::tokens && position < end; ++position)
-      pairs += rowsSeen(position, op.windowTokens);
+    pairs += op.rows == StepRows::tokens ? rowsSeen(shape.starts[b], shape.counts[b], op.windowTokens) : 0;
   }
   for (size_t w = 0; op.rows == StepRows::wanted && w < shape.wantedPositions.size(); ++w)
-    pairs += rowsSeen(shape.wantedPositions[w], op.windowTokens);
+    pairs += rowsSeen(shape.wantedPositions[w], 1, op.windowTokens);
   const auto rowBytes = [](const SlotDescription &slot) {
     return slot.layout.sizeBytes / KV_BLOCK_TOKENS / std::max<uint64_t>(slot.layers, 1);
   };
   cost.bytes += stored * (rowBytes(*keys) + (keys == values ? 0 : rowBytes(*values)));
-  cost.ops[static_cast<size_t>(work.attentionArithmetic)] += 2 * pairs * op.heads * (keys->width + values->width);
+  cost.ops[static_cast<size_t>(work.attentionArithmetic)] += pairs * attentionOpsPerPair(description, op);
 }
 
 Cost StepCosts::of(const CodeStep &step, const CallShape &shape) const {

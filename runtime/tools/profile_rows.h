@@ -29,7 +29,6 @@ public:
 
 private:
   void addAttention(Cost &cost, const StepOp &op, const runtime::profile::CallShape &shape) const;
-  const SlotDescription *findSlot(const std::string &name) const;
 
   const Work &work;
   const Description &description;

@@ -48,29 +48,30 @@ Arithmetic attentionArithmetic(const Description &description) {
 /// Ops on the same keys share their layers.
 std::vector<AttentionWork> attentionsOf(const Description &description, const StepTable &table) {
   std::vector<AttentionWork> attentions;
-  const auto slotOf = [&](const std::string &name) {
-    return std::ranges::find(description.slots, name, &SlotDescription::name);
-  };
-  for (const StepOp &op : table.ops) {
-    const auto keys = slotOf(op.keys), values = slotOf(op.values);
-    if (keys == description.slots.end() || values == description.slots.end())
-      continue;
-    const auto sharing = std::ranges::count(table.ops, op.keys, &StepOp::keys);
-    attentions.push_back({2 * op.heads * (keys->width + values->width) * keys->layers / sharing, op.windowTokens});
-  }
+  for (const StepOp &op : table.ops)
+    if (const uint64_t ops = attentionOpsPerPair(description, op)) {
+      const auto sharing = std::ranges::count(table.ops, op.keys, &StepOp::keys);
+      attentions.push_back({ops * findCache(description, op.keys)->layers / sharing, op.windowTokens});
+    }
   return attentions;
 }
 
 } // namespace
 
-uint64_t rowsSeen(uint64_t position, uint64_t windowTokens) {
-  return windowTokens ? std::min(position + 1, windowTokens) : position + 1;
+const SlotDescription *findCache(const Description &description, const std::string &name) {
+  const auto found = std::ranges::find(description.slots, name, &SlotDescription::name);
+  return found == description.slots.end() || found->kind != SlotKind::cache ? nullptr : &*found;
 }
 
-uint64_t AttentionWork::pairs(uint64_t depth, uint64_t tokens) const {
+uint64_t attentionOpsPerPair(const Description &description, const StepOp &op) {
+  const SlotDescription *keys = findCache(description, op.keys), *values = findCache(description, op.values);
+  return keys && values ? 2 * op.heads * (keys->width + values->width) : 0;
+}
+
+uint64_t rowsSeen(uint64_t position, uint64_t tokens, uint64_t windowTokens) {
   uint64_t rows = 0;
-  for (uint64_t position = depth; position < depth + tokens; ++position)
-    rows += rowsSeen(position, windowTokens);
+  for (uint64_t end = position + 1; end <= position + tokens; ++end)
+    rows += windowTokens ? std::min(end, windowTokens) : end;
   return rows;
 }
 

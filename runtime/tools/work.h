@@ -29,9 +29,6 @@ struct TensorWork {
 struct AttentionWork {
   uint64_t opsPerPair = 0;   ///< of a token and a row that it sees
   uint64_t windowTokens = 0; ///< 0: a token sees all rows up to its own
-
-  /// Rows that `tokens` tokens see which come behind `depth` others.
-  uint64_t pairs(uint64_t depth, uint64_t tokens) const;
 };
 
 struct Work {
@@ -48,8 +45,15 @@ struct Work {
 /// Throws Failed if the file can't be read.
 Work readWork(const std::string &path);
 
-/// Rows that the token at `position` sees.
-uint64_t rowsSeen(uint64_t position, uint64_t windowTokens);
+/// Rows that `tokens` tokens see, of which the first is at `position`.
+uint64_t rowsSeen(uint64_t position, uint64_t tokens, uint64_t windowTokens);
+
+/// Multiplies and adds of one layer of an attention for a token and a row that it sees; 0 unless its keys and values
+/// are in caches.
+uint64_t attentionOpsPerPair(const Description &description, const StepOp &op);
+
+/// The slot of this name if it is a cache, or null.
+const SlotDescription *findCache(const Description &description, const std::string &name);
 
 /// The table of a plugin's steps; nothing where it has none. Throws Failed if it can't be read.
 std::optional<StepTable> readSteps(const std::string &path, const PluginFile &file);
