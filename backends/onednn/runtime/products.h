@@ -45,8 +45,8 @@ public:
 
 private:
   Product make(const Shape &shape) const;
-  /// Whether sums of whole numbers, which f32 holds, come out as they are: every fifth column of the first and last
-  /// row.
+  /// Whether sums of whole numbers, which f32 holds, come out as they are: all columns of the first and last row, for
+  /// 32 rows of the panel or more.
   bool isRight(const Product &product, const Shape &shape) const;
   void run(const Product &product, const void *activations, void *panel, float *result) const;
   dnnl::memory::desc weightsOf(const Shape &shape) const;
