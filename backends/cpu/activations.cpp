@@ -112,7 +112,7 @@ struct RowWriter {
     return code.select(isPositive(largest), code.divF(scalar(kMostMultiplier), largest), scalar(0.0f));
   }
 
-  /// A row's columns, groups of 32 from `first` on: `halfOf(group, half)` gives sixteen.
+  /// Sixteen columns of a row: a half of a group.
   using HalfOf = llvm::function_ref<Value(Value group, int64_t half)>;
 
   /// Sixteen groups (or what is left of the row) at a time: each group's largest column and sums are what reducing

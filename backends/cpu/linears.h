@@ -62,8 +62,8 @@ struct PanelSet {
   /// together.
   std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
   int64_t together = 1; ///< panels of each linear, side by side; N / 32 is a multiple of it
-  std::optional<Destination> result =
-      {}; ///< where the epilogue stores rows, if it does: fetched while they are computed
+  /// Where the epilogue stores rows, if it does: fetched while they are computed.
+  std::optional<Destination> result = {};
 
   int64_t numPanels() const { return (linears.front().rows + kPanelRows - 1) / kPanelRows; }
   int64_t numUnits() const { return numPanels() / together; } ///< of panels that are computed together
