@@ -76,22 +76,30 @@ std::optional<ActivationFormat> merged(const ActivationFormat &a, const Activati
   return both;
 }
 
-namespace {
-/// Where a group of a row lies in one of the arrays [K/32 * parts][M].
-Value slotOf(Code &code, Value base, int64_t arrayAt, Value groups, Value rows, Value index, int64_t bytes) {
-  Value array = code.at(base, code.mul(code.mul(groups, rows), arrayAt));
-  return code.at(array, code.mul(index, bytes));
+Value factorAddress(Code &code, Value array, Value groups, Value rows, Value row, Value group, int64_t parts,
+                    int64_t part) {
+  Value isFew = code.less(rows, code.num(kManyRows)), one = code.num(1);
+  Value fromRow = code.mul(row, code.select(isFew, code.mul(groups, parts), one));
+  Value fromGroup = code.mul(code.add(code.mul(group, parts), part), code.select(isFew, one, rows));
+  return code.at(array, code.mul(code.add(fromRow, fromGroup), 4));
 }
 
+namespace {
 struct RowWriter {
   Code &code;
   const Isa &isa;
   const ActivationFormat &format;
   Value destination, groups, row, rows;
 
-  Value slot(int64_t arrayAt, Value group, int64_t bytes, int64_t parts = 1, int64_t part = 0) {
-    Value line = code.add(code.mul(group, parts), part);
-    return slotOf(code, destination, arrayAt, groups, rows, code.add(code.mul(line, rows), row), bytes);
+  Value array(int64_t arrayAt) { return code.at(destination, code.mul(code.mul(groups, rows), arrayAt)); }
+
+  /// Where the row's group of columns lies in one of the arrays.
+  Value columnsAt(int64_t arrayAt, Value group, int64_t bytes) {
+    return code.at(array(arrayAt), code.mul(code.add(code.mul(group, rows), row), bytes));
+  }
+
+  Value factorAt(int64_t arrayAt, Value group, int64_t parts = 1, int64_t part = 0) {
+    return factorAddress(code, array(arrayAt), groups, rows, row, group, parts, part);
   }
 
   /// The sums of each part of a group of two halves of 16 lanes.
@@ -121,12 +129,16 @@ struct RowWriter {
     Value stack = makeStack(), step = code.splat(16, perOne);
     code.loop(code.num(0), groups, kTogether, [&](Value first) {
       Value count = code.min(code.sub(groups, first), code.num(kTogether));
-      forEach(count, [&](Value i) {
-        Value group = code.add(first, i), low = halfOf(group, 0), high = halfOf(group, 1);
-        storeFolded(code.maxF(code.absF(low), code.absF(high)), code.at(stack, partialsAt(1, 0)), i);
+      forFours(count, [&](Value four, ArrayRef<Value> numbers) {
+        Values largest;
+        for (Value i : numbers) {
+          Value group = code.add(first, i), low = halfOf(group, 0), high = halfOf(group, 1);
+          largest.push_back(code.maxF(code.absF(low), code.absF(high)));
+        }
+        storeQuarters(largest, stack, 1, 0, four);
       });
       Value multipliers = writeMultipliers(stack, first, count, step);
-      forEach(count, [&](Value i) { writeColumns(stack, first, i, halfOf); });
+      forFours(count, [&](Value four, ArrayRef<Value> numbers) { writeColumns(stack, first, four, numbers, halfOf); });
       for (ActivationFormat::ZeroSums zero : format.zeros)
         for (int64_t part = 0; part < zero.parts; ++part)
           scatter(zerosOf(quartersOf(stack, zero.parts, part), zero.zero), stack, first, count, format.zerosAt(zero),
@@ -142,7 +154,8 @@ struct RowWriter {
   static constexpr int64_t kTogether = 16;
 
   /// On the stack lie quarters of sums, sixteen groups of four lanes, for one and for two parts; then sixteen inverses,
-  /// and a line for what is scattered.
+  /// and a line for what is scattered. All is read in pieces no larger than it was stored in: a larger one would wait
+  /// until these have left the queue of stores, where others may wait for another member's cache.
   static constexpr int64_t kQuartersBytes = kTogether * 16, kInversesAt = 3 * kQuartersBytes,
                            kLineAt = kInversesAt + 64, kStackBytes = kLineAt + 64;
   static int64_t partialsAt(int64_t parts, int64_t part) { return (parts - 1 + part) * kQuartersBytes; }
@@ -152,33 +165,38 @@ struct RowWriter {
     return b.create<LLVM::AllocaOp>(code.ptr, code.i8, code.num(kStackBytes), 64);
   }
 
-  void forEach(Value count, const Code::Body &body) { code.loop(code.num(0), count, 1, body); }
+  /// Runs `body` on the numbers of four groups of `count` at a time; the last one again where they are fewer.
+  void forFours(Value count, llvm::function_ref<void(Value four, ArrayRef<Value> numbers)> body) {
+    Value last = code.sub(count, code.num(1));
+    code.loop(code.num(0), count, 4, [&](Value first) {
+      Values numbers;
+      for (int64_t i = 0; i < 4; ++i)
+        numbers.push_back(code.min(code.add(first, i), last));
+      body(code.div(first, 4), numbers);
+    });
+  }
 
-  /// Sixteen lanes added up to four, or the largest of them, for group `i` of those together. Groups 4j .. 4j + 3 lie
-  /// apart, so that they meet in a register's quarter later.
-  void storeFolded(Value lanes, Value quarters, Value i) {
-    bool isFloat = isa_float(lanes);
-    for (int64_t half = 8; half >= 4; half /= 2) {
+  /// Sixteen lanes of each of four groups, added up to four lanes (or the largest of them), side by side.
+  void storeQuarters(ArrayRef<Value> ofGroups, Value stack, int64_t parts, int64_t part, Value four) {
+    bool isFloat = isa_float(ofGroups.front());
+    // What lies `half` lanes apart in blocks of twice as many: of the first register, then of the second one.
+    auto folded = [&](Value first, Value second, int64_t half) {
       SmallVector<int64_t> low, high;
-      for (int64_t lane = 0; lane < half; ++lane)
-        low.push_back(lane), high.push_back(half + lane);
-      Value a = code.shuffle(lanes, lanes, low), b = code.shuffle(lanes, lanes, high);
-      lanes = isFloat ? code.maxF(a, b) : code.addI(a, b);
-    }
-    Value place = code.add(code.mul(code.rem(i, 4), 4), code.div(i, 4));
-    code.store(lanes, code.at(quarters, code.mul(place, 16)), 16);
+      for (int64_t i = 0; i < 32; ++i)
+        (i / half % 2 ? high : low).push_back(i);
+      Value a = code.shuffle(first, second, low), b = code.shuffle(first, second, high);
+      return isFloat ? code.maxF(a, b) : code.addI(a, b);
+    };
+    Value eights[] = {folded(ofGroups[0], ofGroups[1], 8), folded(ofGroups[2], ofGroups[3], 8)};
+    code.store(folded(eights[0], eights[1], 4), code.at(code.at(stack, partialsAt(parts, part)), code.mul(four, 64)),
+               64);
   }
 
   /// Of sixteen groups the first lanes of their four, the second, third, fourth.
   SmallVector<Value, 4> quartersOf(Value stack, int64_t parts, int64_t part, Type element = {}) {
-    // Loads as large as what was stored: a larger one would wait until that is in the cache.
-    auto fours = [&](int64_t i) {
-      return code.load(code.vec(4, element ? element : code.i32), code.at(stack, partialsAt(parts, part) + 16 * i), 16);
-    };
     auto lineAt = [&](int64_t i) {
-      Value low = code.shuffle(fours(4 * i), fours(4 * i + 1), {0, 1, 2, 3, 4, 5, 6, 7});
-      Value high = code.shuffle(fours(4 * i + 2), fours(4 * i + 3), {0, 1, 2, 3, 4, 5, 6, 7});
-      return code.shuffle(low, high, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15});
+      Type type = code.vec(16, element ? element : code.i32);
+      return code.load(type, code.at(stack, partialsAt(parts, part) + 64 * i), 64);
     };
     auto interleaved = [&](Value a, Value b, int64_t width, int64_t from) {
       SmallVector<int64_t> lanes;
@@ -194,6 +212,14 @@ struct RowWriter {
             interleaved(highAb, highCd, 2, 2)};
   }
 
+  /// Of what quartersOf gives, the lanes in the order of groups: registers of four groups were turned.
+  Value inOrder(Value lanes) {
+    SmallVector<int64_t> order;
+    for (int64_t i = 0; i < kTogether; ++i)
+      order.push_back(i % 4 * 4 + i / 4);
+    return code.shuffle(lanes, lanes, order);
+  }
+
   Value sumOf(ArrayRef<Value> quarters) {
     return code.addI(code.addI(quarters[0], quarters[2]), code.addI(quarters[1], quarters[3]));
   }
@@ -206,29 +232,31 @@ struct RowWriter {
     Value multipliers = code.toFloat(whole), none = code.splat(16, 0.0f);
     Value inverses = code.divF(code.mulF(perOne, code.splat(16, 127.0f)), multipliers);
     Value isSome = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, multipliers, none);
-    code.store(code.select(isSome, inverses, none), code.at(stack, kInversesAt), 64);
+    code.store(inOrder(code.select(isSome, inverses, none)), code.at(stack, kInversesAt), 64);
     scatter(multipliers, stack, first, count, format.multipliersAt());
     if (!isa.hasVnni)
       scatter(code.orI(code.shl(whole, 16), whole), stack, first, count, format.multiplierPairsAt());
     return multipliers;
   }
 
-  /// The columns of group `i` of those together, rounded; quarters of their sums go to the stack.
-  void writeColumns(Value stack, Value first, Value i, HalfOf halfOf) {
-    Value group = code.add(first, i);
-    Value inverse = code.loadSplat(16, code.f32, code.at(code.at(stack, kInversesAt), code.mul(i, 4)));
-    Value a = code.toInt(code.mulF(halfOf(group, 0), inverse)), b = code.toInt(code.mulF(halfOf(group, 1), inverse));
-    Value bytes = slot(0, group, format.groupBytes());
-    code.store(code.truncI(a, code.i8), bytes, 1);
-    code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
-    if (format.hasWords && !isa.hasVnni)
-      writeWords(group, a, 0), writeWords(group, b, 1);
-    if (sumsIn(1))
-      storeFolded(code.addI(a, b), code.at(stack, partialsAt(1, 0)), i);
-    if (sumsIn(2)) {
-      storeFolded(a, code.at(stack, partialsAt(2, 0)), i);
-      storeFolded(b, code.at(stack, partialsAt(2, 1)), i);
+  /// The columns of four groups of those together, rounded; quarters of their sums go to the stack.
+  void writeColumns(Value stack, Value first, Value four, ArrayRef<Value> numbers, HalfOf halfOf) {
+    Values low, high, both;
+    for (Value i : numbers) {
+      Value group = code.add(first, i);
+      Value inverse = code.loadSplat(16, code.f32, code.at(code.at(stack, kInversesAt), code.mul(i, 4)));
+      Value a = code.toInt(code.mulF(halfOf(group, 0), inverse)), b = code.toInt(code.mulF(halfOf(group, 1), inverse));
+      Value bytes = columnsAt(0, group, format.groupBytes());
+      code.store(code.truncI(a, code.i8), bytes, 1);
+      code.store(code.truncI(b, code.i8), code.at(bytes, 16), 1);
+      if (format.hasWords && !isa.hasVnni)
+        writeWords(group, a, 0), writeWords(group, b, 1);
+      low.push_back(a), high.push_back(b), both.push_back(code.addI(a, b));
     }
+    if (sumsIn(1))
+      storeQuarters(both, stack, 1, 0, four);
+    if (sumsIn(2))
+      storeQuarters(low, stack, 2, 0, four), storeQuarters(high, stack, 2, 1, four);
   }
 
   /// Whether sums of so many parts of a group are wanted.
@@ -248,16 +276,23 @@ struct RowWriter {
     return code.orI(code.shl(high, 16), code.andI(low, code.splat(16, code.i32, 0xffff)));
   }
 
-  /// A lane for each of `count` groups from `first` on goes to its place in one of the arrays [K/32][parts][M].
+  /// A lane for each of `count` groups from `first` on goes to its place in an array of multipliers or sums.
   void scatter(Value lanes, Value stack, Value first, Value count, int64_t arrayAt, int64_t parts = 1,
                int64_t part = 0) {
-    Value line = code.at(stack, kLineAt);
-    code.store(lanes, line, 64);
-    forEach(count, [&](Value i) {
-      // Else LLVM makes it the processor's scatter, which takes longer.
-      Value from = code.pinned(code.at(line, code.mul(i, 4)));
-      code.store(code.load(code.i32, from), slot(arrayAt, code.add(first, i), 4, parts, part));
-    });
+    lanes = inOrder(lanes);
+    auto oneByOne = [&] {
+      Value line = code.at(stack, kLineAt);
+      code.store(lanes, line, 64);
+      code.loop(code.num(0), count, 1, [&](Value i) {
+        // Else LLVM makes it the processor's scatter, which takes longer.
+        Value from = code.pinned(code.at(line, code.mul(i, 4)));
+        code.store(code.load(code.i32, from), factorAt(arrayAt, code.add(first, i), parts, part));
+      });
+    };
+    if (parts > 1)
+      return oneByOne();
+    Value isTogether = code.andI(code.less(rows, code.num(kManyRows)), code.equal(count, kTogether));
+    code.when(isTogether, [&] { code.store(lanes, factorAt(arrayAt, first)); }, oneByOne);
   }
 
   Value isPositive(Value number) {
@@ -273,14 +308,13 @@ struct RowWriter {
   }
 
   void writeWords(Value group, Value integers, int64_t half) {
-    Value line = code.add(code.mul(group, rows), row);
-    Value words = slotOf(code, destination, format.wordsAt(), groups, rows, line, 2 * kBlockColumns);
+    Value words = columnsAt(format.wordsAt(), group, 2 * kBlockColumns);
     code.store(crossed(code.truncI(integers, code.i16)), code.at(words, 32 * half));
   }
 
   void writePairs(Value group, Value floats, int64_t half) {
     Value rounded = isa.toBf16(code, floats);
-    auto at = [&](int64_t pairsAt) { return code.at(slot(pairsAt, group, kPairsBytes), 32 * half); };
+    auto at = [&](int64_t pairsAt) { return code.at(columnsAt(pairsAt, group, kPairsBytes), 32 * half); };
     if (format.meetsPlain)
       code.store(rounded, at(kPlainPairsAt));
     if (format.meetsCodes)
@@ -293,13 +327,13 @@ struct RowWriter {
     if (format.rounding == Rounding::bf16)
       low = roundToBf16(code, isa, low), high = roundToBf16(code, isa, high);
     if (!format.isPaired(isa)) {
-      Value floats = slot(0, group, format.groupBytes());
+      Value floats = columnsAt(0, group, format.groupBytes());
       code.store(low, floats);
       code.store(high, code.at(floats, 64));
     }
     for (int64_t parts : format.sums)
       for (auto [part, sum] : llvm::enumerate(sumsOf(low, high, parts)))
-        code.store(sum, slot(format.sumsAt(parts), group, 4, parts, part));
+        code.store(sum, factorAt(format.sumsAt(parts), group, parts, part));
   }
 
   Value scalar(float value) { return code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(value)); }

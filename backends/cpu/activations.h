@@ -11,13 +11,16 @@ namespace kvasir::cpu {
 /// How activations are rounded before they meet a weight.
 enum class Rounding { int8, bf16, none };
 
-/// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 [K/32][M] multipliers
-/// (as f32, and as pairs of i16), then [K/32][parts][M] sums, each where a weight asks for it (those for zeros with
-/// VNNI in i32; without, pairs of i16: of the columns 4j and 4j + 1, and of the others), then for int8 [K/32][M] groups
-/// of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units in f32.
-/// int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them, in one or two arrays of 64
-/// bytes a group in the place of f32's: (0, 1), (2, 3) … where a plain weight asks for them, and (0, 2), (1, 3), (4, 6)
-/// … where codes do, as shifting their words leaves them.
+/// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 multipliers (as f32,
+/// and as pairs of i16), then sums of each of so many parts of a group, where a weight asks for them (those for zeros
+/// with VNNI in i32; without, pairs of i16: of the columns 4j and 4j + 1, and of the others), then for int8 [K/32][M]
+/// groups of 32 columns in i16 where a weight asks for them, in pairs (0, 2), (1, 3), (4, 6) …, and the M rows' units
+/// in f32. int8 columns are bytes; others f32, or for a machine that multiplies bf16, pairs of them, in one or two
+/// arrays of 64 bytes a group in the place of f32's: (0, 1), (2, 3) … where a plain weight asks for them, and (0, 2),
+/// (1, 3), (4, 6) … where codes do, as shifting their words leaves them.
+///
+/// Multipliers and sums are [K/32][parts][M], or of fewer rows than kManyRows, [M][K/32][parts]: lines of the cache
+/// that members would share who round a few rows each.
 ///
 /// The scale of a group of int8 is its row's unit times a whole number below 2^15, its multiplier: AVX2 multiplies with
 /// it in the instruction that joins 16-bit sums, and the unit is left for the end of a row.
@@ -75,6 +78,13 @@ std::optional<ActivationFormat> merged(const ActivationFormat &a, const Activati
 struct ActivationRow {
   Value source, row, rows, destination;
 };
+
+/// Rows from which on multipliers (and sums) of a group lie side by side.
+constexpr int64_t kManyRows = 64;
+
+/// Where the multiplier or the sum of part `part` of a row's group lies in its array; `groups` is K / 32.
+Value factorAddress(Code &code, Value array, Value groups, Value rows, Value row, Value group, int64_t parts = 1,
+                    int64_t part = 0);
 
 /// Where the unit of row `row` of `rows` lies, for int8; `groups` is K / 32.
 Value unitAddress(Code &code, const ActivationFormat &format, Value activations, Value groups, Value rows, Value row);

@@ -10,14 +10,21 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Queries of a tile: enough to use a partition of the cache often, few enough for scores in the second-level cache.
-constexpr int64_t kTileQueries = 48;
+/// The most queries of a tile: enough to use a partition of the cache often, few enough for scores in the second-level
+/// cache.
+constexpr int64_t kTileQueries = 64;
 /// Partitions of one token's heads that are computed between two barriers.
 constexpr int64_t kRoundPartitions = 64;
 
 int64_t roundUp(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-int64_t tileTokens(int64_t groupSize) { return std::max<int64_t>(1, std::min<int64_t>(16, kTileQueries / groupSize)); }
+/// Tokens of a tile: they divide a run of rows.
+int64_t tileTokens(int64_t groupSize) {
+  int64_t tokens = kRunRows;
+  while (tokens > 1 && tokens * groupSize > kTileQueries)
+    tokens /= 2;
+  return tokens;
+}
 
 int64_t queryTile(const Isa &isa, int64_t groupSize, bool isAlone) {
   return isAlone ? aloneQueryTile(groupSize) : isa.lanes == 8 ? kQueryTileAvx2 : kQueryTile;
@@ -92,6 +99,13 @@ struct Emitter {
 
   Value keysOf(const Part &part) const { return cacheOf(attention.keySlot, part.sequence, part.partition, part.head); }
 
+  /// The next partition's keys, or these if tokens before `position` see no more.
+  Value keysBehind(const Part &part, Value keys, Value position) const {
+    Value following = code.add(part.partition, 1), isMore = code.less(code.mul(following, kPartition), position);
+    auto behind = [&] { return Values{keysOf({part.sequence, following, part.head})}; };
+    return code.choose(isMore, behind, [&] { return Values{keys}; }, code.ptr)[0];
+  }
+
   /// `tokens` tokens, of which the first is at `position`. Where `next` is given it is one token, and what comes after
   /// this part.
   void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value position, Value states,
@@ -107,7 +121,7 @@ struct Emitter {
     call.limit = code.sub(code.add(position, 1), code.mul(part.partition, kPartition));
     call.scores = code.at(scratch, own().scores);
     call.states = states;
-    call.next = next ? keysOf(*next) : Value();
+    call.next = next ? keysOf(*next) : keysBehind(part, call.keys, code.add(position, tokens));
     emitPartition(kernel, shape, call);
   }
 
@@ -266,11 +280,13 @@ struct Emitter {
     });
   }
 
-  /// Others: tiles of tokens of one sequence and one head of the cache, dealt out in turn.
+  /// Others: tiles of tokens of one sequence and one head of the cache. Those of a part's rows are dealt out in turn to
+  /// the members that computed their queries.
   void emitTiles(Value scratch) const {
     Value zero = code.num(0);
     int64_t size = tileTokens(groupSize());
     CallFrame call = frame();
+    RowParts of(code, code.fromIndex(call.tokens()), kernel.member, kernel.members);
     Value sequences = code.fromIndex(call.sequences());
     code.loop(zero, sequences, 1, ValueRange{zero}, [&](Value sequence, ValueRange carried) {
       Value b = code.toIndex(sequence);
@@ -280,9 +296,9 @@ struct Emitter {
       Value done = code.loop(zero, tokensHere, size, carried, [&](Value offset, ValueRange tasks) {
         Value tokens = code.min(code.sub(count, offset), code.num(size));
         code.loop(zero, code.num(attention.heads), 1, [&](Value head) {
-          Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), kernel.members);
-          Value isMine = code.builder().create<arith::CmpIOp>(arith::CmpIPredicate::eq, turn, kernel.member);
           Value token = code.add(first, offset);
+          Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), of.members);
+          Value isMine = code.andI(of.has(token), code.equal(code.sub(turn, of.member), 0));
           code.when(attention.wantedOnly ? code.andI(isMine, hasResults(token, tokens)) : isMine,
                     [&] { emitTile(scratch, sequence, token, tokens, code.add(start, offset), head, nullptr); });
         });

@@ -134,7 +134,18 @@ struct Partition {
       code.prefetch(code.at(address, byte), /*level=*/isa.lanes == 8 ? 2 : 1);
   }
 
-  /// scores[q][t] = q k, for some registers of keys at a time. Of one token the values are fetched meanwhile.
+  /// Of many tokens, the first tiles of queries fetch a quarter each of what comes then: another member may have
+  /// written it last.
+  void fetchShare(Value address, int64_t bytes, Value query) const {
+    constexpr int64_t kShares = 4;
+    code.when(code.less(query, code.num(kShares * shape.queryTile)), [&] {
+      Value share = code.at(address, code.mul(code.div(query, shape.queryTile), bytes / kShares));
+      for (int64_t byte = 0; byte < bytes / kShares; byte += 64)
+        code.prefetch(code.at(share, byte), /*level=*/2);
+    });
+  }
+
+  /// scores[q][t] = q k, for some registers of keys at a time. The values are fetched meanwhile.
   void emitScores() const {
     int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
     code.loop(code.num(0), numKeys, tileKeys, [&](Value firstKey) {
@@ -144,6 +155,8 @@ struct Partition {
       code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
         int64_t rowBytes = shape.width * elementBytes();
         Value rows = code.at(queries, code.mul(query, rowBytes));
+        if (!shape.isAlone)
+          fetchShare(valuesAt, tileKeys * shape.width * 2, query);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
@@ -227,7 +240,7 @@ struct Partition {
     code.store(code.reduceAdd(sum), code.at(state, 4));
   }
 
-  /// states[q] = p v. Of one token the next partition's keys are fetched meanwhile.
+  /// states[q] = p v. The next partition's keys are fetched meanwhile.
   void emitValues() const {
     int64_t numVectors = vectorsOf(shape.width / isa.lanes), chunk = numVectors * isa.lanes;
     code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
@@ -237,6 +250,8 @@ struct Partition {
       Value rows = scoresOf(query), state = stateOf(query);
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
         Value laneBytes = code.mul(lane, 4);
+        if (!shape.isAlone)
+          fetchShare(code.at(next, code.mul(lane, kPartition * 2)), chunk * kPartition * 2, query);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
           Values results(carried);
@@ -282,7 +297,7 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
     partition.emitValues();
   });
   Value operands[] = {call.queries, call.numQueries, call.keys,   call.values,
-                      call.limit,   call.scores,     call.states, call.next ? call.next : call.keys};
+                      call.limit,   call.scores,     call.states, call.next};
   outer.builder().create<func::CallOp>(function, operands);
 }
 

@@ -42,7 +42,7 @@ struct PartitionCall {
   Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more
   Value scores; ///< [n][128] f32; a row of powers begins where its scores did
   Value states; ///< [n] states; a query that sees no key here gets -infinity
-  Value next;   ///< of one token: keys that are fetched ahead, for the next partition
+  Value next;   ///< keys that are fetched ahead, for the next partition
 };
 
 /// Emit calls of shared functions.

@@ -175,49 +175,100 @@ void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destinat
 
 static int64_t lanesOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
 
+/// Where lanes of a key from `lane` on go: the first of them (of bf16, the first pair), and the bytes from one to the
+/// next.
+static std::pair<Value, int64_t> keyAt(Code &code, const CacheRows &cache, Value base, Value token, Value lane) {
+  int64_t bytes = cache.isHalf ? 2 : 4;
+  Value tile = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
+  Value first = code.add(code.mul(lane, kKeyTile * 2), code.mul(code.rem(token, kKeyTile), bytes));
+  return {code.at(tile, first), kKeyTile * bytes};
+}
+
+/// Where lanes of a value from `lane` on go; of bf16, the words that hold them and those of another token.
+static Value valueAt(Code &code, const CacheRows &cache, Value base, Value token, Value lane) {
+  if (cache.isHalf)
+    return code.at(base, code.mul(code.add(code.mul(token, cache.width), lane), 2));
+  return code.at(base, code.mul(code.add(code.mul(code.div(token, 2), cache.width), lane), 4));
+}
+
 /// Lanes from `lane` on of a token's row, as f16.
 static void storeHalf(Code &code, const CacheRows &cache, Value base, Value token, Value lane, Value y) {
   Value half = code.builder().create<arith::TruncFOp>(code.vec(lanesOf(y), code.f16), y);
   if (!cache.isKeys)
-    return code.store(half, code.at(base, code.mul(code.add(code.mul(token, cache.width), lane), 2)), 2);
-  Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
-  Value first = code.at(tileBase, code.mul(code.add(code.mul(lane, kKeyTile), code.rem(token, kKeyTile)), 2));
+    return code.store(half, valueAt(code, cache, base, token, lane), 2);
+  auto [first, step] = keyAt(code, cache, base, token, lane);
   for (int64_t i = 0; i < lanesOf(y); ++i)
-    code.store(code.extract(half, i), code.at(first, i * kKeyTile * 2), 2);
+    code.store(code.extract(half, i), code.at(first, i * step), 2);
 }
 
 /// The same as bf16.
-static void storeBf16(const Kernel &kernel, const CacheRows &cache, Value base, Value token, Value lane, Value y) {
+static void storeBf16(const Kernel &kernel, const CacheRows &cache, const PartRow &row, Value base, Value token,
+                      Value lane, Value y) {
   Code &code = kernel.code;
   Value rounded = kernel.isa.toBf16(code, y);
   if (cache.isKeys) {
-    Value tileBase = code.at(base, code.mul(code.div(token, kKeyTile), kKeyTile * cache.width * 2));
-    Value first = code.at(tileBase, code.add(code.mul(lane, kKeyTile * 2), code.mul(code.rem(token, kKeyTile), 4)));
+    auto [first, step] = keyAt(code, cache, base, token, lane);
     Value pairs = code.bitcast(rounded, code.vec(lanesOf(y) / 2, code.i32));
     for (int64_t pair = 0; pair < lanesOf(y) / 2; ++pair)
-      code.store(code.extract(pairs, pair), code.at(first, pair * kKeyTile * 4), 4);
+      code.store(code.extract(pairs, pair), code.at(first, pair * step), 4);
     return;
   }
-  // A pair of tokens' values share words. Whoever computes these columns writes both tokens' halves, so that the other
-  // one can be stored again.
+  // A pair of tokens' values share words. A member that computes both writes the other half as it finds it.
   auto &b = code.builder();
-  Value line = code.at(base, code.mul(code.div(token, 2), cache.width * 4));
-  Value at = code.at(line, code.mul(lane, 4));
-  Type words = code.vec(lanesOf(y), code.i32);
-  Value up = code.splat(lanesOf(y), Value(b.create<arith::TruncIOp>(code.i32, code.mul(code.rem(token, 2), 16))));
-  Value mine = b.create<arith::ShLIOp>(b.create<arith::ExtUIOp>(words, rounded), up);
-  Value mask = b.create<arith::ShRUIOp>(code.splat(lanesOf(y), code.i32, int64_t(int32_t(0xffff0000))), up);
-  code.store(code.orI(mine, code.andI(code.load(words, at), mask)), at);
+  Value at = valueAt(code, cache, base, token, lane), half = code.rem(token, 2);
+  Value isAlone = code.select(code.equal(half, 0), row.isLast, row.isFirst);
+  auto storeHalves = [&] {
+    Value mine = code.at(at, code.mul(half, 2));
+    for (int64_t i = 0; i < lanesOf(y); ++i)
+      code.store(code.extract(rounded, i), code.at(mine, i * 4), 2);
+  };
+  code.when(isAlone, storeHalves, [&] {
+    Type words = code.vec(lanesOf(y), code.i32);
+    Value up = code.splat(lanesOf(y), Value(b.create<arith::TruncIOp>(code.i32, code.mul(half, 16))));
+    Value mine = b.create<arith::ShLIOp>(b.create<arith::ExtUIOp>(words, rounded), up);
+    Value mask = b.create<arith::ShRUIOp>(code.splat(lanesOf(y), code.i32, int64_t(int32_t(0xffff0000))), up);
+    code.store(code.orI(mine, code.andI(code.load(words, at), mask)), at);
+  });
 }
 
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, ArrayRef<Tile> tiles) {
+                const std::optional<Rotation> &rotation, const PartRow &row, Value column, ArrayRef<Tile> tiles) {
   Code &code = kernel.code;
-  forTurned(kernel, linear, rotation, cache.width, row, column, tiles, [&](Value y, Value at) {
+  forTurned(kernel, linear, rotation, cache.width, row.number, column, tiles, [&](Value y, Value at) {
     Value lane = code.rem(at, cache.width);
-    auto [base, token] = cacheRow(kernel, cache, row, code.div(at, cache.width));
-    cache.isHalf ? storeHalf(code, cache, base, token, lane, y) : storeBf16(kernel, cache, base, token, lane, y);
+    auto [base, token] = cacheRow(kernel, cache, row.number, code.div(at, cache.width));
+    cache.isHalf ? storeHalf(code, cache, base, token, lane, y) : storeBf16(kernel, cache, row, base, token, lane, y);
   });
+}
+
+void emitFetch(const Kernel &kernel, const Destination &to, Value row, Value column, int64_t columns) {
+  for (int64_t byte = 0; byte < columns * 4; byte += 64)
+    kernel.code.prefetchToWrite(kernel.code.at(elementOf(kernel.code, to, row, column), byte));
+}
+
+void emitFetch(const Kernel &kernel, const CacheRows &cache, Value row, Value column, int64_t columns) {
+  Code &code = kernel.code;
+  auto fetch = [&] {
+    for (int64_t piece = 0; piece < columns; piece += kLanes) {
+      Value at = code.add(column, piece), lane = code.rem(at, cache.width);
+      auto [base, token] = cacheRow(kernel, cache, row, code.div(at, cache.width));
+      if (!cache.isKeys) {
+        code.prefetchToWrite(valueAt(code, cache, base, token, lane));
+        continue;
+      }
+      auto [first, step] = keyAt(code, cache, base, token, lane);
+      for (int64_t line = 0; line < kLanes * kKeyTile * 2; line += step)
+        code.prefetchToWrite(code.at(first, line));
+    }
+  };
+  if (!cache.isKeys)
+    return fetch();
+  // A line holds one element of the keys of many tokens.
+  CallFrame frame(code.builder(), code.builder().getLoc(), kernel.call);
+  Value token = code.toIndex(row), first = code.fromIndex(frame.first(frame.tokenSequence(token)));
+  Value isFirst = code.equal(code.sub(row, first), 0);
+  Value beginsLine = code.equal(code.rem(code.fromIndex(frame.position(token)), cache.isHalf ? 32 : 16), 0);
+  code.when(code.orI(isFirst, beginsLine), fetch);
 }
 
 Value emitExp2(Code &code, Value x) {

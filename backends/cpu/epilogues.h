@@ -44,7 +44,11 @@ void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destinat
                       const std::optional<Rotation> &rotation, int64_t width, Value row, Value column,
                       llvm::ArrayRef<Tile> tiles);
 void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, Value row, Value column, llvm::ArrayRef<Tile> tiles);
+                const std::optional<Rotation> &rotation, const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles);
+
+/// Ask for the lines that `columns` columns of a row will be stored to, from `column` on.
+void emitFetch(const Kernel &kernel, const Destination &to, Value row, Value column, int64_t columns);
+void emitFetch(const Kernel &kernel, const CacheRows &cache, Value row, Value column, int64_t columns);
 
 /// 2^x of each lane, x <= 127; below -126 it is the smallest normal number.
 Value emitExp2(Code &code, Value x);

@@ -132,21 +132,26 @@ private:
       addend = code.addressOf(argumentOf(ops.sum->getOperand(isLeft ? 1 : 0)));
     }
     return {{{of},
-             [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreSum(kernel, of, to, addend, row, column, tiles[0]);
+             [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
+               emitStoreSum(kernel, of, to, addend, row.number, column, tiles[0]);
              },
              1,
-             to}};
+             fetching(to)}};
   }
 
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
     return {{{linear(ops.linears[0]), linear(ops.linears[1])},
-             [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreGated(kernel, to, row, column, tiles[0], tiles[1]);
+             [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
+               emitStoreGated(kernel, to, row.number, column, tiles[0], tiles[1]);
              },
              1,
-             to}};
+             fetching(to)}};
+  }
+
+  /// Asks for the lines of a unit of `together` panels.
+  template <typename Place> std::function<void(Value, Value)> fetching(Place place, int64_t together = 1) {
+    return [=, this](Value row, Value column) { emitFetch(kernel, place, row, column, together * kPanelRows); };
   }
 
   std::optional<Rotation> rotationOf(const HeadRows &heads) {
@@ -166,19 +171,20 @@ private:
       if (!heads.append) {
         Destination to{code.addressOf(resultAt(0)), of.rows};
         sets.push_back({{of},
-                        [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
-                          emitStoreRotated(kernel, of, to, rotation, width, row, column, tiles);
+                        [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
+                          emitStoreRotated(kernel, of, to, rotation, width, row.number, column, tiles);
                         },
                         panelsTogether(heads),
-                        to});
+                        fetching(to, panelsTogether(heads))});
         continue;
       }
       CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());
       sets.push_back({{of},
-                      [=, this](Value row, Value column, ArrayRef<Tile> tiles) {
+                      [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
                         emitAppend(kernel, of, cache, rotation, row, column, tiles);
                       },
-                      panelsTogether(heads)});
+                      panelsTogether(heads),
+                      fetching(cache, panelsTogether(heads))});
     }
     return sets;
   }

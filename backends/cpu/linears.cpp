@@ -50,35 +50,59 @@ struct Linears {
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
-  /// Into activations of so many rows.
-  void roundRow(Value row, Value rows, Value destination) const {
+  /// Row `row` to place `place` of activations of so many rows.
+  void roundRow(Value row, Value place, Value rows, Value destination) const {
     Value source = code.at(input.source, code.mul(row, input.columns * 4));
-    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, row, rows, destination},
+    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, place, rows, destination},
                       input.norm, input.epsilon);
   }
 
-  Value roundRows(Value own) const {
-    Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
-    Value activations = code.select(isFew, own, kernel.scratch);
-    auto [begin, end] = kernel.share(input.rows);
-    begin = code.select(isFew, code.num(0), begin);
-    end = code.select(isFew, input.rows, end);
-    code.loop(begin, end, 1, [&](Value row) { roundRow(row, stride(), activations); });
-    code.when(isFew, [] {}, [&] { kernel.barrier(); });
+  /// Rounds the rows of a part; they lie side by side. Few are in one part, and each member rounds all of them.
+  Value roundRows(Value own, const RowParts &of) const {
+    Value isFew = code.less(input.rows, code.num(kOwnRows + 1)), one = code.num(1);
+    Value activations = code.select(isFew, own, kernel.scratch), members = code.select(isFew, one, of.members);
+    auto [begin, end] = evenShare(code, of.count, code.select(isFew, code.num(0), of.member), members);
+    code.loop(begin, end, 1,
+              [&](Value index) { roundRow(of.row(index), code.add(of.first, index), stride(), activations); });
+    code.when(code.less(one, members), [&] { kernel.barrier(); });
     return activations;
   }
 
-  /// Runs `body` on this member's panels: the set and the unit's number in it.
-  void units(const std::function<void(const PanelSet &, Value)> &body) const {
-    int64_t total = 0;
+  /// The units of a set that a member computes.
+  struct Share {
+    const PanelSet *set;
+    Value first, last;
+  };
+
+  SmallVector<Share> shares(Value member, Value members) const {
+    int64_t total = 0, before = 0;
     for (const PanelSet &set : sets)
       total += set.numPanels();
-    auto [begin, end] = kernel.share(code.num(total));
-    int64_t before = 0;
+    auto [begin, end] = evenShare(code, code.num(total), member, members);
+    SmallVector<Share> shares;
     for (const PanelSet &set : sets) {
-      Value first = firstUnit(code, set, begin, before), last = firstUnit(code, set, end, before);
-      code.loop(first, last, 1, [&](Value unit) { body(set, unit); });
+      shares.push_back({&set, firstUnit(code, set, begin, before), firstUnit(code, set, end, before)});
       before += set.numPanels();
+    }
+    return shares;
+  }
+
+  /// Runs `body` on each unit: its set, and its number there.
+  void forUnits(ArrayRef<Share> shares, const std::function<void(const PanelSet &, Value)> &body) const {
+    for (const Share &share : shares)
+      code.loop(share.first, share.last, 1, [&](Value unit) { body(*share.set, unit); });
+  }
+
+  /// Memory is idle while rows are rounded: asks for the beginning of the first panel before.
+  void fetchFirstPanel(ArrayRef<Share> shares) const {
+    constexpr int64_t kMostBytes = 16384;
+    Value left = code.num(1);
+    for (const Share &share : shares) {
+      Value panel = panelAt(*share.set, 0, share.first);
+      Value panels = code.min(left, code.max(code.sub(share.last, share.first), code.num(0)));
+      int64_t bytes = std::min(kMostBytes, share.set->linearOf(0).format.panelBytes(input.columns));
+      code.loop(code.num(0), code.mul(panels, bytes), 64, [&](Value line) { code.prefetch(code.at(panel, line)); });
+      left = code.sub(left, panels);
     }
   }
 
@@ -91,34 +115,36 @@ struct Linears {
     return code.load(code.f32, unitAddress(code, format, activations, groups(), rows, row));
   }
 
-  PanelCall panelCall(const Linear &linear, Value panel) const {
-    int64_t panelBytes = linear.format.panelBytes(input.columns);
+  /// The panel of a set's tile of a unit.
+  Value panelAt(const PanelSet &set, int64_t tile, Value unit) const {
+    const Linear &linear = set.linearOf(tile);
+    Value before = code.mul(set.panelOf(code, tile, unit), linear.format.panelBytes(input.columns));
+    return code.at(linear.blocks, before);
+  }
+
+  PanelCall panelCall(const PanelSet &set, int64_t tile, Value unit) const {
+    bool isLast = tile + 1 == set.numTiles();
     PanelCall call;
-    call.weight = code.at(linear.blocks, code.mul(panel, panelBytes));
+    call.weight = panelAt(set, tile, unit);
+    call.next = isLast ? panelAt(set, 0, code.add(unit, 1)) : panelAt(set, tile + 1, unit);
     call.groups = groups();
     return call;
   }
 
-  /// Other members read these lines last, and the stores of the epilogue would wait for them one by one.
-  void fetchResults(const PanelSet &set, Value unit, Value firstRow, Value count) const {
-    if (!set.result)
-      return;
-    code.loop(code.num(0), count, 1, [&](Value row) {
-      Value at = code.add(code.mul(code.add(firstRow, row), set.result->columns), firstColumn(set, unit));
-      for (int64_t line = 0; line < set.together * kPanelRows * 4; line += 64)
-        code.prefetchToWrite(code.at(code.at(set.result->base, code.mul(at, 4)), line));
-    });
-  }
-
   void emitOneRow() const {
     Value own = memberScratch();
-    roundRow(code.num(0), code.num(1), own);
+    SmallVector<Share> mine = shares(kernel.member, kernel.members);
+    fetchFirstPanel(mine);
+    roundRow(code.num(0), code.num(0), code.num(1), own);
     Value unit = unitOf(own, code.num(1), code.num(0));
-    units([&](const PanelSet &set, Value number) {
+    forUnits(mine, [&](const PanelSet &set, Value number) {
+      Value column = firstColumn(set, number);
+      if (set.fetch)
+        set.fetch(code.num(0), column);
       SmallVector<Tile> tiles;
       for (int64_t index = 0; index < set.numTiles(); ++index) {
         const Linear &linear = set.linearOf(index);
-        PanelCall call = panelCall(linear, set.panelOf(code, index, number));
+        PanelCall call = panelCall(set, index, number);
         call.activations = own;
         call.firstRow = code.num(0);
         call.rows = call.count = code.num(1);
@@ -126,34 +152,39 @@ struct Linears {
         call.unpacked = unpacked(own);
         emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
       }
-      set.epilogue(code.num(0), firstColumn(set, number), tiles);
+      set.epilogue(innerRow(code, code.num(0)), column, tiles);
     });
   }
 
   void emitRows() const {
     Value own = memberScratch();
-    Value activations = roundRows(own);
-    code.loop(code.num(0), input.rows, rowBlock(format), [&](Value firstRow) {
-      Value count = code.min(code.sub(input.rows, firstRow), code.num(rowBlock(format)));
-      units([&](const PanelSet &set, Value number) {
-        fetchResults(set, number, firstRow, count);
+    RowParts of(code, input.rows, kernel.member, kernel.members);
+    SmallVector<Share> mine = shares(of.member, of.members);
+    fetchFirstPanel(mine);
+    Value activations = roundRows(own, of);
+    code.loop(code.num(0), of.count, rowBlock(format), [&](Value begin) {
+      Value end = code.min(code.add(begin, rowBlock(format)), of.count);
+      forUnits(mine, [&](const PanelSet &set, Value number) {
+        Value column = firstColumn(set, number);
+        if (set.fetch)
+          of.forRows(begin, end, [&](Value, const PartRow &row) { set.fetch(row.number, column); });
         for (int64_t index = 0; index < set.numTiles(); ++index) {
           const Linear &linear = set.linearOf(index);
-          PanelCall call = panelCall(linear, set.panelOf(code, index, number));
+          PanelCall call = panelCall(set, index, number);
           call.activations = activations;
-          call.firstRow = firstRow;
+          call.firstRow = code.add(of.first, begin);
           call.rows = stride();
-          call.count = count;
+          call.count = code.sub(end, begin);
           call.result = tile(own, index);
           call.unpacked = unpacked(own);
           emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
         }
-        code.loop(code.num(0), count, 1, [&](Value row) {
-          Value rowOfCall = code.add(firstRow, row), unit = unitOf(activations, stride(), rowOfCall);
+        of.forRows(begin, end, [&](Value index, const PartRow &row) {
+          Value unit = unitOf(activations, stride(), code.add(of.first, index)), line = code.sub(index, begin);
           SmallVector<Tile> tiles;
           for (int64_t index = 0; index < set.numTiles(); ++index)
-            tiles.push_back({code.at(tile(own, index), code.mul(row, kPanelRows * 4)), unit});
-          set.epilogue(rowOfCall, firstColumn(set, number), tiles);
+            tiles.push_back({code.at(tile(own, index), code.mul(line, kPanelRows * 4)), unit});
+          set.epilogue(row, column, tiles);
         });
       });
     });
@@ -162,11 +193,7 @@ struct Linears {
 
 } // namespace
 
-std::pair<Value, Value> Kernel::share(Value total) const {
-  Value begin = code.div(code.mul(total, member), members);
-  Value end = code.div(code.mul(total, code.add(member, 1)), members);
-  return {begin, end};
-}
+std::pair<Value, Value> Kernel::share(Value total) const { return evenShare(code, total, member, members); }
 
 void Kernel::barrier() const { emitBarrier(code.builder(), code.builder().getLoc(), call, code.toIndex(member)); }
 

@@ -4,6 +4,7 @@
 #define KVASIR_BACKENDS_CPU_LINEARS_H
 
 #include "backends/cpu/panel.h"
+#include "backends/cpu/row_parts.h"
 
 namespace kvasir::cpu {
 
@@ -58,12 +59,12 @@ struct Destination {
 /// Linears of equal N whose panels are computed together, and what becomes of them.
 struct PanelSet {
   SmallVector<Linear> linears;
-  /// Takes the columns from `column` on of row `row`: of each linear the tiles of as many panels as are computed
-  /// together.
-  std::function<void(Value row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
+  /// Takes the columns from `column` on of a row: of each linear the tiles of as many panels as are computed together.
+  std::function<void(const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles)> epilogue;
   int64_t together = 1; ///< panels of each linear, side by side; N / 32 is a multiple of it
-  /// Where the epilogue stores rows, if it does: fetched while they are computed.
-  std::optional<Destination> result = {};
+  /// Asks for the lines that the epilogue stores the row's columns of a unit to, from `column` on, while they are
+  /// computed: others read them last, or they left the caches long ago.
+  std::function<void(Value row, Value column)> fetch = {};
 
   int64_t numPanels() const { return (linears.front().rows + kPanelRows - 1) / kPanelRows; }
   int64_t numUnits() const { return numPanels() / together; } ///< of panels that are computed together

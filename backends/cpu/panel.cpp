@@ -9,14 +9,14 @@ namespace {
 constexpr int64_t kBlocksOfUnits = kSuperblockColumns / kBlockColumns;
 }
 
-Block PanelBody::blockAt(Value group) const {
-  Value address = code.at(blocks, code.mul(group, weight.blockBytes()));
+Block PanelBody::blockAt(Value panel, Value group) const {
+  Value address = code.at(panel, code.mul(group, weight.blockBytes()));
   if (!weight.hasUnits())
     return {address, {}};
   Value superblock = code.div(group, kBlocksOfUnits);
   int64_t superblockBytes = kBlocksOfUnits * weight.blockBytes() + weight.unitBytes();
   address = code.at(address, code.mul(code.add(superblock, 1), weight.unitBytes()));
-  return {address, code.at(blocks, code.mul(superblock, superblockBytes))};
+  return {address, code.at(panel, code.mul(superblock, superblockBytes))};
 }
 
 Value PanelBody::registerAt(const Block &block, Value line, int64_t bytes, int64_t vector) const {
@@ -107,14 +107,12 @@ void PanelBody::clearResults() const {
             [&](Value line) { code.store(code.zero(floats()), code.at(result, code.mul(line, isa.lanes * 4))); });
 }
 
-void PanelBody::prefetchStream(const Block &block, int64_t distance) const {
-  if (isa.lanes == 16)
-    prefetchAhead(block, distance);
-}
-
-void PanelBody::prefetchAhead(const Block &block, int64_t distance) const {
+void PanelBody::fetchAhead(Value group, int64_t distance) const {
+  Value ahead = code.add(group, distance), isHere = code.less(ahead, groups);
+  Value number = code.select(isHere, ahead, code.sub(ahead, groups));
+  Value block = blockAt(code.select(isHere, blocks, next), number).address;
   for (int64_t line = 0; line < weight.blockBytes(); line += 64)
-    code.prefetch(code.at(block.address, distance * weight.blockBytes() + line));
+    code.prefetch(code.at(block, line));
 }
 
 namespace {
@@ -129,6 +127,7 @@ enum Argument {
   kCount,
   kResult,
   kUnpacked,
+  kNext,
   kNumArguments
 };
 
@@ -148,7 +147,8 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
                     args[kColumns], args[kMultipliers],
                     args[kZeros],   args[kSums],
                     args[kRows],    args[kCount],
-                    args[kResult],  args[kUnpacked]};
+                    args[kResult],  args[kUnpacked],
+                    args[kNext]};
     if (isOneRow)
       panel.rows = body.num(1);
     if (format.isInt())
@@ -159,6 +159,9 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   Value lines = code.mul(call.groups, call.rows);
   auto array = [&](int64_t arrayAt, int64_t bytes) {
     return code.at(call.activations, code.add(code.mul(lines, arrayAt), code.mul(call.firstRow, bytes)));
+  };
+  auto factors = [&](int64_t arrayAt, int64_t parts = 1) {
+    return factorAddress(code, array(arrayAt, 0), call.groups, call.rows, call.firstRow, code.num(0), parts);
   };
   bool isOfWords = format.isInt() && multipliesWords(isa, weight);
   int64_t zero = dotZero(weight);
@@ -171,13 +174,14 @@ void emitCall(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &w
   Value operands[] = {call.weight,
                       call.groups,
                       columns,
-                      format.isInt() ? array(multipliersAt, 4) : columns,
-                      hasZeros ? array(format.zerosAt({zero, weight.subgroups()}), 4) : columns,
-                      weight.min ? array(format.sumsAt(weight.subgroups()), 4) : columns,
+                      format.isInt() ? factors(multipliersAt) : columns,
+                      hasZeros ? factors(format.zerosAt({zero, weight.subgroups()}), weight.subgroups()) : columns,
+                      weight.min ? factors(format.sumsAt(weight.subgroups()), weight.subgroups()) : columns,
                       call.rows,
                       call.count,
                       call.result,
-                      call.unpacked};
+                      call.unpacked,
+                      call.next};
   code.builder().create<func::CallOp>(function, operands);
 }
 } // namespace

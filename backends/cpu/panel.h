@@ -17,6 +17,7 @@ struct PanelCall {
   Value activations, firstRow, rows, count;
   Value result;   ///< [count][32] f32; of int8 activations still to be multiplied by the rows' units
   Value unpacked; ///< kUnpackedBytes of scratch; unused for one row
+  Value next;     ///< the panel that comes then: its first blocks are fetched with this one's last
 };
 
 /// Emits calls of the shared functions that compute a panel. Every output is one sequence over the groups of K, the

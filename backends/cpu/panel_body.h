@@ -19,7 +19,7 @@ struct PanelBody {
   const Isa &isa;
   const WeightFormat &weight;
   bool isPaired; ///< columns are pairs of bf16
-  Value blocks, groups, columns, multipliers, zeros, sums, rows, count, result, unpacked;
+  Value blocks, groups, columns, multipliers, zeros, sums, rows, count, result, unpacked, next;
 
   int64_t vectors() const { return kPanelRows / isa.lanes; }
   Type floats() const { return code.vec(isa.lanes, code.f32); }
@@ -27,8 +27,9 @@ struct PanelBody {
 
   bool isU4() const { return weight.codes == ElementType::u4; }
 
-  /// The block of 32 columns whose number is `group`.
-  Block blockAt(Value group) const;
+  /// The block of 32 columns whose number is `group`, of this panel or of the one at `panel`.
+  Block blockAt(Value group) const { return blockAt(blocks, group); }
+  Block blockAt(Value panel, Value group) const;
   /// Where register `vector` of a line of elements of `bytes` bytes lies that begins at `line`.
   Value registerAt(const Block &block, Value line, int64_t bytes, int64_t vector) const;
   /// The scales (or mins; null if there are none) of a register of rows, as f32.
@@ -44,13 +45,20 @@ struct PanelBody {
   Value plainPairs(const Block &block, int64_t pair, int64_t vector) const;
   /// A column of weights as f32: as they are, or their codes less their zero.
   Value columnOf(const Block &block, int64_t column, int64_t vector) const;
+  /// Where a row has what belongs to a subgroup's columns in one of the arrays.
+  Value factorAt(Value array, Value group, Value row, int64_t subgroup) const {
+    return factorAddress(code, array, groups, rows, row, group, weight.subgroups(), subgroup);
+  }
   /// Every row's results begin at zero.
   void clearResults() const;
-  /// Fetches the block `distance` blocks ahead.
-  void prefetchAhead(const Block &block, int64_t distance) const;
+  /// Fetches the block that comes `distance` blocks after block `group`, of this panel or of the next one.
+  void fetchAhead(Value group, int64_t distance) const;
   /// The same for one row, which streams through the weights: the AVX2 code leaves that to the machine, whose own
   /// prefetching fetches by others hold up.
-  void prefetchStream(const Block &block, int64_t distance) const;
+  void fetchStream(Value group, int64_t distance) const {
+    if (isa.lanes == 16)
+      fetchAhead(group, distance);
+  }
 
 private:
   /// A register of the block's numbers in memory, as f32.

@@ -84,8 +84,7 @@ struct FloatPanel : PanelBody {
   Value sumOfRow(Value group, Value row, int64_t subgroup) const {
     if (!weight.min)
       return {};
-    Value line = code.add(code.mul(group, weight.subgroups()), subgroup);
-    return code.loadSplat(isa.lanes, code.f32, code.at(sums, code.mul(code.add(code.mul(line, rows), row), 4)));
+    return code.loadSplat(isa.lanes, code.f32, factorAt(sums, group, row, subgroup));
   }
 
   /// Of activations.
@@ -130,6 +129,7 @@ struct FloatPanel : PanelBody {
   void beginQuad(Block &block, Values &sum) const;
   void emitRows() const;
   void unpack(const Block &block, Value to) const;
+  void fetchNext(const Chunk &chunk, Value group, Value row, int64_t numRows) const;
   void emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const;
   Values emitSteps(Value weights, Value columnsOfRow, int64_t part, int64_t numRows, Values sum) const;
 };
@@ -139,7 +139,7 @@ void FloatPanel::emitOneRow() const {
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Block block = blockAt(group);
         if (weight.isGrouped())
-          prefetchStream(block, kPrefetchBlocks);
+          fetchStream(group, kPrefetchBlocks);
         Value columnsOfRow = columnsAt(group, code.num(0));
         Values next(carried);
         for (int64_t part = 0; part < parts(); ++part) {
@@ -196,6 +196,21 @@ Values FloatPanel::emitSteps(Value weights, Value columnsOfRow, int64_t part, in
   });
 }
 
+/// While blocks are multiplied where they lie, the first tiles of rows fetch those that come then, each a share of
+/// them: of the next groups of columns, or of the next panel. The first tile would wait for all of them.
+void FloatPanel::fetchNext(const Chunk &chunk, Value group, Value row, int64_t numRows) const {
+  constexpr int64_t kShares = 8;
+  if (numRows != rowTiles().front())
+    return;
+  Value end = code.add(chunk.first, chunk.groups), isMore = code.less(end, groups);
+  Value from = code.select(isMore, blockAt(end).address, blockAt(next, code.num(0)).address);
+  int64_t bytes = groupBytes() / kShares;
+  Value share = code.mul(code.min(code.div(row, numRows), code.num(kShares - 1)), bytes);
+  Value lines = code.at(from, code.add(code.mul(group, groupBytes()), share));
+  for (int64_t line = 0; line < bytes; line += 64)
+    code.prefetch(code.at(lines, line), /*level=*/2);
+}
+
 /// `first` is where the tile's first register of weight rows lies among the 32 (in bytes).
 void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value first) const {
   Value results = code.at(code.at(result, code.mul(row, kPanelRows * 4)), first);
@@ -211,6 +226,8 @@ void FloatPanel::emitTile(const Chunk &chunk, Value row, int64_t numRows, Value 
       sum.push_back(code.load(floats(), addressOf(i)));
     sum = code.loop(code.num(0), chunk.groups, 1, sum, [&](Value group, ValueRange carried) {
       Value columnsOfRow = columnsAt(code.add(chunk.first, group), row);
+      if (liesUnpacked())
+        fetchNext(chunk, group, row, numRows);
       return emitSteps(code.at(weights, code.mul(group, groupBytes())), columnsOfRow, 0, numRows, Values(carried));
     });
     for (int64_t i = 0; i < numSums; ++i)
@@ -260,9 +277,9 @@ void FloatPanel::emitRows() const {
     Chunk chunk{firstGroup, code.min(code.sub(groups, firstGroup), code.num(chunkGroups()))};
     if (!liesUnpacked())
       code.loop(code.num(0), chunk.groups, 1, [&](Value group) {
-        Block block = blockAt(code.add(firstGroup, group));
-        prefetchAhead(block, kPrefetchBlocks);
-        unpack(block, code.at(unpacked, code.mul(group, groupBytes())));
+        Value number = code.add(firstGroup, group);
+        fetchAhead(number, kPrefetchBlocks);
+        unpack(blockAt(number), code.at(unpacked, code.mul(group, groupBytes())));
       });
     code.loop(code.num(0), code.num(kPanelRows * 4), kTileVectors * isa.lanes * 4, [&](Value first) {
       Value done = code.num(0);

@@ -119,8 +119,7 @@ struct IntPanel : PanelBody {
 
   /// What the row's columns of a subgroup have in one of the arrays, in every lane.
   Value ofRow(Value array, Type type, Value group, Value row, int64_t subgroup) const {
-    Value line = code.add(code.mul(group, weight.subgroups()), subgroup);
-    return code.loadSplat(isa.lanes, type, code.at(array, code.mul(code.add(code.mul(line, rows), row), 4)));
+    return code.loadSplat(isa.lanes, type, factorAt(array, group, row, subgroup));
   }
 
   /// What the sum of a subgroup begins with; null is zero.
@@ -138,7 +137,7 @@ struct IntPanel : PanelBody {
 
   RowFactors rowFactors(Value group, Value row, int64_t subgroup) const {
     RowFactors of;
-    Value at = code.at(multipliers, code.mul(code.add(code.mul(group, rows), row), 4));
+    Value at = factorAddress(code, multipliers, groups, rows, row, group);
     of.multiplier = code.loadSplat(isa.lanes, isOfHalves() ? code.i32 : code.f32, at);
     if (weight.min)
       of.sum = ofRow(sums, code.f32, group, row, subgroup);
@@ -282,7 +281,10 @@ void IntPanel::emitOneRow() const {
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Block block = blockAt(group);
         if (weight.isNarrow())
-          prefetchStream(block, kPrefetchBlocks);
+          fetchStream(group, kPrefetchBlocks);
+        else // the machine runs ahead by itself within a panel
+          code.when(code.less(groups, code.add(group, kPrefetchBlocks + 1)),
+                    [&] { fetchStream(group, kPrefetchBlocks); });
         Values next(carried);
         for (int64_t first = 0; first < vectors(); first += vectorsAtOnce())
           emitBlock(block, group, first, vectorsAtOnce(), next);
@@ -374,7 +376,7 @@ void IntPanel::storeFactors(const Factors &of, int64_t subgroup, int64_t vector)
 
 void IntPanel::emitGroup(Value group, bool isFirst) const {
   Source source{keepsCodes() ? Source::inRegisters : Source::unpacked, blockAt(group), group, isFirst, {}, {}};
-  prefetchAhead(source.block, kPrefetchBlocks);
+  fetchAhead(group, kPrefetchBlocks);
   unpack(source);
   Value whole = code.mul(code.div(count, tileRows()), tileRows());
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
@@ -395,7 +397,7 @@ void IntPanel::emitFewRows() const {
   clearResults();
   code.loop(code.num(0), groups, 1, [&](Value group) {
     Source source{Source::packed, blockAt(group), group, /*isFirst=*/false, {}, {}};
-    prefetchAhead(source.block, kPrefetchBlocks);
+    fetchAhead(group, kPrefetchBlocks);
     code.loop(code.num(0), code.num(vectors()), kFewVectors, [&](Value vector) {
       source.block.vector = vector;
       Value done = code.num(0);

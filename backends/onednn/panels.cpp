@@ -172,7 +172,7 @@ struct Rows {
           for (int64_t tile = 0; tile < numTiles; ++tile)
             tiles.push_back({code.at(result(tile), at), {}});
           Value column = code.mul(code.add(chunk.firstUnit, unit), chunk.set.together * kPanelRows);
-          chunk.set.epilogue(code.add(first, row), column, tiles);
+          chunk.set.epilogue(innerRow(code, code.add(first, row)), column, tiles);
         });
       });
     });

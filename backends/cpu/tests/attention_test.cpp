@@ -196,6 +196,21 @@ void checkSingles(KernelModule &module, const Caches &caches, const Batch &batch
   }
 }
 
+/// Rows enough to be dealt out in parts, to two, to three, and to three times two members.
+void checkParts(AttendFn *chunk, const Caches &caches, std::mt19937 &random) {
+  std::normal_distribution<float> normal;
+  Batch batch({5, 250, 127}, {150, 1, 60});
+  std::vector<float> query(batch.positions.size() * caches.shape.queryHeads * caches.shape.width);
+  for (float &value : query)
+    value = 2 * normal(random);
+  auto runBy = [&](uint32_t members) {
+    return run(chunk, batch.call(caches.views.data()), query.data(), caches.shape, members);
+  };
+  std::vector<float> byOne = runBy(1);
+  for (uint32_t members : {2, 3, 6})
+    CHECK(runBy(members) == byOne);
+}
+
 /// What a chunk attends to, after it was compared with single tokens and other teams.
 std::vector<float> check(const Isa &isa, const Shape &shape) {
   CAPTURE(isa.name);
@@ -217,6 +232,7 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
   CHECK(errorOf(caches, batch, query.data(), together) < (shape.isHalf ? 1e-4 : 0.03)); // nothing but rows is rounded
   std::vector<float> byTwo = run(chunk, batch.call(caches.views.data()), query.data(), shape, 2);
   CHECK(std::memcmp(together.data(), byTwo.data(), together.size() * 4) == 0);
+  checkParts(chunk, caches, random);
   checkSingles(module, caches, batch, query, together, {1, 2, 3});
   Batch ofOne({5, 250, 130}, {1, 1, 1});
   for (uint32_t members : {1, 2, 4})

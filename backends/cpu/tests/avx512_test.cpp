@@ -58,7 +58,7 @@ int spills(const std::string &assembly) { return count(assembly, "%[xyz]mm.*\\(%
 std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
   KernelModule module;
   module.add("panel", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
-    PanelCall call{args[0], args[1], args[2], code.num(0), args[3], args[3], args[4], args[4]};
+    PanelCall call{args[0], args[1], args[2], code.num(0), args[3], args[3], args[4], args[4], args[0]};
     ActivationFormat format = activationsFor(weight, rounding);
     emitPanelOfOneRow(code, module.module(), isa, weight, format, call);
     emitPanelOfRows(code, module.module(), isa, weight, format, call);

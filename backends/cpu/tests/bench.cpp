@@ -31,6 +31,7 @@ void addPanels(KernelModule &module, const Isa &isa, const WeightFormat &weight,
         call.rows = call.count = args[3];
         call.result = args[4];
         call.unpacked = code.at(args[4], 1 << 16);
+        call.next = code.at(call.weight, weight.panelBytes(kColumns));
         (isOneRow ? emitPanelOfOneRow : emitPanelOfRows)(code, module.module(), isa, weight, format, call);
       });
     });

@@ -38,7 +38,8 @@ void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight,
       int64_t panels = (rowsOfWeight + 31) / 32;
       code.loop(code.num(0), code.num(panels), 1, [&](Value panel) {
         Value blocks = code.at(args[0], code.mul(panel, weight.panelBytes(columns)));
-        PanelCall call{blocks, groups, activations, code.num(0), args[3], args[3], args[4], code.at(args[4], 1 << 19)};
+        PanelCall call{blocks, groups, activations, code.num(0), args[3], args[3], args[4], code.at(args[4], 1 << 19),
+                       blocks};
         (isOneRow ? emitPanelOfOneRow : emitPanelOfRows)(code, module.module(), isa, weight, format, call);
         code.loop(code.num(0), args[3], 1, [&](Value row) {
           Value to = code.at(args[2], code.mul(code.add(code.mul(row, panels), panel), 128));

@@ -64,8 +64,8 @@ std::vector<Cost> measure(const Layer &layer, const Shape &of, const onednn_gemm
     auto pointer = [&](int64_t index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
     Linear linear{format, of.rows, pointer(1), {}};
     Destination to{pointer(2), of.rows};
-    PanelSet set{{linear}, [&](Value row, Value column, llvm::ArrayRef<Tile> tiles) {
-                   emitStore(kernel, linear, to, row, column, tiles[0]);
+    PanelSet set{{linear}, [&](const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles) {
+                   emitStore(kernel, linear, to, row.number, column, tiles[0]);
                  }};
     emitLinears(kernel, activations, {pointer(0), args[5], of.columns, {}, 0}, set);
   });

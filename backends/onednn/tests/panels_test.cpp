@@ -152,8 +152,8 @@ struct Fixture {
       auto pointer = [&](int64_t index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
       Linear linear{format, N, pointer(2), pointer(3)};
       Destination to{pointer(4), N};
-      PanelSet set{{linear}, [&](Value row, Value column, llvm::ArrayRef<Tile> tiles) {
-                     emitStoreSum(kernel, linear, to, to.base, row, column, tiles[0]);
+      PanelSet set{{linear}, [&](const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles) {
+                     emitStoreSum(kernel, linear, to, to.base, row.number, column, tiles[0]);
                    }};
       emitLinears(kernel, activations(), {pointer(0), args[5], K, pointer(1), 1e-5}, set);
     });
