@@ -129,19 +129,15 @@ struct Partition {
   /// Fetches `bytes` bytes ahead, a multiple of a line. With AVX2 into the second level: lines on their way to the
   /// first one would take the few buffers of its misses, for which FMAs on what is there wait. vdpbf16ps needs half as
   /// long, and waits for the first level less than for the second.
-  void fetch(Value address, int64_t bytes) const {
-    for (int64_t byte = 0; byte < bytes; byte += 64)
-      code.prefetch(code.at(address, byte), /*level=*/isa.lanes == 8 ? 2 : 1);
-  }
+  void fetch(Value address, int64_t bytes) const { code.prefetch(address, bytes, /*level=*/isa.lanes == 8 ? 2 : 1); }
 
   /// Of many tokens, the first tiles of queries fetch a quarter each of what comes then: another member may have
   /// written it last.
   void fetchShare(Value address, int64_t bytes, Value query) const {
     constexpr int64_t kShares = 4;
     code.when(code.less(query, code.num(kShares * shape.queryTile)), [&] {
-      Value share = code.at(address, code.mul(code.div(query, shape.queryTile), bytes / kShares));
-      for (int64_t byte = 0; byte < bytes / kShares; byte += 64)
-        code.prefetch(code.at(share, byte), /*level=*/2);
+      Value number = code.div(query, shape.queryTile);
+      code.prefetch(code.at(address, code.mul(number, bytes / kShares)), bytes / kShares, /*level=*/2);
     });
   }
 

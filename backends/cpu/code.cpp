@@ -45,8 +45,9 @@ Value Code::loadSplat(int64_t lanes, Type type, Value address) {
   return splat(lanes, load(type, address, std::min<unsigned>(4, type.getIntOrFloatBitWidth() / 8)));
 }
 
-void Code::prefetch(Value address, int64_t level) {
-  b.create<LLVM::Prefetch>(address, /*rw=*/0, /*hint=*/4 - level, /*cache=*/1);
+void Code::prefetch(Value address, int64_t bytes, int64_t level) {
+  for (int64_t byte = 0; byte < bytes; byte += 64)
+    b.create<LLVM::Prefetch>(at(address, byte), /*rw=*/0, /*hint=*/4 - level, /*cache=*/1);
 }
 
 void Code::prefetchToWrite(Value address) { b.create<LLVM::Prefetch>(address, /*rw=*/1, /*hint=*/3, /*cache=*/1); }

@@ -54,8 +54,8 @@ public:
   void store(Value value, Value address, unsigned align = 4);
   /// Every lane of a vector of `lanes` elements of `type` is the element at `address`.
   Value loadSplat(int64_t lanes, Type type, Value address);
-  /// Fetches the cache line at `address` for reading, into the caches from `level` on.
-  void prefetch(Value address, int64_t level = 1);
+  /// Fetches `bytes` bytes from `address` on for reading, line by line, into the caches from `level` on.
+  void prefetch(Value address, int64_t bytes, int64_t level = 1);
   /// Fetches the cache line at `address` for writing: from others that have it, too.
   void prefetchToWrite(Value address);
   /// The address of the first element of a memref of identity layout.

@@ -101,7 +101,7 @@ struct Linears {
       Value panel = panelAt(*share.set, 0, share.first);
       Value panels = code.min(left, code.max(code.sub(share.last, share.first), code.num(0)));
       int64_t bytes = std::min(kMostBytes, share.set->linearOf(0).format.panelBytes(input.columns));
-      code.loop(code.num(0), code.mul(panels, bytes), 64, [&](Value line) { code.prefetch(code.at(panel, line)); });
+      code.loop(code.num(0), code.mul(panels, bytes), 64, [&](Value line) { code.prefetch(code.at(panel, line), 64); });
       left = code.sub(left, panels);
     }
   }

@@ -110,9 +110,7 @@ void PanelBody::clearResults() const {
 void PanelBody::fetchAhead(Value group, int64_t distance) const {
   Value ahead = code.add(group, distance), isHere = code.less(ahead, groups);
   Value number = code.select(isHere, ahead, code.sub(ahead, groups));
-  Value block = blockAt(code.select(isHere, blocks, next), number).address;
-  for (int64_t line = 0; line < weight.blockBytes(); line += 64)
-    code.prefetch(code.at(block, line));
+  code.prefetch(blockAt(code.select(isHere, blocks, next), number).address, weight.blockBytes());
 }
 
 namespace {

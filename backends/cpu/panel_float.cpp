@@ -206,9 +206,7 @@ void FloatPanel::fetchNext(const Chunk &chunk, Value group, Value row, int64_t n
   Value from = code.select(isMore, blockAt(end).address, blockAt(next, code.num(0)).address);
   int64_t bytes = groupBytes() / kShares;
   Value share = code.mul(code.min(code.div(row, numRows), code.num(kShares - 1)), bytes);
-  Value lines = code.at(from, code.add(code.mul(group, groupBytes()), share));
-  for (int64_t line = 0; line < bytes; line += 64)
-    code.prefetch(code.at(lines, line), /*level=*/2);
+  code.prefetch(code.at(from, code.add(code.mul(group, groupBytes()), share)), bytes, /*level=*/2);
 }
 
 /// `first` is where the tile's first register of weight rows lies among the 32 (in bytes).
