@@ -179,12 +179,8 @@ struct RowWriter {
   /// Sixteen lanes of each of four groups, added up to four lanes (or the largest of them), side by side.
   void storeQuarters(ArrayRef<Value> ofGroups, Value stack, int64_t parts, int64_t part, Value four) {
     bool isFloat = isa_float(ofGroups.front());
-    // What lies `half` lanes apart in blocks of twice as many: of the first register, then of the second one.
     auto folded = [&](Value first, Value second, int64_t half) {
-      SmallVector<int64_t> low, high;
-      for (int64_t i = 0; i < 32; ++i)
-        (i / half % 2 ? high : low).push_back(i);
-      Value a = code.shuffle(first, second, low), b = code.shuffle(first, second, high);
+      auto [a, b] = code.alternating(first, second, half);
       return isFloat ? code.maxF(a, b) : code.addI(a, b);
     };
     Value eights[] = {folded(ofGroups[0], ofGroups[1], 8), folded(ofGroups[2], ofGroups[3], 8)};

@@ -37,7 +37,7 @@ int64_t roomForQueries(int64_t groupSize, bool isAlone) {
 }
 
 struct Scratch {
-  int64_t queries, scores, states, running, end; ///< where each begins
+  int64_t queries, scores, records, lanes, end; ///< where each begins
 };
 
 /// A member's own scratch, for `numQueries` queries.
@@ -45,9 +45,9 @@ Scratch ownScratch(int64_t numQueries, int64_t width) {
   Scratch at;
   at.queries = 0;
   at.scores = at.queries + numQueries * width * 4;
-  at.states = at.scores + numQueries * kPartition * 4;
-  at.running = at.states + numQueries * attentionStateBytes(width);
-  at.end = roundUp(at.running + numQueries * attentionStateBytes(width), 64);
+  at.records = at.scores + numQueries * kScoreBytes;
+  at.lanes = at.records + numQueries * kRecordBytesPerQuery;
+  at.end = roundUp(at.lanes + numQueries * width * 4, 64);
   return at;
 }
 
@@ -106,13 +106,14 @@ struct Emitter {
     return code.choose(isMore, behind, [&] { return Values{keys}; }, code.ptr)[0];
   }
 
+  int64_t tileOf(bool isOne) const { return queryTile(kernel.isa, groupSize(), isOne); }
+
   /// `tokens` tokens, of which the first is at `position`. Where `next` is given it is one token, and what comes after
   /// this part.
-  void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value position, Value states,
+  void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value position, Value isFirst,
                        const Part *next) const {
     bool isOne = next != nullptr;
-    PartitionShape shape{attention.width, groupSize(), queryTile(kernel.isa, groupSize(), isOne), isOne,
-                         attention.isHalf};
+    PartitionShape shape{attention.width, groupSize(), tileOf(isOne), isOne, attention.isHalf};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());
@@ -120,7 +121,9 @@ struct Emitter {
     call.values = cacheOf(attention.valueSlot, part.sequence, part.partition, part.head);
     call.limit = code.sub(code.add(position, 1), code.mul(part.partition, kPartition));
     call.scores = code.at(scratch, own().scores);
-    call.states = states;
+    call.records = code.at(scratch, own().records);
+    call.lanes = code.at(scratch, own().lanes);
+    call.isFirst = isFirst;
     call.next = next ? keysOf(*next) : keysBehind(part, call.keys, code.add(position, tokens));
     emitPartition(kernel, shape, call);
   }
@@ -129,15 +132,32 @@ struct Emitter {
     code.loop(code.num(0), code.num(bytes), 64,
               [&](Value at) { code.store(code.load(code.vec(16, code.f32), code.at(from, at)), code.at(to, at)); });
   }
-  void copyState(Value from, Value to) const { copyBytes(from, to, stateBytes()); }
+
+  /// Where the float of `query` among a member's own lies.
+  Value recordOf(Value scratch, Value query, bool isOne, QueryRecord::Line line) const {
+    return QueryRecord{tileOf(isOne)}.floatAt(code, code.at(scratch, own().records), query, line);
+  }
+  Value lanesOf(Value scratch, Value query) const {
+    return code.at(code.at(scratch, own().lanes), code.mul(query, attention.width * 4));
+  }
 
   /// result = lanes / sum
-  void emitResult(Value state, Value to) const {
-    Value sums = code.loadSplat(16, code.f32, code.at(state, 4));
+  void emitResult(Value sumAt, Value lanesAt, Value to) const {
+    Value sums = code.loadSplat(16, code.f32, sumAt);
     code.loop(code.num(0), code.num(attention.width * 4), 64, [&](Value at) {
-      Value lanes = code.load(code.vec(16, code.f32), code.at(code.at(state, 64), at));
+      Value lanes = code.load(code.vec(16, code.f32), code.at(lanesAt, at));
       code.store(code.divF(lanes, sums), code.at(to, at));
     });
+  }
+
+  /// A state for others of a query of one token.
+  void emitState(Value scratch, Value query, Value to) const {
+    auto copy = [&](QueryRecord::Line line, int64_t byte) {
+      code.store(code.load(code.f32, recordOf(scratch, query, /*isOne=*/true, line)), code.at(to, byte));
+    };
+    copy(QueryRecord::kLargest, 0);
+    copy(QueryRecord::kSum, 4);
+    copyBytes(lanesOf(scratch, query), code.at(to, 64), attention.width * 4);
   }
 
   /// `token`'s number among `tokens` from `first` on, and whether it is one of them.
@@ -188,7 +208,7 @@ struct Emitter {
   /// One token: partitions and their heads are shared out in the order of memory, in rounds; then each head is merged
   /// in order by one member.
   void emitRounds(Value scratch, Value running, Value position, Value partitions) const {
-    Value zero = code.num(0), shared = kernel.scratch, states = code.at(scratch, own().states);
+    Value zero = code.num(0), shared = kernel.scratch;
     auto [firstHead, lastHead] = kernel.share(code.num(attention.queryHeads));
     auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
     code.loop(zero, partitions, kRoundPartitions, [&](Value round) {
@@ -201,10 +221,10 @@ struct Emitter {
       code.loop(begin, end, 1, [&](Value task) {
         Part part = partOf(task), next = partOf(code.min(code.add(task, 1), code.sub(end, code.num(1))));
         emitQueries(zero, code.num(1), part.head, code.at(scratch, own().queries));
-        emitPartitionOf(scratch, part, code.num(1), position, states, &next);
-        // Queries are rounded up to a tile; only those that are there go to the shared states.
+        emitPartitionOf(scratch, part, code.num(1), position, /*isFirst=*/code.equal(zero, 0), &next);
         Value to = code.at(shared, code.mul(task, groupSize() * stateBytes()));
-        copyBytes(states, to, groupSize() * stateBytes());
+        for (int64_t query = 0; query < groupSize(); ++query)
+          emitState(scratch, code.num(query), code.at(to, query * stateBytes()));
       });
       kernel.barrier();
       auto stateOf = [&](Value partition, Value head) {
@@ -214,7 +234,8 @@ struct Emitter {
       };
       Value isFirst = code.equal(round, 0);
       code.when(isFirst, [&] {
-        code.loop(firstHead, lastHead, 1, [&](Value head) { copyState(stateOf(zero, head), runningOf(head)); });
+        code.loop(firstHead, lastHead, 1,
+                  [&](Value head) { copyBytes(stateOf(zero, head), runningOf(head), stateBytes()); });
       });
       // Heads side by side: a head's merges wait for one another.
       code.loop(code.select(isFirst, code.num(1), zero), count, 1, [&](Value partition) {
@@ -224,16 +245,17 @@ struct Emitter {
       // The next round overwrites the states that others may still be merging.
       code.when(code.less(code.add(round, kRoundPartitions), partitions), [&] { kernel.barrier(); });
     });
-    code.loop(firstHead, lastHead, 1,
-              [&](Value head) { emitResult(runningOf(head), rowOf(attention.result, zero, head)); });
+    code.loop(firstHead, lastHead, 1, [&](Value head) {
+      Value state = runningOf(head);
+      emitResult(code.at(state, 4), code.at(state, 64), rowOf(attention.result, zero, head));
+    });
   }
 
   /// `tokens` tokens of a sequence from `token` on, of which the first is at `position`, and one head of the cache.
   /// Where `next` is given it is one token, and the first part of what comes after.
   void emitTile(Value scratch, Value sequence, Value token, Value tokens, Value position, Value head,
                 const Part *next) const {
-    Value zero = code.num(0), queries = code.mul(tokens, groupSize());
-    Value running = code.at(scratch, own().running), states = code.at(scratch, own().states);
+    Value zero = code.num(0);
     emitQueries(token, tokens, head, code.at(scratch, own().queries));
     Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
     code.loop(zero, partitions, 1, [&](Value partition) {
@@ -243,19 +265,15 @@ struct Emitter {
         after = {code.select(isLast, next->sequence, sequence), code.select(isLast, next->partition, following),
                  code.select(isLast, next->head, head)};
       }
-      // The first partition's states are what others are merged into.
-      Value isFirst = code.equal(partition, 0), own = code.select(isFirst, running, states);
-      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, own, after ? &*after : nullptr);
-      code.loop(zero, code.select(isFirst, zero, queries), 1, [&](Value query) {
-        Value at = code.mul(query, stateBytes());
-        emitMerge(kernel, attention.width, code.at(running, at), code.at(states, at));
-      });
+      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, code.equal(partition, 0),
+                      after ? &*after : nullptr);
     });
     forEachResult(token, tokens, [&](Value row, Value number) {
       code.loop(zero, code.num(groupSize()), 1, [&](Value within) {
         Value query = code.add(code.mul(number, groupSize()), within);
         Value queryHead = code.add(code.mul(head, groupSize()), within);
-        emitResult(code.at(running, code.mul(query, stateBytes())), rowOf(attention.result, row, queryHead));
+        emitResult(recordOf(scratch, query, next != nullptr, QueryRecord::kSum), lanesOf(scratch, query),
+                   rowOf(attention.result, row, queryHead));
       });
     });
   }

@@ -5,26 +5,27 @@
 #include "backends/cpu/epilogues.h"
 
 #include <limits>
+#include <numeric>
 
 using namespace mlir;
 
 namespace kvasir::cpu {
 namespace {
 
-constexpr int64_t kLanes = 16; // of the softmax: the order of its sums
-constexpr int64_t kScoreBytes = kPartition * 4;
+constexpr int64_t kLanes = 16;          // of the softmax: the order of its sums
+constexpr int64_t kSoftmaxBytes = 2048; // what memory gives during one token's softmax, which reads nothing
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 struct Partition {
   Code &code;
   const Isa &isa;
   const PartitionShape &shape;
-  Value queries, numQueries, keys, values, limit, scores, states, next;
+  const PartitionCall &call;
   Value numKeys; ///< what the last token sees, at most 128
 
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
-  int64_t stateBytes() const { return attentionStateBytes(shape.width); }
+  QueryRecord record() const { return {shape.queryTile}; }
   bool isPaired() const { return multipliesPairs(isa, shape.isHalf); }
   int64_t elementBytes() const { return isPaired() ? 2 : 4; } ///< of queries and powers
 
@@ -145,12 +146,12 @@ struct Partition {
   void emitScores() const {
     int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
     code.loop(code.num(0), numKeys, tileKeys, [&](Value firstKey) {
-      Value tileOfKeys = code.at(keys, code.mul(code.div(firstKey, kKeyTile), kKeyTile * shape.width * 2));
+      Value tileOfKeys = code.at(call.keys, code.mul(code.div(firstKey, kKeyTile), kKeyTile * shape.width * 2));
       Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), shape.isHalf ? 2 : 4));
-      Value valuesAt = code.at(values, code.mul(firstKey, shape.width * 2));
-      code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
+      Value valuesAt = code.at(call.values, code.mul(firstKey, shape.width * 2));
+      code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value query) {
         int64_t rowBytes = shape.width * elementBytes();
-        Value rows = code.at(queries, code.mul(query, rowBytes));
+        Value rows = code.at(call.queries, code.mul(query, rowBytes));
         if (!shape.isAlone)
           fetchShare(valuesAt, tileKeys * shape.width * 2, query);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
@@ -162,7 +163,7 @@ struct Partition {
                     code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
         });
-        Value to = code.at(code.at(scores, code.mul(query, kScoreBytes)), code.mul(firstKey, 4));
+        Value to = code.at(scoresOf(query), code.mul(firstKey, 4));
         for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
           code.store(sums[i], code.at(to, i / numVectors * kScoreBytes + i % numVectors * isa.lanes * 4));
       });
@@ -182,91 +183,196 @@ struct Partition {
     return b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, count, code.splat(kLanes, left));
   }
 
-  /// Scores become powers, rounded to bf16 where rows are, exactly zero where a key is not seen.
+  /// Scores become powers, rounded to bf16 where rows are, exactly zero where a key is not seen. They are of what a
+  /// score has less than the next whole number above the largest: factors of joining are powers of two then, and whole
+  /// numbers need no subtraction of their own. Sums are of powers as they are rounded: shares add up to one.
   void emitSoftmax() const {
     code.when(
-        code.less(limit, code.num(kPartition)), [&] { emitSoftmax(/*seesAll=*/false); },
+        code.less(call.limit, code.num(kPartition)), [&] { emitSoftmax(/*seesAll=*/false); },
         [&] { emitSoftmax(/*seesAll=*/true); });
   }
 
   void emitSoftmax(bool seesAll) const {
-    Value numLanes = seesAll ? code.num(kPartition) : code.mul(code.div(code.add(numKeys, kLanes - 1), kLanes), kLanes);
+    Value end = seesAll ? code.num(kPartition) : numKeys;
     auto ifSeen = [&](Value query, Value key, Value value, Value otherwise) {
-      return seesAll ? value
-                     : code.select(seen(key, code.add(limit, code.div(query, shape.groupSize))), value, otherwise);
+      if (seesAll)
+        return value;
+      return code.select(seen(key, code.add(call.limit, code.div(query, shape.groupSize))), value, otherwise);
     };
     // Some queries' largest scores first, so that none's powers wait for its own.
-    code.loop(code.num(0), numQueries, shape.queryTile, [&](Value first) {
-      Value end = code.min(code.add(first, shape.queryTile), numQueries);
-      code.loop(first, end, 1, [&](Value query) { emitLargest(query, numLanes, ifSeen); });
-      code.loop(first, end, 1, [&](Value query) { emitPowers(query, numLanes, ifSeen); });
+    code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value first) {
+      Value last = code.min(code.add(first, shape.queryTile), call.numQueries);
+      auto lineAt = [&](QueryRecord::Line line) { return record().lineAt(code, call.records, first, line); };
+      code.loop(first, last, 1, [&](Value query) { emitLargest(query, end, ifSeen); });
+      Value largest = reduced(first, [&](Value a, Value b) { return code.maxF(a, b); });
+      code.store(code.ceilF(largest), lineAt(QueryRecord::kHere));
+      code.loop(first, last, 1, [&](Value query) { emitPowers(query, end, ifSeen); });
+      Value sum = reduced(first, [&](Value a, Value b) { return code.addF(a, b); });
+      code.when(
+          call.isFirst,
+          [&] {
+            code.store(code.load(sum.getType(), lineAt(QueryRecord::kHere)), lineAt(QueryRecord::kLargest));
+            code.store(sum, lineAt(QueryRecord::kSum));
+          },
+          [&] { emitJoin(lineAt, sum); });
     });
+  }
+
+  /// Joins what is known of a tile's queries with this partition's.
+  void emitJoin(llvm::function_ref<Value(QueryRecord::Line)> lineAt, Value sumHere) const {
+    Type line = sumHere.getType();
+    int64_t lanes = record().lanes();
+    Value largest = code.load(line, lineAt(QueryRecord::kLargest)), sum = code.load(line, lineAt(QueryRecord::kSum));
+    Value largestHere = code.load(line, lineAt(QueryRecord::kHere));
+    Value most = code.maxF(largest, largestHere);
+    Value factors[] = {code.subF(largest, most), code.subF(largestHere, most)};
+    emitExp2(code, factors);
+    Value ofBefore = factors[0], none = code.splat(lanes, kNothing);
+    Value sees = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, largestHere, none);
+    Value ofHere = code.select(sees, factors[1], code.splat(lanes, -0.0f));
+    Value joined = code.fma(sum, ofBefore, code.mulF(sumHere, ofHere));
+    code.store(most, lineAt(QueryRecord::kLargest));
+    code.store(joined, lineAt(QueryRecord::kSum));
+    code.store(ofBefore, lineAt(QueryRecord::kOfBefore));
+    code.store(ofHere, lineAt(QueryRecord::kOfHere));
   }
 
   /// `value` where `query` sees `key` and what comes behind it, else `otherwise`.
   using IfSeen = llvm::function_ref<Value(Value query, Value key, Value value, Value otherwise)>;
 
-  Value scoresOf(Value query) const { return code.at(scores, code.mul(query, kScoreBytes)); }
-  Value stateOf(Value query) const { return code.at(states, code.mul(query, stateBytes())); }
+  Value scoresOf(Value query) const { return code.at(call.scores, code.mul(query, kScoreBytes)); }
 
-  void emitLargest(Value query, Value numLanes, IfSeen ifSeen) const {
+  /// What is to be reduced lies behind a query's scores: all of a tile's are reduced together.
+  Value partialOf(Value query) const { return code.at(scoresOf(query), kPartition * 4); }
+
+  /// A tile's partials, each reduced as by Code::reduceAdd: a lane for each query.
+  Value reduced(Value first, Combine combine) const {
+    Values partials;
+    for (int64_t i = 0; i < shape.queryTile; ++i)
+      partials.push_back(code.load(code.vec(kLanes, code.f32), partialOf(code.add(first, i))));
+    Value all = code.reduceTogether(partials, combine);
+    SmallVector<int64_t> lanes(record().lanes());
+    std::iota(lanes.begin(), lanes.end(), 0);
+    return code.shuffle(all, all, lanes);
+  }
+
+  void emitLargest(Value query, Value end, IfSeen ifSeen) const {
     Type lanes = code.vec(kLanes, code.f32);
     Value row = scoresOf(query), nothing = code.splat(kLanes, kNothing);
-    Value most = code.loop(code.num(0), numLanes, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
+    Value most = code.loop(code.num(0), end, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
       Value score = code.load(lanes, code.at(row, code.mul(key, 4)));
       return Values{code.maxF(ifSeen(query, key, score, nothing), carried[0])};
     })[0];
-    code.store(code.reduceMax(most), stateOf(query));
+    code.store(most, partialOf(query));
   }
 
-  void emitPowers(Value query, Value numLanes, IfSeen ifSeen) const {
-    Type lanes = code.vec(kLanes, code.f32);
-    Value row = scoresOf(query), state = stateOf(query), zero = code.zero(lanes);
-    Value largest = code.loadSplat(kLanes, code.f32, state);
-    Value sum = code.loop(code.num(0), numLanes, kLanes, Values{zero}, [&](Value key, ValueRange carried) {
-      Value at = code.at(row, code.mul(key, 4));
-      Value power = ifSeen(query, key, emitExp2(code, code.subF(code.load(lanes, at), largest)), zero);
-      // Pairs are packed to the row's front, which was read before.
-      if (isPaired())
-        code.store(isa.toBf16(code, power), code.at(row, code.mul(key, 2)));
-      else
-        code.store(shape.isHalf ? power : roundToBf16(code, isa, power), at);
-      return Values{code.addF(carried[0], power)};
+  void emitPowers(Value query, Value end, IfSeen ifSeen) const {
+    constexpr int64_t step = 2;                       // a register of pairs
+    const int64_t together = isa.lanes == 16 ? 2 : 1; // AVX2 has no registers for more
+    Value row = scoresOf(query), zero = code.zero(code.vec(kLanes, code.f32));
+    Value largest = code.loadSplat(kLanes, code.f32, record().floatAt(code, call.records, query, QueryRecord::kHere));
+    Value sum = code.loop(code.num(0), end, step * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
+      auto keyOf = [&](int64_t i) { return code.add(first, i * kLanes); };
+      Values powers;
+      for (int64_t i = 0; i < step; ++i)
+        powers.push_back(code.load(zero.getType(), code.at(row, code.mul(keyOf(i), 4))));
+      for (int64_t i = 0; i < step; i += together)
+        emitExp2(code, MutableArrayRef(powers).slice(i, together), shape.isHalf ? Exp2::fine : Exp2::coarse, largest);
+      for (int64_t i = 0; i < step; ++i)
+        powers[i] = ifSeen(query, keyOf(i), powers[i], zero);
+      Value sum = carried[0];
+      for (int64_t i = 0; i < step; i += 2)
+        sum = storePowers(row, keyOf(i), powers[i], powers[i + 1], sum);
+      return Values{sum};
     })[0];
-    code.store(code.reduceAdd(sum), code.at(state, 4));
+    code.store(shape.isHalf || isPaired() ? sum : code.shuffle(sum, sum, kPairOrder), partialOf(query));
   }
 
-  /// states[q] = p v. The next partition's keys are fetched meanwhile.
+  /// The order of a register of pairs where they are put together from two without crossing AVX2's halves. It is its
+  /// own inverse.
+  static constexpr int64_t kPairOrder[] = {0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15};
+
+  /// Stores powers of two times sixteen keys and adds them, as they are stored, to `sum`: a lane for each pair.
+  Value storePowers(Value row, Value key, Value first, Value second, Value sum) const {
+    if (isPaired()) { // packed to the row's front, which was read before
+      Value pairs = isa.toBf16Pairs(code, first, second), ones = code.splat(kLanes, code.i32, 0x3f803f80);
+      code.store(pairs, code.at(row, code.mul(key, 2)));
+      return isa.dotPairs(code, sum, pairs, ones);
+    }
+    if (!shape.isHalf)
+      first = roundToBf16(code, isa, first), second = roundToBf16(code, isa, second);
+    Value at = code.at(row, code.mul(key, 4));
+    code.store(first, at);
+    code.store(second, code.at(at, kLanes * 4));
+    if (shape.isHalf)
+      return code.addF(code.addF(sum, first), second);
+    SmallVector<int64_t> odd, even;
+    for (int64_t pair : kPairOrder)
+      odd.push_back(2 * pair + 1), even.push_back(2 * pair);
+    return code.addF(code.addF(sum, code.shuffle(first, second, odd)), code.shuffle(first, second, even));
+  }
+
+  /// lanes[q] = p v, joined with what they were. The next partition's keys are fetched meanwhile.
   void emitValues() const {
     int64_t numVectors = vectorsOf(shape.width / isa.lanes), chunk = numVectors * isa.lanes;
-    code.loop(code.num(0), numQueries, shape.queryTile, [&](Value query) {
+    code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value query) {
       Value lastToken = code.div(code.add(query, shape.queryTile - 1), shape.groupSize); // powers of later keys are 0
-      Value seenKeys = code.max(code.num(0), code.min(code.add(limit, lastToken), numKeys));
+      Value seenKeys = code.max(code.num(0), code.min(code.add(call.limit, lastToken), numKeys));
       Value numPairs = code.div(code.add(seenKeys, 1), 2);
-      Value rows = scoresOf(query), state = stateOf(query);
+      Value rows = scoresOf(query), lanes = code.at(call.lanes, code.mul(query, shape.width * 4));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
-        Value laneBytes = code.mul(lane, 4);
+        Value laneBytes = code.mul(lane, 4), fetched = code.at(call.next, code.mul(lane, kPartition * 2));
         if (!shape.isAlone)
-          fetchShare(code.at(next, code.mul(lane, kPartition * 2)), chunk * kPartition * 2, query);
+          fetchShare(fetched, chunk * kPartition * 2, query);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
           Values results(carried);
           if (shape.isAlone)
-            fetch(code.at(code.at(next, code.mul(lane, kPartition * 2)), code.mul(pair, chunk * 4)), chunk * 4);
-          Value line = code.at(values, code.mul(pair, shape.width * 4));
+            fetch(code.at(fetched, code.mul(pair, chunk * 4)), chunk * 4);
+          Value line = code.at(call.values, code.mul(pair, shape.width * 4));
           emitStep({results, code.at(rows, code.mul(pair, 2 * elementBytes())), kScoreBytes,
                     code.at(line, shape.isHalf ? code.mul(lane, 2) : laneBytes), shape.width * 2});
           return results;
         });
-        Value to = code.at(code.at(state, 64), laneBytes);
-        for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
-          code.store(sums[i], code.at(to, i / numVectors * stateBytes() + i % numVectors * isa.lanes * 4));
+        Value to = code.at(lanes, laneBytes);
+        code.when(call.isFirst, [&] { storeLanes(sums, to); }, [&] { joinLanes(sums, to, query); });
       });
     });
+  }
+
+  Value sumAt(Value to, int64_t query, int64_t v) const {
+    return code.at(to, query * shape.width * 4 + v * isa.lanes * 4);
+  }
+
+  void storeLanes(ArrayRef<Value> sums, Value to) const {
+    for (int64_t i = 0, numVectors = int64_t(sums.size()) / shape.queryTile; i < int64_t(sums.size()); ++i)
+      code.store(sums[i], sumAt(to, i / numVectors, i % numVectors));
+  }
+
+  void joinLanes(ArrayRef<Value> sums, Value to, Value firstQuery) const {
+    const int64_t numVectors = int64_t(sums.size()) / shape.queryTile;
+    auto factorsAt = [&](QueryRecord::Line line) { return record().lineAt(code, call.records, firstQuery, line); };
+    Value before = factorsAt(QueryRecord::kOfBefore), here = factorsAt(QueryRecord::kOfHere);
+    for (int64_t q = 0; q < shape.queryTile; ++q) {
+      Value ofBefore = code.loadSplat(isa.lanes, code.f32, code.at(before, q * 4));
+      Value ofHere = code.loadSplat(isa.lanes, code.f32, code.at(here, q * 4));
+      for (int64_t v = 0; v < numVectors; ++v) {
+        Value at = sumAt(to, q, v), here = code.mulF(sums[q * numVectors + v], ofHere);
+        code.store(code.fma(code.load(floats(), at), ofBefore, here), at);
+      }
+    }
   }
 };
 
 } // namespace
+
+Value QueryRecord::lineAt(Code &code, Value records, Value query, Line line) const {
+  return code.at(code.at(records, code.mul(code.div(query, queryTile), bytes())), line * lanes() * 4);
+}
+
+Value QueryRecord::floatAt(Code &code, Value records, Value query, Line line) const {
+  return code.at(lineAt(code, records, query, line), code.mul(code.rem(query, queryTile), 4));
+}
 
 int64_t aloneQueryTile(int64_t groupSize) {
   // Queries of all tiles, and about one step more a tile for what they share.
@@ -282,18 +388,20 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
                      std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
                      (shape.isHalf ? "f16_" : "") + kernel.isa.name;
-  Type p = outer.ptr, i = outer.i64;
-  auto function = sharedFunction(kernel.module, name, {p, i, p, p, i, p, p, p}, [&](Code &code, ValueRange args) {
-    Value lastToken = code.div(code.sub(args[1], code.num(1)), shape.groupSize);
-    Value numKeys = code.min(code.add(args[4], lastToken), code.num(kPartition));
-    Partition partition{code,    kernel.isa, shape,   args[0], args[1], args[2],
-                        args[3], args[4],    args[5], args[6], args[7], numKeys};
+  Type p = outer.ptr, i = outer.i64, types[] = {p, i, p, p, i, p, p, p, call.isFirst.getType(), p};
+  auto function = sharedFunction(kernel.module, name, types, [&](Code &code, ValueRange args) {
+    PartitionCall inner{args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9]};
+    Value lastToken = code.div(code.sub(inner.numQueries, code.num(1)), shape.groupSize);
+    Value numKeys = code.min(code.add(inner.limit, lastToken), code.num(kPartition));
+    Partition partition{code, kernel.isa, shape, inner, numKeys};
     partition.emitScores();
+    if (shape.isAlone)
+      partition.fetch(inner.next, kSoftmaxBytes);
     partition.emitSoftmax();
     partition.emitValues();
   });
-  Value operands[] = {call.queries, call.numQueries, call.keys,   call.values,
-                      call.limit,   call.scores,     call.states, call.next};
+  Value operands[] = {call.queries, call.numQueries, call.keys,  call.values,  call.limit,
+                      call.scores,  call.records,    call.lanes, call.isFirst, call.next};
   outer.builder().create<func::CallOp>(function, operands);
 }
 
@@ -301,25 +409,21 @@ void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next) {
   Code &outer = kernel.code;
   std::string name = "cpu_attend_merge_" + std::to_string(width) + "_" + kernel.isa.name;
   auto function = sharedFunction(kernel.module, name, {outer.ptr, outer.ptr}, [&](Code &code, ValueRange args) {
-    Value nothing = code.builder().create<arith::ConstantOp>(code.builder().getF32FloatAttr(kNothing));
-    Value mine = code.load(code.f32, args[0]), other = code.load(code.f32, args[1]);
-    Value sees = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, other, nothing);
-    code.when(sees, [&] {
-      Type lanes = code.vec(kLanes, code.f32);
-      Value most = code.maxF(mine, other);
-      Value both = code.shuffle(code.splat(2, mine), code.splat(2, other), {0, 2, 0, 2});
-      Value factors = emitExp2(code, code.subF(both, code.splat(4, most)));
-      Value ofMine = code.extract(factors, 0), ofOther = code.extract(factors, 1);
-      Value a = code.splat(kLanes, ofMine), b = code.splat(kLanes, ofOther);
-      Value sum = code.fma(code.load(code.f32, code.at(args[0], 4)), ofMine,
-                           code.mulF(code.load(code.f32, code.at(args[1], 4)), ofOther));
-      code.store(most, args[0]);
-      code.store(sum, code.at(args[0], 4));
-      code.loop(code.num(0), code.num(width * 4), kLanes * 4, [&](Value at) {
-        Value to = code.at(code.at(args[0], 64), at);
-        Value scaled = code.mulF(code.load(lanes, code.at(code.at(args[1], 64), at)), b);
-        code.store(code.fma(code.load(lanes, to), a, scaled), to);
-      });
+    Type lanes = code.vec(kLanes, code.f32);
+    Value mine = code.load(code.f32, args[0]), other = code.load(code.f32, args[1]), most = code.maxF(mine, other);
+    Value both = code.shuffle(code.splat(2, mine), code.splat(2, other), {0, 2, 0, 2});
+    Value factors = code.subF(both, code.splat(4, most));
+    emitExp2(code, factors);
+    Value ofMine = code.extract(factors, 0), ofOther = code.extract(factors, 1);
+    Value a = code.splat(kLanes, ofMine), b = code.splat(kLanes, ofOther);
+    Value sum = code.fma(code.load(code.f32, code.at(args[0], 4)), ofMine,
+                         code.mulF(code.load(code.f32, code.at(args[1], 4)), ofOther));
+    code.store(most, args[0]);
+    code.store(sum, code.at(args[0], 4));
+    code.loop(code.num(0), code.num(width * 4), kLanes * 4, [&](Value at) {
+      Value to = code.at(code.at(args[0], 64), at);
+      Value scaled = code.mulF(code.load(lanes, code.at(code.at(args[1], 64), at)), b);
+      code.store(code.fma(code.load(lanes, to), a, scaled), to);
     });
   });
   outer.builder().create<func::CallOp>(function, ValueRange{state, next});

@@ -9,8 +9,8 @@ namespace kvasir::cpu {
 
 constexpr int64_t kPartition = 128;
 
-/// Bytes of what is known of a query after some partitions: the largest score, the sum of powers, D lanes.
-constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
+/// A query's scores in a partition, and a line behind them: no two queries of a tile lie from 4 KiB to 4 KiB.
+constexpr int64_t kScoreBytes = kPartition * 4 + 64;
 
 /// Queries of many tokens side by side in a register tile. Of AVX-512's registers sixteen are sums, as many as
 /// vdpbf16ps takes to keep busy. Of AVX2's sixteen registers twelve are sums: each takes two multiplications a step,
@@ -35,19 +35,49 @@ struct PartitionShape {
 /// bf16 then, else f32.
 inline bool multipliesPairs(const Isa &isa, bool isHalf) { return isa.hasBf16 && !isHalf; }
 
+/// What is known of queries after some partitions, tile by tile: floats that lie side by side, one for each query.
+/// Lanes of the values are not among them.
+struct QueryRecord {
+  enum Line : int64_t {
+    kLargest,  ///< the largest score, rounded up to a whole number
+    kSum,      ///< the sum of powers
+    kHere,     ///< the partition's own kLargest; it and the factors below are forgotten afterwards
+    kOfBefore, ///< what joining multiplies by: what was known before
+    kOfHere,   ///< and what this partition gave: -0, which changes no sum, where a query sees no key of it
+    kNumLines
+  };
+
+  const int64_t queryTile;
+
+  int64_t lanes() const { return std::max<int64_t>(2, int64_t(llvm::PowerOf2Ceil(queryTile))); } ///< of a line
+  int64_t bytes() const { return int64_t(llvm::alignTo(kNumLines * lanes() * 4, 64)); }
+  /// A line of the tile whose first query is `query`.
+  Value lineAt(Code &code, Value records, Value query, Line line) const;
+  /// Where one query's float lies.
+  Value floatAt(Code &code, Value records, Value query, Line line) const;
+};
+
+/// Room for a query's part of a record, whatever the tile.
+constexpr int64_t kRecordBytesPerQuery = 64;
+
 struct PartitionCall {
   Value queries;    ///< [n][D], scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
-  Value limit;  ///< keys that the first token sees, from this partition's first on; each next token sees one more
-  Value scores; ///< [n][128] f32; a row of powers begins where its scores did
-  Value states; ///< [n] states; a query that sees no key here gets -infinity
-  Value next;   ///< keys that are fetched ahead, for the next partition
+  Value limit;   ///< keys that the first token sees, from this partition's first on; each next token sees one more
+  Value scores;  ///< [n] times kScoreBytes; a row of powers begins where its scores did
+  Value records; ///< records of all tiles of queries
+  Value lanes;   ///< [n][D] f32: sums of powers times values
+  Value isFirst; ///< i1: nothing is known yet of the queries; else this partition is joined to what is
+  Value next;    ///< keys that are fetched ahead, for the next partition
 };
 
 /// Emit calls of shared functions.
 void emitPartition(const Kernel &kernel, const PartitionShape &shape, const PartitionCall &call);
-/// state := state joined with `next`, which comes after it.
+
+/// Bytes of one query's state, which goes from member to member: kLargest, kSum, and D lanes.
+constexpr int64_t attentionStateBytes(int64_t width) { return 64 + width * 4; }
+/// state := state joined with `next`, which comes after it and sees a key.
 void emitMerge(const Kernel &kernel, int64_t width, Value state, Value next);
 
 } // namespace kvasir::cpu

@@ -93,6 +93,7 @@ Value Code::maxF(Value a, Value c) { return select(b.create<arith::CmpFOp>(arith
 Value Code::minF(Value a, Value c) { return select(b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, a, c), a, c); }
 
 Value Code::fma(Value a, Value c, Value d) { return b.create<LLVM::FMAOp>(a, c, d); }
+Value Code::ceilF(Value a) { return intrinsic("llvm.ceil", a.getType(), a); }
 Value Code::absF(Value a) { return b.create<LLVM::FAbsOp>(a); }
 Value Code::sqrtF(Value a) { return b.create<LLVM::SqrtOp>(a); }
 
@@ -162,6 +163,26 @@ Value Code::reduceAdd(Value vector) {
 
 Value Code::reduceMax(Value vector) {
   return reduceTree(*this, vector, [&](Value a, Value c) { return maxF(a, c); });
+}
+
+std::pair<Value, Value> Code::alternating(Value a, Value c, int64_t half) {
+  SmallVector<int64_t> even, odd;
+  for (int64_t lane = 0; lane < 2 * cast<VectorType>(a.getType()).getNumElements(); ++lane)
+    (lane / half % 2 ? odd : even).push_back(lane);
+  return {shuffle(a, c, even), shuffle(a, c, odd)};
+}
+
+Value Code::reduceTogether(ArrayRef<Value> vectors, Combine combine) {
+  Values left(vectors);
+  for (int64_t half = cast<VectorType>(left[0].getType()).getNumElements() / 2; half > 0; half /= 2) {
+    Values folded;
+    for (size_t i = 0; i < left.size(); i += 2) {
+      auto [even, odd] = alternating(left[i], left[std::min(i + 1, left.size() - 1)], half);
+      folded.push_back(combine(even, odd));
+    }
+    left = folded;
+  }
+  return left[0];
 }
 
 void Code::loop(Value begin, Value end, int64_t step, const Body &body) {

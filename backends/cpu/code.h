@@ -19,6 +19,7 @@ using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;
 using Values = SmallVector<Value>;
+using Combine = llvm::function_ref<Value(Value, Value)>;
 
 /// Where IR is written, with one short word an instruction. All float arithmetic is exact to the letter: no flags.
 class Code {
@@ -80,6 +81,7 @@ public:
   Value minF(Value a, Value b);
   Value fma(Value a, Value b, Value c); ///< a * b + c, rounded once
   Value absF(Value a);
+  Value ceilF(Value a);
   Value sqrtF(Value a);
   Value toFloat(Value integers); ///< signed i32 to f32
   Value toInt(Value floats);     ///< f32 to the nearest i32, halves to even
@@ -97,6 +99,11 @@ public:
   /// Lanes added, or the largest of them, in the order of a halving tree: the same for every width of registers.
   Value reduceAdd(Value vector);
   Value reduceMax(Value vector);
+  /// Some vectors' lanes combined in that order, each vector's to one lane: 0 of the first, 1 of the second, and so on.
+  /// They have as many lanes as the result, and are no more than these.
+  Value reduceTogether(llvm::ArrayRef<Value> vectors, Combine combine);
+  /// Blocks of `half` lanes of two vectors in turn: those with even numbers, and those with odd ones.
+  std::pair<Value, Value> alternating(Value a, Value b, int64_t half);
 
   // Control.
   using Body = std::function<void(Value)>;

@@ -161,7 +161,8 @@ void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Valu
   for (int64_t half = 0; half < 2; ++half) {
     Value lane = code.num(half * kLanes), g = loadTile(code, lanes, gate, lane), u = loadTile(code, lanes, up, lane);
     Value power = code.minF(code.mulF(g, code.splat(kLanes, -1.44269504f)), code.splat(kLanes, 126.0f));
-    Value silu = code.divF(g, code.addF(code.splat(kLanes, 1.0f), emitExp2(code, power)));
+    emitExp2(code, power);
+    Value silu = code.divF(g, code.addF(code.splat(kLanes, 1.0f), power));
     code.store(code.mulF(silu, u), elementOf(code, to, row, code.add(column, half * kLanes)));
   }
 }
@@ -271,20 +272,31 @@ void emitFetch(const Kernel &kernel, const CacheRows &cache, Value row, Value co
   code.when(code.orI(isFirst, beginsLine), fetch);
 }
 
-Value emitExp2(Code &code, Value x) {
-  // 2^x = 2^n * 2^f with |f| <= 1/2; adding 1.5 * 2^23 leaves n in the low bits. Degree 5: 2e-7 relative.
-  constexpr float kCoefficients[] = {9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f};
-  auto type = cast<VectorType>(x.getType());
-  int64_t lanes = type.getNumElements();
-  Value magic = code.splat(lanes, 12582912.0f);
-  x = code.maxF(x, code.splat(lanes, -126.0f));
-  Value shifted = code.addF(x, magic), fraction = code.subF(x, code.subF(shifted, magic));
-  Value power = code.splat(lanes, 1.33335581e-3f);
-  for (float coefficient : kCoefficients)
-    power = code.fma(power, fraction, code.splat(lanes, coefficient));
-  Type words = code.vec(lanes, code.i32);
-  Value exponent = code.shl(code.bitcast(shifted, words), 23);
-  return code.bitcast(code.addI(code.bitcast(power, words), exponent), type);
+void emitExp2(Code &code, MutableArrayRef<Value> xs, Exp2 accuracy, Value offset) {
+  // 2^(x - offset) = 2^n * 2^f with |f| <= 1/2; adding 1.5 * 2^23 - offset leaves n in the low bits. 2^f is a
+  // polynomial.
+  constexpr float kFine[] = {1.33335581e-3f, 9.61812911e-3f, 5.55041087e-2f, 2.40226507e-1f, 6.93147181e-1f, 1.0f};
+  constexpr float kCoarse[] = {5.50089324e-2f, 2.42210966e-1f, 6.93282926e-1f, 1.0f};
+  auto coefficients = accuracy == Exp2::fine ? ArrayRef<float>(kFine) : ArrayRef<float>(kCoarse);
+  Type type = xs[0].getType(), words = code.vec(lanesOf(xs[0]), code.i32);
+  auto constant = [&](float value) { return code.splat(lanesOf(xs[0]), value); };
+  auto forEach = [&](llvm::function_ref<void(size_t)> step) {
+    for (size_t i = 0; i < xs.size(); ++i)
+      step(i);
+  };
+  Value least = constant(-126.0f), magic = constant(12582912.0f);
+  if (offset)
+    least = code.addF(offset, least), magic = code.subF(magic, offset);
+  Values shifted(xs.size()), powers(xs.size(), constant(coefficients.front()));
+  forEach([&](size_t i) { xs[i] = code.maxF(xs[i], least); });
+  forEach([&](size_t i) { shifted[i] = code.addF(xs[i], magic); });
+  forEach([&](size_t i) { xs[i] = code.subF(xs[i], code.subF(shifted[i], magic)); });
+  for (float coefficient : coefficients.drop_front())
+    forEach([&](size_t i) { powers[i] = code.fma(powers[i], xs[i], constant(coefficient)); });
+  forEach([&](size_t i) {
+    Value exponent = code.shl(code.bitcast(shifted[i], words), 23);
+    xs[i] = code.bitcast(code.addI(code.bitcast(powers[i], words), exponent), type);
+  });
 }
 
 } // namespace kvasir::cpu

@@ -50,8 +50,13 @@ void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cac
 void emitFetch(const Kernel &kernel, const Destination &to, Value row, Value column, int64_t columns);
 void emitFetch(const Kernel &kernel, const CacheRows &cache, Value row, Value column, int64_t columns);
 
-/// 2^x of each lane, x <= 127; below -126 it is the smallest normal number.
-Value emitExp2(Code &code, Value x);
+/// Within 2e-7 of 2^x, or within 1.1e-4 for what is rounded to bf16 afterwards, by up to 2e-3.
+enum class Exp2 { fine, coarse };
+
+/// Each lane x of each vector becomes 2^(x - offset), of a power up to 127; below -126 the smallest normal number.
+/// `offset` is whole numbers below 2^22, 0 if null. Step by step for all of the vectors: one by one, their chains of
+/// instructions fill the machine's window.
+void emitExp2(Code &code, llvm::MutableArrayRef<Value> vectors, Exp2 accuracy = Exp2::fine, Value offset = {});
 
 } // namespace kvasir::cpu
 

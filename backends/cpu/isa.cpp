@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/isa.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace kvasir::cpu {
@@ -68,6 +70,17 @@ Value Isa::toBf16(Code &code, Value floats) const {
   Value odd = code.andI(code.shr(bits, 16), code.splat(n, code.i32, 1));
   bits = code.addI(bits, code.addI(odd, code.splat(n, code.i32, 0x7fff)));
   return code.truncI(code.shr(bits, 16), code.i16);
+}
+
+Value Isa::toBf16Pairs(Code &code, Value first, Value second) const {
+  int64_t n = lanesOf(first);
+  Type pairs = code.vec(n, code.i32);
+  if (hasBf16 && !isEmulated && n == 16)
+    return code.bitcast(
+        code.intrinsic("llvm.x86.avx512bf16.cvtne2ps2bf16.512", code.vec(2 * n, code.bf16), {second, first}), pairs);
+  SmallVector<int64_t> all(2 * n);
+  std::iota(all.begin(), all.end(), 0);
+  return code.bitcast(code.shuffle(toBf16(code, first), toBf16(code, second), all), pairs);
 }
 
 Value roundToBf16(Code &code, const Isa &isa, Value floats) {

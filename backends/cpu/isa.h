@@ -32,6 +32,8 @@ struct Isa {
 
   /// f32 lanes rounded to bf16 (nearest, halves to even), as i16 lanes.
   Value toBf16(Code &code, Value floats) const;
+  /// The same of two vectors, as pairs of neighbours: i32 lanes of the first vector's pairs, then of the second's.
+  Value toBf16Pairs(Code &code, Value first, Value second) const;
 };
 
 /// f32 lanes rounded to bf16 and back.
