@@ -235,7 +235,10 @@ void matchGroups(func::FuncOp function, Rounding wanted) {
   SmallVector<kv::AttendOp> attends;
   SmallVector<lm::SwigluOp> gates;
   SmallVector<lm::LinearOp> linears;
+  SmallVector<lm::EmbeddingOp> embeddings;
   function.walk([&](Operation *op) {
+    if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
+      embeddings.push_back(embedding);
     if (auto attend = dyn_cast<kv::AttendOp>(op))
       attends.push_back(attend);
     if (auto gate = dyn_cast<lm::SwigluOp>(op))
@@ -243,6 +246,9 @@ void matchGroups(func::FuncOp function, Rounding wanted) {
     if (auto linear = dyn_cast<lm::LinearOp>(op))
       linears.push_back(linear);
   });
+  for (lm::EmbeddingOp embedding : embeddings)
+    if (embedding.getWeight().getDefiningOp<lm::SelectOp>())
+      tryGroup(kEmbedding, {embedding});
   for (kv::AttendOp attend : attends)
     if (!whyNot(attend)) {
       matchQkv(attend, wanted);
@@ -257,7 +263,9 @@ void matchGroups(func::FuncOp function, Rounding wanted) {
 GroupOps readGroup(kv::GroupOp group) {
   GroupOps ops;
   for (Operation &op : group.getBody().front()) {
-    if (auto norm = dyn_cast<lm::RmsNormOp>(op))
+    if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
+      ops.embedding = embedding;
+    else if (auto norm = dyn_cast<lm::RmsNormOp>(op))
       ops.norm = norm;
     else if (auto linear = dyn_cast<lm::LinearOp>(op))
       ops.linears.push_back(linear);

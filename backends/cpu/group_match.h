@@ -12,7 +12,8 @@
 namespace kvasir::cpu {
 
 inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", kLinear = "cpu.linear",
-                                     kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up";
+                                     kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up",
+                                     kEmbedding = "cpu.embedding";
 
 /// How the weight's type is packed in a model whose activations are rounded to `wanted`; nothing if the kernels can't
 /// read it. Scales and mins of f32 are packed in f16 where activations are rounded: that errs by 2^-12, an eighth of
@@ -43,6 +44,7 @@ struct HeadRows {
 
 /// The ops of a group, each kernel's its own. Members that a kernel has not are null.
 struct GroupOps {
+  lm::EmbeddingOp embedding;
   lm::RmsNormOp norm;
   SmallVector<lm::LinearOp> linears;
   SmallVector<HeadRows> heads; ///< cpu.qkv: query, keys, values

@@ -4,6 +4,7 @@
 #include "backends/cpu/attention.h"
 #include "backends/cpu/epilogues.h"
 #include "backends/cpu/group_match.h"
+#include "backends/cpu/row_parts.h"
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/group_operands.h"
 
@@ -70,6 +71,8 @@ public:
     StringRef name = group.getKernel();
     if (name == kAttend)
       return writeAttend();
+    if (name == kEmbedding)
+      return writeEmbedding();
     ActivationFormat format = *commonActivations(ops.linears, wanted);
     SmallVector<PanelSet> sets = name == kQkv ? headSets() : name == kGateUp ? gateSets() : linearSets();
     emitLinears(kernel, format, input(), sets);
@@ -206,6 +209,23 @@ private:
     return {slotNumber(append, slot), layerOf(append.getLayer()), heads, width, isKeys, isHalf};
   }
 
+  /// Each member looks up the rows that it computes in the kernels behind.
+  void writeEmbedding() {
+    lm::EmbeddingOp op = ops.embedding;
+    ImplicitLocOpBuilder &b = code.builder();
+    Value ids = argumentOf(op.getIds()), result = resultAt(0);
+    Value weight = b.clone(*op.getWeight().getDefiningOp())->getResult(0);
+    RowParts parts(code, code.fromIndex(b.create<memref::DimOp>(ids, 0)), kernel.member, kernel.members);
+    auto [begin, end] = evenShare(code, parts.count, parts.member, parts.members);
+    parts.forRows(begin, end, [&](Value, const PartRow &row) {
+      Value number = code.toIndex(row.number), id = code.toIndex(b.create<memref::LoadOp>(ids, number));
+      OpFoldResult one = b.getIndexAttr(1), columns = b.getIndexAttr(lastExtent(op.getResult()));
+      Value line = b.create<memref::SubViewOp>(result, ArrayRef<OpFoldResult>{number, b.getIndexAttr(0)},
+                                               ArrayRef<OpFoldResult>{one, columns}, ArrayRef<OpFoldResult>{one, one});
+      b.create<lm::DequantizeOp>(TypeRange{}, weight, id, line);
+    });
+  }
+
   void writeAttend() {
     kv::AttendOp attend = ops.attend;
     auto query = cast<RankedTensorType>(attend.getQuery().getType());
@@ -251,7 +271,7 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding want
     auto query = cast<RankedTensorType>(ops.attend.getQuery().getType());
     int64_t heads = cacheOfSlot(group, ops.attend.getKeys()).getHeads();
     scratch = attentionScratch(query.getDimSize(1), heads, query.getDimSize(2), rowsOf(group));
-  } else {
+  } else if (!ops.embedding) {
     std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
     if (!format)
       return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");

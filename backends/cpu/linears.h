@@ -78,7 +78,7 @@ struct PanelSet {
 
 /// Bytes of scratch that emitLinears needs, for linears that are computed `tiles` at a time.
 struct LinearScratch {
-  int64_t fixedBytes, bytesPerRow, bytesPerMember;
+  int64_t fixedBytes = 0, bytesPerRow = 0, bytesPerMember = 0;
 };
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles,
                             const ManyRows *manyRows = nullptr);

@@ -140,25 +140,29 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 
 TEST_CASE("a decoder becomes kernels, in every variant") {
   Compiled compiled(kDecoder);
-  CHECK(groupsOf(*compiled.module) ==
-        std::map<std::string, int>{
-            {"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}});
+  CHECK(groupsOf(*compiled.module) == std::map<std::string, int>{{"cpu.attend", 2},
+                                                                 {"cpu.embedding", 1},
+                                                                 {"cpu.gate_up", 2},
+                                                                 {"cpu.linear", 1},
+                                                                 {"cpu.linear_add", 4},
+                                                                 {"cpu.qkv", 2}});
   for (const Variant &variant : compiled.variants) {
     OwningOpRef<ModuleOp> lowered = compiled.lower(variant);
     CHECK(succeeded(verify(*lowered)));
     int calls = 0;
     std::set<StringRef> kernels;
     lowered->walk([&](lm::InvokeOp invoke) { ++calls, kernels.insert(invoke.getKernel()); });
-    CHECK(calls == 2 * (5 + 5 + 1));      // the loop's layers, the last one, the head; of two forms
-    CHECK(kernels.size() == 2 * (6 + 1)); // the last layer has its own attention only, of the wanted rows
+    CHECK(calls == 2 * (1 + 5 + 5 + 1));      // the embedding, the loop's layers, the last one, the head; of two forms
+    CHECK(kernels.size() == 2 * (1 + 6 + 1)); // the last layer has its own attention only, of the wanted rows
   }
 }
 
 TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
   using Groups = std::map<std::string, int>;
-  const Groups together{
-      {"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}};
-  const Groups apart{{"cpu.attend", 2}, {"cpu.gate_up", 2}, {"cpu.linear", 7}, {"cpu.linear_add", 4}};
+  const Groups together{{"cpu.attend", 2}, {"cpu.embedding", 1},  {"cpu.gate_up", 2},
+                        {"cpu.linear", 1}, {"cpu.linear_add", 4}, {"cpu.qkv", 2}};
+  const Groups apart{
+      {"cpu.attend", 2}, {"cpu.embedding", 1}, {"cpu.gate_up", 2}, {"cpu.linear", 7}, {"cpu.linear_add", 4}};
   const std::pair<const char *, Groups> cases[] = {{"codes = ui6, group = 32, scale = f32, zero = 32", together},
                                                    {"codes = bf16", apart}};
   for (const auto &[values, groups] : cases) {

@@ -6,6 +6,7 @@
 
 // CHECK: {{^}}forward
 // CHECK: llama.mlir:{{[0-9]+ +}}lm.rope_angles {{ *}}decomposed: has a kernel only as part of a group
+// CHECK: lm.embedding {{ *}}cpu.embedding
 // CHECK: lm.rms_norm {{ *}}cpu.qkv
 // CHECK: kv.append {{ *}}cpu.qkv
 // CHECK: kv.attend {{ *}}cpu.attend
@@ -13,12 +14,12 @@
 // CHECK: lm.take {{ *}}decomposed: has a kernel only as part of a group
 // CHECK-NEXT: kv.attend {{ *}}cpu.attend
 // CHECK-NEXT: lm.take {{ *}}cpu.attend
-// CHECK: {{^}}40 ops: 37 taken by 11 kernels, 3 declined and decomposed, 0 lowered as they are
+// CHECK: {{^}}40 ops: 38 taken by 12 kernels, 2 declined and decomposed, 0 lowered as they are
 
 // NONE: kv.get {{ *}}decomposed: reference takes no op: it is each op's own decomposition
 // NONE: linalg.generic {{ *}}lowered as it is
 // NONE: ops: 0 taken by 0 kernels
 
-// JSON: {"function":"forward","place":"llama.mlir:{{[0-9]+}}","op":"lm.linear","kernel":"cpu.qkv","group":1}
+// JSON: {"function":"forward","place":"llama.mlir:{{[0-9]+}}","op":"lm.linear","kernel":"cpu.qkv","group":2}
 
 // USAGE: kvasir-compile: --json requires --report or --explain
