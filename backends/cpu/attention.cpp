@@ -92,26 +92,30 @@ struct Emitter {
     });
   }
 
-  /// A partition of one head of one sequence.
+  /// A partition of one head of one sequence, and the position from which it is looked at.
   struct Part {
-    Value sequence, partition, head;
+    Value sequence, partition, head, position;
   };
+
+  /// Keys that a token at the part's position sees, from the partition's first on.
+  Value limitOf(const Part &part) const {
+    return code.sub(code.add(part.position, 1), code.mul(part.partition, kPartition));
+  }
 
   Value keysOf(const Part &part) const { return cacheOf(attention.keySlot, part.sequence, part.partition, part.head); }
 
-  /// The next partition's keys, or these if tokens before `position` see no more.
-  Value keysBehind(const Part &part, Value keys, Value position) const {
-    Value following = code.add(part.partition, 1), isMore = code.less(code.mul(following, kPartition), position);
-    auto behind = [&] { return Values{keysOf({part.sequence, following, part.head})}; };
+  /// The next partition's keys, or these if tokens before `end` see no more.
+  Value keysBehind(const Part &part, Value keys, Value end) const {
+    Value following = code.add(part.partition, 1), isMore = code.less(code.mul(following, kPartition), end);
+    auto behind = [&] { return Values{keysOf({part.sequence, following, part.head, part.position})}; };
     return code.choose(isMore, behind, [&] { return Values{keys}; }, code.ptr)[0];
   }
 
   int64_t tileOf(bool isOne) const { return queryTile(kernel.isa, groupSize(), isOne); }
 
-  /// `tokens` tokens, of which the first is at `position`. Where `next` is given it is one token, and what comes after
-  /// this part.
-  void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value position, Value isFirst,
-                       const Part *next) const {
+  /// `tokens` tokens, of which the first is at the part's position. Where `next` is given it is one token, and what
+  /// comes after this part.
+  void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value isFirst, const Part *next) const {
     bool isOne = next != nullptr;
     PartitionShape shape{attention.width, groupSize(), tileOf(isOne), isOne, attention.isHalf};
     PartitionCall call;
@@ -119,12 +123,13 @@ struct Emitter {
     call.numQueries = code.mul(tokens, groupSize());
     call.keys = keysOf(part);
     call.values = cacheOf(attention.valueSlot, part.sequence, part.partition, part.head);
-    call.limit = code.sub(code.add(position, 1), code.mul(part.partition, kPartition));
+    call.limit = limitOf(part);
     call.scores = code.at(scratch, own().scores);
     call.records = code.at(scratch, own().records);
     call.lanes = code.at(scratch, own().lanes);
     call.isFirst = isFirst;
-    call.next = next ? keysOf(*next) : keysBehind(part, call.keys, code.add(position, tokens));
+    call.next = next ? keysOf(*next) : keysBehind(part, call.keys, code.add(part.position, tokens));
+    call.nextLimit = next ? limitOf(*next) : code.num(kPartition);
     emitPartition(kernel, shape, call);
   }
 
@@ -198,7 +203,7 @@ struct Emitter {
         [&] {
           auto [begin, end] = kernel.share(code.num(attention.heads));
           code.loop(begin, end, 1, [&](Value head) {
-            Part next{zero, zero, code.min(code.add(head, 1), code.sub(end, code.num(1)))};
+            Part next{zero, zero, code.min(code.add(head, 1), code.sub(end, code.num(1))), position};
             emitTile(scratch, zero, zero, code.num(1), position, head, &next);
           });
         },
@@ -216,12 +221,12 @@ struct Emitter {
       auto [begin, end] = kernel.share(code.mul(count, attention.heads));
       auto partOf = [&](Value task) {
         Value partition = code.div(task, attention.heads);
-        return Part{zero, code.add(round, partition), code.sub(task, code.mul(partition, attention.heads))};
+        return Part{zero, code.add(round, partition), code.sub(task, code.mul(partition, attention.heads)), position};
       };
       code.loop(begin, end, 1, [&](Value task) {
         Part part = partOf(task), next = partOf(code.min(code.add(task, 1), code.sub(end, code.num(1))));
         emitQueries(zero, code.num(1), part.head, code.at(scratch, own().queries));
-        emitPartitionOf(scratch, part, code.num(1), position, /*isFirst=*/code.equal(zero, 0), &next);
+        emitPartitionOf(scratch, part, code.num(1), /*isFirst=*/code.equal(zero, 0), &next);
         Value to = code.at(shared, code.mul(task, groupSize() * stateBytes()));
         for (int64_t query = 0; query < groupSize(); ++query)
           emitState(scratch, code.num(query), code.at(to, query * stateBytes()));
@@ -263,9 +268,9 @@ struct Emitter {
       if (next) {
         Value following = code.add(partition, 1), isLast = code.equal(code.sub(partitions, following), 0);
         after = {code.select(isLast, next->sequence, sequence), code.select(isLast, next->partition, following),
-                 code.select(isLast, next->head, head)};
+                 code.select(isLast, next->head, head), code.select(isLast, next->position, position)};
       }
-      emitPartitionOf(scratch, {sequence, partition, head}, tokens, position, code.equal(partition, 0),
+      emitPartitionOf(scratch, {sequence, partition, head, position}, tokens, code.equal(partition, 0),
                       after ? &*after : nullptr);
     });
     forEachResult(token, tokens, [&](Value row, Value number) {
@@ -284,7 +289,8 @@ struct Emitter {
     Value tasks = code.mul(code.fromIndex(frame().sequences()), attention.heads);
     auto partOf = [&](Value task) {
       Value sequence = code.div(task, heads);
-      return Part{sequence, zero, code.sub(task, code.mul(sequence, heads))};
+      Value position = code.fromIndex(frame().start(code.toIndex(sequence)));
+      return Part{sequence, zero, code.sub(task, code.mul(sequence, heads)), position};
     };
     Value turns = code.div(code.add(code.sub(tasks, kernel.member), code.sub(kernel.members, one)), kernel.members);
     code.loop(zero, turns, 1, [&](Value turn) {
@@ -292,9 +298,8 @@ struct Emitter {
       Part part = partOf(task), next = partOf(code.min(code.add(task, kernel.members), code.sub(tasks, one)));
       Value b = code.toIndex(part.sequence), token = code.fromIndex(frame().first(b));
       Value isOne = code.equal(code.fromIndex(frame().count(b)), 1);
-      code.when(attention.wantedOnly ? code.andI(isOne, hasResults(token, one)) : isOne, [&] {
-        emitTile(scratch, part.sequence, token, one, code.fromIndex(frame().start(b)), part.head, &next);
-      });
+      code.when(attention.wantedOnly ? code.andI(isOne, hasResults(token, one)) : isOne,
+                [&] { emitTile(scratch, part.sequence, token, one, part.position, part.head, &next); });
     });
   }
 

@@ -142,6 +142,29 @@ struct Partition {
     });
   }
 
+  /// Memory that is fetched ahead, piece by piece. What lies behind the last line that is wanted is not touched.
+  struct Stream {
+    Code &code;
+    Value begin, lastAt, end; ///< the last piece's offset, and that of what lies behind
+    int64_t pieceBytes;
+
+    Stream(Code &code, Value begin, Value count, int64_t eachBytes, int64_t pieceBytes)
+        : code(code), begin(begin), end(code.mul(count, eachBytes)), pieceBytes(pieceBytes) {
+      lastAt = code.max(code.sub(end, code.num(pieceBytes)), code.num(0));
+    }
+    Value piece(Value number) const { return code.at(begin, code.min(code.mul(number, pieceBytes), lastAt)); }
+    void forPieces(Value first, Value last, llvm::function_ref<void(Value)> body) const {
+      code.loop(code.mul(first, pieceBytes), code.min(code.mul(last, pieceBytes), end), pieceBytes,
+                [&](Value at) { body(code.at(begin, at)); });
+    }
+  };
+
+  Value pairsOf(Value keys) const { return code.div(code.add(keys, 1), 2); }
+  /// Tiles of a partition in which a token that sees `limit` keys from its first one on sees some.
+  Value tilesOf(Value limit) const {
+    return code.div(code.add(code.min(limit, code.num(kPartition)), kKeyTile - 1), kKeyTile);
+  }
+
   /// scores[q][t] = q k, for some registers of keys at a time. The values are fetched meanwhile.
   void emitScores() const {
     int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
@@ -154,11 +177,12 @@ struct Partition {
         Value rows = code.at(call.queries, code.mul(query, rowBytes));
         if (!shape.isAlone)
           fetchShare(valuesAt, tileKeys * shape.width * 2, query);
+        Stream ahead(code, valuesAt, pairsOf(code.sub(numKeys, firstKey)), shape.width * 4, tileKeys * 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
           if (shape.isAlone)
-            fetch(code.at(valuesAt, code.mul(pair, tileKeys * 4)), tileKeys * 4);
+            fetch(ahead.piece(pair), ahead.pieceBytes);
           emitStep({next, code.at(rows, code.mul(pair, 2 * elementBytes())), rowBytes,
                     code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
@@ -321,14 +345,19 @@ struct Partition {
       Value numPairs = code.div(code.add(seenKeys, 1), 2);
       Value rows = scoresOf(query), lanes = code.at(call.lanes, code.mul(query, shape.width * 4));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
-        Value laneBytes = code.mul(lane, 4), fetched = code.at(call.next, code.mul(lane, kPartition * 2));
+        Value laneBytes = code.mul(lane, 4);
         if (!shape.isAlone)
-          fetchShare(fetched, chunk * kPartition * 2, query);
+          fetchShare(code.at(call.next, code.mul(lane, kPartition * 2)), chunk * kPartition * 2, query);
+        Stream ahead(code, call.next, tilesOf(call.nextLimit), kKeyTile * shape.width * 2, chunk * 4);
+        Value firstPiece = code.mul(code.div(lane, chunk), kPartition / 2);
+        if (shape.isAlone) // pairs that are not there fetch nothing
+          ahead.forPieces(code.add(firstPiece, numPairs), code.add(firstPiece, kPartition / 2),
+                          [&](Value piece) { fetch(piece, ahead.pieceBytes); });
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
           Values results(carried);
           if (shape.isAlone)
-            fetch(code.at(fetched, code.mul(pair, chunk * 4)), chunk * 4);
+            fetch(ahead.piece(code.add(firstPiece, pair)), ahead.pieceBytes);
           Value line = code.at(call.values, code.mul(pair, shape.width * 4));
           emitStep({results, code.at(rows, code.mul(pair, 2 * elementBytes())), kScoreBytes,
                     code.at(line, shape.isHalf ? code.mul(lane, 2) : laneBytes), shape.width * 2});
@@ -388,9 +417,10 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
                      std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
                      (shape.isHalf ? "f16_" : "") + kernel.isa.name;
-  Type p = outer.ptr, i = outer.i64, types[] = {p, i, p, p, i, p, p, p, call.isFirst.getType(), p};
+  Type p = outer.ptr, i = outer.i64, types[] = {p, i, p, p, i, p, p, p, call.isFirst.getType(), p, i};
   auto function = sharedFunction(kernel.module, name, types, [&](Code &code, ValueRange args) {
-    PartitionCall inner{args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], args[8], args[9]};
+    PartitionCall inner{args[0], args[1], args[2], args[3], args[4], args[5],
+                        args[6], args[7], args[8], args[9], args[10]};
     Value lastToken = code.div(code.sub(inner.numQueries, code.num(1)), shape.groupSize);
     Value numKeys = code.min(code.add(inner.limit, lastToken), code.num(kPartition));
     Partition partition{code, kernel.isa, shape, inner, numKeys};
@@ -400,8 +430,8 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
     partition.emitSoftmax();
     partition.emitValues();
   });
-  Value operands[] = {call.queries, call.numQueries, call.keys,  call.values,  call.limit,
-                      call.scores,  call.records,    call.lanes, call.isFirst, call.next};
+  Value operands[] = {call.queries, call.numQueries, call.keys,    call.values, call.limit,    call.scores,
+                      call.records, call.lanes,      call.isFirst, call.next,   call.nextLimit};
   outer.builder().create<func::CallOp>(function, operands);
 }
 

@@ -64,12 +64,13 @@ struct PartitionCall {
   Value queries;    ///< [n][D], scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
-  Value limit;   ///< keys that the first token sees, from this partition's first on; each next token sees one more
-  Value scores;  ///< [n] times kScoreBytes; a row of powers begins where its scores did
-  Value records; ///< records of all tiles of queries
-  Value lanes;   ///< [n][D] f32: sums of powers times values
-  Value isFirst; ///< i1: nothing is known yet of the queries; else this partition is joined to what is
-  Value next;    ///< keys that are fetched ahead, for the next partition
+  Value limit;     ///< keys that the first token sees, from this partition's first on; each next token sees one more
+  Value scores;    ///< [n] times kScoreBytes; a row of powers begins where its scores did
+  Value records;   ///< records of all tiles of queries
+  Value lanes;     ///< [n][D] f32: sums of powers times values
+  Value isFirst;   ///< i1: nothing is known yet of the queries; else this partition is joined to what is
+  Value next;      ///< keys that are fetched ahead, for the next partition
+  Value nextLimit; ///< of one token: how many of them it sees, or more
 };
 
 /// Emit calls of shared functions.

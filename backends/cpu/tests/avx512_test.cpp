@@ -149,11 +149,11 @@ TEST_CASE("panels in f32 keep every vector in AVX-512's registers") {
 
 static std::string partitionAssembly(const Isa &isa, const PartitionShape &shape) {
   KernelModule module;
-  module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
+  module.add("partition", {'p', 'i', 'p', 'p', 'i', 'p', 'p', 'p', 'i', 'p', 'i'}, [&](Code &code, ValueRange args) {
     Kernel kernel{code, module.module(), isa, {}, {}, {}, {}, {}};
-    emitPartition(
-        kernel, shape,
-        {args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], code.equal(args[8], 0), args[9]});
+    emitPartition(kernel, shape,
+                  {args[0], args[1], args[2], args[3], args[4], args[5], args[6], args[7], code.equal(args[8], 0),
+                   args[9], args[10]});
   });
   std::string assembly = module.assembly(targetOf(isa));
   return assembly.substr(assembly.find("retq")); // behind the caller, which passes arguments on the stack
