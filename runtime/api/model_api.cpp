@@ -10,12 +10,20 @@ using namespace kvasir::runtime;
 
 namespace {
 
+bool wantsCopy(const kvasir_model_options *given) {
+  const uint32_t weights = readOptions(given).weights;
+  if (weights > KVASIR_WEIGHTS_COPIED)
+    throw Error(KV_BAD_INPUT, "weights is " + std::to_string(weights) + ", which is none of mapped, copied");
+  return weights == KVASIR_WEIGHTS_COPIED;
+}
+
 std::shared_ptr<const LoadedPlugin> load(const char *path, const kvasir_model_options *given) {
   const uint32_t wanted = readOptions(given).services;
   if (wanted > KVASIR_SERVICES_NONE)
     throw Error(KV_BAD_INPUT, "services is " + std::to_string(wanted) + ", which is none of offered, none");
   LoadOptions options;
   options.services = wanted == KVASIR_SERVICES_NONE ? ServiceUse::none : ServiceUse::offered;
+  options.weights = wantsCopy(given) ? WeightsAccess::copy : WeightsAccess::map;
   auto loaded = LoadedPlugin::load(path, options);
   if (!loaded)
     throw Error(KV_BAD_FILE, loaded.message());
@@ -31,11 +39,13 @@ Identity identityOf(const PluginFile &file) {
   return identity;
 }
 
-Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin) {
-  const auto requireWhole = [file = &plugin->file()] {
-    if (const Status whole = file->stillWhole(); !whole)
-      throw Error(KV_BAD_FILE, whole.message());
-  };
+Program programOf(const std::shared_ptr<const LoadedPlugin> &plugin, bool isCopied) {
+  std::function<void()> requireWhole;
+  if (!isCopied)
+    requireWhole = [file = &plugin->file()] {
+      if (const Status whole = file->stillWhole(); !whole)
+        throw Error(KV_BAD_FILE, whole.message());
+    };
   return {&plugin->table(), plugin->description(),      plugin->weights().data(),  plugin,
           requireWhole,     identityOf(plugin->file()), plugin->services().data(), plugin->variantName()};
 }
@@ -82,7 +92,7 @@ kv_status kvasir_model_open(const char *path, const kvasir_model_options *option
     const auto plugin = load(path, options);
     requireVerified(*plugin, options);
     auto made = std::make_unique<kvasir_model>();
-    made->model = std::make_shared<Model>(programOf(plugin), modelOptions);
+    made->model = std::make_shared<Model>(programOf(plugin, wantsCopy(options)), modelOptions);
     made->text = std::make_shared<ModelText>(plugin->file(), plugin);
     made->description = descriptionToJson(plugin->description());
     made->weightsBytes = plugin->weights().size();

@@ -23,6 +23,7 @@ struct BenchOptions {
   std::string model;
   std::string promptTokens = "512", decodeTokens = "128", depths = "0", batches = "1", threads;
   unsigned repetitions = 5;
+  bool copiesWeights = false;
   bool printsJson = false;
 };
 
@@ -163,10 +164,12 @@ int bench(const BenchOptions &options) {
     threads = {0};
   Json machine = {{"processor", processorName()}, {"limits", Json::array()}}, results = Json::array();
   for (const int64_t count : threads) {
-    const Limits limits = measureLimits(options.model, work, static_cast<uint32_t>(count));
-    const Model model(options.model,
-                      {.threads = limits.threads, .teamUse = count > 0 ? TeamUse::fixed : TeamUse::adapts});
-    ReadLoop readLoop(options.model, work, limits.threads);
+    const Weights where = options.copiesWeights ? Weights::copied : Weights::mapped;
+    const Limits limits = measureLimits(options.model, work, static_cast<uint32_t>(count), where);
+    const Model model(
+        options.model,
+        {.threads = limits.threads, .teamUse = count > 0 ? TeamUse::fixed : TeamUse::adapts, .weights = where});
+    ReadLoop readLoop(options.model, work, limits.threads, where);
     machine["limits"].push_back(limitsJson(limits));
     if (!options.printsJson)
       printLimits(limits);
@@ -198,6 +201,7 @@ void addBench(CLI::App &program, int &exitCode) {
   command->add_option("-r", options->repetitions, "repetitions; the median counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_flag("--copy-weights", options->copiesWeights, kCopyWeightsHelp);
   command->add_flag("--json", options->printsJson, "print JSON");
   command->callback([=, &exitCode] { exitCode = bench(*options); });
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/tools/limits.h"
 
+#include "plugins/file_io.h"
+
 #include <algorithm>
 #include <chrono>
 #include <fcntl.h>
@@ -63,14 +65,28 @@ double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned
   return medianOf(times);
 }
 
-MappedFile::MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes) {
+/// Null if there is no memory, or the file can't be read.
+static void *copyOf(int file, uint64_t begin, uint64_t sizeBytes) {
+  void *copy = mmap(nullptr, sizeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (copy == MAP_FAILED)
+    return nullptr;
+  madvise(copy, sizeBytes, MADV_HUGEPAGE);
+  if (readFully(file, begin, {static_cast<uint8_t *>(copy), sizeBytes}))
+    return copy;
+  munmap(copy, sizeBytes);
+  return nullptr;
+}
+
+MappedFile::MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes, Weights where) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat facts;
   if (file >= 0 && fstat(file, &facts) == 0 && offset < static_cast<uint64_t>(facts.st_size)) {
     const uint64_t begin = offset / kPageBytes * kPageBytes;
     const uint64_t end = std::min<uint64_t>(facts.st_size, offset + sizeBytes);
-    void *mapped = mmap(nullptr, end - begin, PROT_READ, MAP_SHARED | MAP_POPULATE, file, begin);
-    if (mapped != MAP_FAILED) {
+    void *mapped = where == Weights::copied
+                       ? copyOf(file, begin, end - begin)
+                       : mmap(nullptr, end - begin, PROT_READ, MAP_SHARED | MAP_POPULATE, file, begin);
+    if (mapped && mapped != MAP_FAILED) {
       mapping = mapped;
       mappingBytes = end - begin;
       content = {static_cast<const uint8_t *>(mapped) + (offset - begin), end - offset};

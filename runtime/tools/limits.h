@@ -3,6 +3,7 @@
 #ifndef KVASIR_RUNTIME_TOOLS_LIMITS_H
 #define KVASIR_RUNTIME_TOOLS_LIMITS_H
 
+#include "kvasir/kvasir.hpp"
 #include "runtime/team/team.h"
 
 #include <cstdint>
@@ -17,11 +18,11 @@ double medianOf(std::vector<double> values);
 /// Seconds of one pass of a team over all bytes, each member its own contiguous part; the median of `passes`.
 double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned passes);
 
-/// Part of a file, mapped and in memory.
+/// Part of a file, in memory as a model's weights are.
 class MappedFile {
 public:
   /// Bytes [offset, offset + sizeBytes), cut to what the file has. Empty if that can't be done.
-  MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes);
+  MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes, Weights where = Weights::mapped);
   MappedFile(const MappedFile &) = delete;
   ~MappedFile();
 

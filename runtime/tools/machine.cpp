@@ -8,9 +8,9 @@
 
 namespace kvasir::tools {
 
-Limits measureLimits(const std::string &path, const Work &work, uint32_t threads) {
+Limits measureLimits(const std::string &path, const Work &work, uint32_t threads, Weights where) {
   runtime::Team team(threads);
-  const MappedFile weights(path, work.weightsOffset, work.weightsBytes);
+  const MappedFile weights(path, work.weightsOffset, work.weightsBytes, where);
   Limits limits;
   limits.threads = team.size();
   if (!weights.bytes().empty())

@@ -19,13 +19,13 @@ struct Limits {
 };
 
 /// Of a team of so many threads (0: one for each core) on the weights of the file at `path`. Takes half a second.
-Limits measureLimits(const std::string &path, const Work &work, uint32_t threads);
+Limits measureLimits(const std::string &path, const Work &work, uint32_t threads, Weights where = Weights::mapped);
 
 /// Reads a model's weights, for comparison with steps that do so, too.
 class ReadLoop {
 public:
-  ReadLoop(const std::string &path, const Work &work, uint32_t threads)
-      : team(threads), weights(path, work.weightsOffset, work.weightsBytes) {}
+  ReadLoop(const std::string &path, const Work &work, uint32_t threads, Weights where)
+      : team(threads), weights(path, work.weightsOffset, work.weightsBytes, where) {}
 
   /// Of one pass over all of them; 0 if they can't be read.
   double bytesPerSecond();

@@ -28,6 +28,7 @@ struct RunOptions {
   PromptOptions prompt;
   uint64_t maxTokens = 128;
   bool takesUnverified = false;
+  bool copiesWeights = false;
   SamplerOptions sampler;
   uint32_t threads = 0;
   std::string printed = "text";
@@ -165,7 +166,9 @@ void printStatistics(const RunOptions &options, uint32_t threads, const Statisti
 }
 
 ModelOptions modelOptionsOf(const RunOptions &options) {
-  return {options.threads, Pinning::automatic, options.takesUnverified ? Unverified::take : Unverified::refuse};
+  return {.threads = options.threads,
+          .unverified = options.takesUnverified ? Unverified::take : Unverified::refuse,
+          .weights = options.copiesWeights ? Weights::copied : Weights::mapped};
 }
 
 /// Loads, generates, prints; returns the number of threads that did it.
@@ -260,6 +263,7 @@ void addRun(CLI::App &program, int &exitCode) {
                     "run each call twice and see which rows of the state it writes; stop at the first that is wrong");
   command->add_flag("--unverified", options->takesUnverified,
                     "run a plugin though its functions are known to lose state");
+  command->add_flag("--copy-weights", options->copiesWeights, kCopyWeightsHelp);
   command->add_flag("--stats", options->showsStatistics, "speeds beside the machine's, on standard error");
   auto calls = std::make_shared<CallOptions>();
   addCallOptions(*command, *calls);

@@ -99,6 +99,14 @@ TEST_CASE("branches, the way back, ids, registers and writing") {
   CHECK(statusOf([&] { branch.registerValue("sum", 1); }) == KV_BAD_INPUT);
 }
 
+TEST_CASE("weights in the process's own memory") {
+  const kvasir::Model mapped(KVASIR_TOY), copied(KVASIR_TOY, {.weights = kvasir::Weights::copied});
+  kvasir::State of[] = {mapped.makeState(), copied.makeState()};
+  const auto expected = mapped.predict(of[0], {3, 1, 4}), logits = copied.predict(of[1], {3, 1, 4});
+  CHECK(std::ranges::equal(expected.last(), logits.last()));
+  CHECK(statusOf([] { kvasir::Model(KVASIR_TOY, {.weights = kvasir::Weights(2)}); }) == KV_BAD_INPUT);
+}
+
 TEST_CASE("any function by name") {
   const kvasir::Model model(KVASIR_TOY, {1});
   kvasir::State state = model.makeState();
@@ -158,8 +166,9 @@ TEST_CASE("options of an older and of a newer caller, null and short messages") 
   struct {
     kvasir_model_options known;
     uint64_t newer;
-  } options = {
-      {sizeof options, 1, KVASIR_PIN_OFF, KVASIR_UNVERIFIED_REFUSE, KVASIR_SERVICES_OFFERED, KVASIR_TEAM_FIXED}, 7};
+  } options = {{sizeof options, 1, KVASIR_PIN_OFF, KVASIR_UNVERIFIED_REFUSE, KVASIR_SERVICES_OFFERED, KVASIR_TEAM_FIXED,
+                KVASIR_WEIGHTS_MAPPED},
+               7};
   REQUIRE(kvasir_model_open(KVASIR_TOY, &options.known, &model, nullptr, 0) == KV_OK);
   kvasir_model_facts facts;
   std::memset(&facts, 0xff, sizeof facts);

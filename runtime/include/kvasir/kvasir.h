@@ -58,6 +58,12 @@ enum { KVASIR_UNVERIFIED_REFUSE = 0, KVASIR_UNVERIFIED_TAKE = 1 };
  * KVASIR_SERVICES=none says the same for a whole process. */
 enum { KVASIR_SERVICES_OFFERED = 0, KVASIR_SERVICES_NONE = 1 };
 
+/* Where weights are. Mapped: in the file's own pages, which processes share and the system may take back. Copied: in
+ * this process's memory, in huge pages where the system has them. Opening reads the file then, nobody shares the copy,
+ * and what becomes of the file does no harm; where memory is fast and the file's pages are small, decoding gains up to
+ * a twentieth. */
+enum { KVASIR_WEIGHTS_MAPPED = 0, KVASIR_WEIGHTS_COPIED = 1 };
+
 typedef struct kvasir_model_options {
   uint32_t size;
   uint32_t threads;    /* members of the team, the caller's thread among them; 0: one for each core */
@@ -65,12 +71,13 @@ typedef struct kvasir_model_options {
   uint32_t unverified; /* KVASIR_UNVERIFIED_… */
   uint32_t services;   /* KVASIR_SERVICES_… */
   uint32_t team;       /* KVASIR_TEAM_… */
+  uint32_t weights;    /* KVASIR_WEIGHTS_… */
 } kvasir_model_options;
 
-/* Checks the file, then loads it. `options` may be null. Weights are mapped, not read.
+/* Checks the file, then loads it. `options` may be null. Weights are mapped and not read, unless a copy is wanted.
  * Errors: KV_BAD_FILE and KV_UNSUPPORTED, with the reason, before any code of the file runs; an unverified plugin is
  * unsupported unless it is asked for.
- * Cost: about a millisecond, whatever the size. */
+ * Cost: about a millisecond, whatever the size; of a copy, reading the file. */
 KVASIR_API kv_status kvasir_model_open(const char *path, const kvasir_model_options *options, kvasir_model **model,
                                        char *message, size_t message_bytes);
 

@@ -37,12 +37,16 @@ enum class Unverified : uint32_t { refuse = KVASIR_UNVERIFIED_REFUSE, take = KVA
 /// Run-time services: libraries that plugins use where the host offers them.
 enum class Services : uint32_t { offered = KVASIR_SERVICES_OFFERED, none = KVASIR_SERVICES_NONE };
 
+/// Weights in the file's pages, or in the process's own memory.
+enum class Weights : uint32_t { mapped = KVASIR_WEIGHTS_MAPPED, copied = KVASIR_WEIGHTS_COPIED };
+
 struct ModelOptions {
   uint32_t threads = 0; ///< 0: one for each core
   Pinning pinning = Pinning::automatic;
   Unverified unverified = Unverified::refuse;
   Services services = Services::offered;
   TeamUse teamUse = TeamUse::adapts;
+  Weights weights = Weights::mapped;
 };
 
 /// Stops calls from another thread or a signal handler.
@@ -168,7 +172,8 @@ public:
                                      static_cast<uint32_t>(options.pinning),
                                      static_cast<uint32_t>(options.unverified),
                                      static_cast<uint32_t>(options.services),
-                                     static_cast<uint32_t>(options.teamUse)};
+                                     static_cast<uint32_t>(options.teamUse),
+                                     static_cast<uint32_t>(options.weights)};
     kvasir_model *model;
     detail::check(kvasir_model_open, path.c_str(), &given, &model);
     handle.reset(model);

@@ -19,6 +19,7 @@ TEST_CASE("run goes on from ids and from text, deterministically") {
   CHECK(text == "wOON,CERH.Y2\n");
   CHECK(run("printf abcdefghijkl | $KVASIR run $TOY -f - -n 12").out == text);
   CHECK(run("$KVASIR run $TOY -p abcdefghijkl -n 12 --threads 1").out == text);
+  CHECK(run("$KVASIR run $TOY -p abcdefghijkl -n 12 --copy-weights").out == text);
   CHECK(run("$KVASIR run $TOY -p abcdefghijkl -n 0").out == "\n");
 }
 
@@ -173,5 +174,6 @@ TEST_CASE("bench measures speeds and limits") {
   CHECK(json["results"][15]["batch"] == 3);
   CHECK(json["machine"]["limits"].size() == 2);
   CHECK(run("$KVASIR bench $TOY -p 40 -n 20 -r 1").out.find("tokens/s") != std::string::npos);
+  CHECK(run("$KVASIR bench $TOY -p 40 -n 20 -r 1 --copy-weights").out.find("tokens/s") != std::string::npos);
   checkRefusal("$KVASIR bench $TOY -p 0 -n 0", 2, "kvasir: bench: nothing to measure: -p and -n are both 0");
 }
