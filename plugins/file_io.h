@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <sys/mman.h>
 #include <utility>
 
 namespace kvasir {
@@ -27,6 +28,15 @@ public:
 private:
   int fd = -1;
 };
+
+/// Memory for a copy of a file's bytes, in huge pages where the system has some. MAP_FAILED (errno) if there is none;
+/// munmap ends it.
+inline void *mapForCopy(uint64_t size) {
+  void *bytes = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (bytes != MAP_FAILED)
+    madvise(bytes, size, MADV_HUGEPAGE);
+  return bytes;
+}
 
 /// Fills `bytes` from the file's `offset`. False at the end of the file or an error (errno).
 bool readFully(int fd, uint64_t offset, std::span<uint8_t> bytes);

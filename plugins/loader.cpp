@@ -116,13 +116,12 @@ Status LoadedPlugin::mapWeights(WeightsAccess access) {
     return Done{};
   const bool copied = access == WeightsAccess::copy;
   void *bytes =
-      copied ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+      copied ? mapForCopy(size)
              : mmap(nullptr, size, PROT_READ, MAP_SHARED, pluginFile.descriptor(), off_t(manifest.weights_offset));
   if (bytes == MAP_FAILED)
     return Failure{"its weights can't be mapped: " + systemError()};
   weightBytes = static_cast<const uint8_t *>(bytes); // unmapped by the destructor from here on
   if (copied) {
-    madvise(bytes, size, MADV_HUGEPAGE);
     if (!readFully(pluginFile.descriptor(), manifest.weights_offset, {static_cast<uint8_t *>(bytes), size}))
       return Failure{"was cut short while its weights were read"};
     mprotect(bytes, size, PROT_READ);

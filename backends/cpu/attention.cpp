@@ -168,7 +168,7 @@ struct Emitter {
   /// `token`'s number among `tokens` from `first` on, and whether it is one of them.
   std::pair<Value, Value> within(Value token, Value first, Value tokens) const {
     Value number = code.sub(token, first);
-    return {number, code.andI(code.less(code.num(-1), number), code.less(number, tokens))};
+    return {number, code.within(number, code.num(0), tokens)};
   }
 
   Value wantedToken(Value w) const { return code.fromIndex(frame().wanted(code.toIndex(w))); }

@@ -291,23 +291,18 @@ struct Partition {
   }
 
   void emitPowers(Value query, Value end, IfSeen ifSeen) const {
-    constexpr int64_t step = 2;                       // a register of pairs
-    const int64_t together = isa.lanes == 16 ? 2 : 1; // AVX2 has no registers for more
+    const size_t together = isa.lanes == 16 ? 2 : 1; // AVX2 has no registers for more
     Value row = scoresOf(query), zero = code.zero(code.vec(kLanes, code.f32));
     Value largest = code.loadSplat(kLanes, code.f32, record().floatAt(code, call.records, query, QueryRecord::kHere));
-    Value sum = code.loop(code.num(0), end, step * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
-      auto keyOf = [&](int64_t i) { return code.add(first, i * kLanes); };
-      Values powers;
-      for (int64_t i = 0; i < step; ++i)
-        powers.push_back(code.load(zero.getType(), code.at(row, code.mul(keyOf(i), 4))));
-      for (int64_t i = 0; i < step; i += together)
+    Value sum = code.loop(code.num(0), end, 2 * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
+      Value keys[] = {first, code.add(first, kLanes)}, powers[2];
+      for (size_t i = 0; i < 2; ++i)
+        powers[i] = code.load(zero.getType(), code.at(row, code.mul(keys[i], 4)));
+      for (size_t i = 0; i < 2; i += together)
         emitExp2(code, MutableArrayRef(powers).slice(i, together), shape.isHalf ? Exp2::fine : Exp2::coarse, largest);
-      for (int64_t i = 0; i < step; ++i)
-        powers[i] = ifSeen(query, keyOf(i), powers[i], zero);
-      Value sum = carried[0];
-      for (int64_t i = 0; i < step; i += 2)
-        sum = storePowers(row, keyOf(i), powers[i], powers[i + 1], sum);
-      return Values{sum};
+      for (size_t i = 0; i < 2; ++i)
+        powers[i] = ifSeen(query, keys[i], powers[i], zero);
+      return Values{storePowers(row, first, powers[0], powers[1], carried[0])};
     })[0];
     code.store(shape.isHalf || isPaired() ? sum : code.shuffle(sum, sum, kPairOrder), partialOf(query));
   }

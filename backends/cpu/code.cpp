@@ -25,6 +25,7 @@ Value Code::min(Value a, Value c) { return b.createOrFold<arith::MinSIOp>(a, c);
 Value Code::max(Value a, Value c) { return b.createOrFold<arith::MaxSIOp>(a, c); }
 Value Code::less(Value a, Value c) { return b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, a, c); }
 Value Code::equal(Value a, int64_t c) { return b.create<arith::CmpIOp>(arith::CmpIPredicate::eq, a, num(c)); }
+Value Code::within(Value a, Value begin, Value end) { return andI(less(sub(begin, num(1)), a), less(a, end)); }
 Value Code::select(Value condition, Value a, Value c) { return b.create<arith::SelectOp>(condition, a, c); }
 Value Code::fromIndex(Value index) { return b.createOrFold<arith::IndexCastOp>(i64, index); }
 Value Code::toIndex(Value number) { return b.createOrFold<arith::IndexCastOp>(b.getIndexType(), number); }

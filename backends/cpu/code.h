@@ -44,6 +44,7 @@ public:
   Value max(Value a, Value b);
   Value less(Value a, Value b);
   Value equal(Value a, int64_t b);
+  Value within(Value a, Value begin, Value end); ///< begin <= a < end
   Value select(Value condition, Value a, Value b);
   Value fromIndex(Value index);
   Value toIndex(Value number);

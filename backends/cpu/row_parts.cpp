@@ -68,11 +68,8 @@ void RowParts::forRows(Value begin, Value end, const std::function<void(Value in
 }
 
 Value RowParts::has(Value number) const {
-  auto isWithin = [&](Value index, Value begin, Value end) {
-    return code.andI(code.less(index, end), code.less(code.sub(begin, code.num(1)), index));
-  };
-  return code.orI(isWithin(code.sub(number, toFront), code.num(0), inFront),
-                  isWithin(code.sub(number, toBack), inFront, count));
+  return code.orI(code.within(code.sub(number, toFront), code.num(0), inFront),
+                  code.within(code.sub(number, toBack), inFront, count));
 }
 
 } // namespace kvasir::cpu

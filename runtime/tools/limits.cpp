@@ -65,16 +65,15 @@ double readSeconds(runtime::Team &team, std::span<const uint8_t> bytes, unsigned
   return medianOf(times);
 }
 
-/// Null if there is no memory, or the file can't be read.
-static void *copyOf(int file, uint64_t begin, uint64_t sizeBytes) {
-  void *copy = mmap(nullptr, sizeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (copy == MAP_FAILED)
-    return nullptr;
-  madvise(copy, sizeBytes, MADV_HUGEPAGE);
-  if (readFully(file, begin, {static_cast<uint8_t *>(copy), sizeBytes}))
+/// MAP_FAILED if that can't be done.
+static void *mapPart(int file, uint64_t begin, uint64_t sizeBytes, Weights where) {
+  if (where == Weights::mapped)
+    return mmap(nullptr, sizeBytes, PROT_READ, MAP_SHARED | MAP_POPULATE, file, begin);
+  void *copy = mapForCopy(sizeBytes);
+  if (copy == MAP_FAILED || readFully(file, begin, {static_cast<uint8_t *>(copy), sizeBytes}))
     return copy;
   munmap(copy, sizeBytes);
-  return nullptr;
+  return MAP_FAILED;
 }
 
 MappedFile::MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBytes, Weights where) {
@@ -83,10 +82,8 @@ MappedFile::MappedFile(const std::string &path, uint64_t offset, uint64_t sizeBy
   if (file >= 0 && fstat(file, &facts) == 0 && offset < static_cast<uint64_t>(facts.st_size)) {
     const uint64_t begin = offset / kPageBytes * kPageBytes;
     const uint64_t end = std::min<uint64_t>(facts.st_size, offset + sizeBytes);
-    void *mapped = where == Weights::copied
-                       ? copyOf(file, begin, end - begin)
-                       : mmap(nullptr, end - begin, PROT_READ, MAP_SHARED | MAP_POPULATE, file, begin);
-    if (mapped && mapped != MAP_FAILED) {
+    void *mapped = mapPart(file, begin, end - begin, where);
+    if (mapped != MAP_FAILED) {
       mapping = mapped;
       mappingBytes = end - begin;
       content = {static_cast<const uint8_t *>(mapped) + (offset - begin), end - offset};
