@@ -21,7 +21,7 @@ struct Unpacker {
   Type words() const { return code.vec(isa.lanes, code.i32); }
 
   /// What reads a block.
-  PanelBody body() const { return {code, isa, weight, isPaired, blocks, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
+  PanelBody body() const { return {code, isa, weight, isPaired, blocks, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}}; }
 
   /// A column of weights as f32, rounded if they are to be.
   Value weightOf(const Block &block, int64_t column, int64_t vector, ArrayRef<Value> scales,
