@@ -20,8 +20,17 @@ void relax() {
 } // namespace
 
 void Gate::open() {
-  // Both sides are sequentially consistent: either this thread sees the sleeper, or the kernel sees the new word.
   word.fetch_add(1, std::memory_order_seq_cst);
+  wake();
+}
+
+void Gate::open(uint32_t generation) {
+  word.store(generation, std::memory_order_seq_cst);
+  wake();
+}
+
+// Both sides are sequentially consistent: either this thread sees the sleeper, or the kernel sees the new word.
+void Gate::wake() {
   if (sleepers.load(std::memory_order_seq_cst) != 0)
     syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }

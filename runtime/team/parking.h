@@ -18,11 +18,16 @@ public:
   /// Raises the generation; all that was written before is seen by those who waited for it.
   void open();
 
+  /// The same, to a generation of the writer's choice.
+  void open(uint32_t generation);
+
   /// Returns once the generation is not `seen`. Spins at most `spins` rounds (one is about 20-60 ns), then sleeps; how
   /// long it slept.
   std::chrono::nanoseconds waitPast(uint32_t seen, uint32_t spins);
 
 private:
+  void wake();
+
   std::atomic<uint32_t> word{0};
   std::atomic<uint32_t> sleepers{0};
 };

@@ -57,7 +57,7 @@ private:
 
 Team::Team(uint32_t members, Pinning pinning, const Processors &processors)
     : numMembers(members ? members : processors.cores),
-      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins), inside(spins),
+      spins(numMembers <= processors.numbers.size() ? kSpins : kCrowdedSpins), inside(numMembers, spins),
       border{sizeof(kv_team), numMembers, this, &Team::meet} {
   const bool isAlone = numMembers == processors.cores || numMembers == processors.numbers.size();
   const bool pins = numMembers > 1 && numMembers <= processors.numbers.size() &&
@@ -118,8 +118,8 @@ void *Team::enter(void *seat) {
 kv_status Team::meet(const kv_team *team, uint32_t member) {
   auto *self = static_cast<Team *>(team->host);
   if (member == 0 && ++self->numMet == self->raiseAt)
-    self->raised->store(true, std::memory_order_relaxed); // the last to arrive sees it: arriving publishes
-  return self->inside.arriveAndWait(self->cancel, self->seats[member]->slept);
+    self->raised->store(true, std::memory_order_relaxed); // it sees it itself when it arrives
+  return self->inside.arriveAndWait(member, self->cancel, self->seats[member]->slept);
 }
 
 kv_status Team::meetWatched(const kv_team *team, uint32_t member) {

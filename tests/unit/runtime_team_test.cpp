@@ -24,8 +24,9 @@ bool sleeps(pid_t thread) {
 
 } // namespace
 
+// Members hear of each other in rounds: one of up to 4 members, two of up to 16, three of more.
 TEST_CASE("members see what others wrote before a barrier, also when they are more than processors") {
-  for (const uint32_t members : {1u, 2u, 3u, 7u}) {
+  for (const uint32_t members : {1u, 2u, 3u, 4u, 5u, 7u, 16u, 18u}) {
     Team team(members);
     REQUIRE(team.size() == members);
     std::vector<int> written(members), sums(members);
@@ -50,7 +51,7 @@ TEST_CASE("members see what others wrote before a barrier, also when they are mo
 }
 
 TEST_CASE("cancellation is the same answer at the same barrier for every member") {
-  for (const uint32_t members : {1u, 2u, 4u}) {
+  for (const uint32_t members : {1u, 2u, 4u, 6u, 17u}) {
     Team team(members);
     for (int repeat = 0; repeat < 20; ++repeat) {
       CancelFlag cancel{false};
@@ -138,10 +139,11 @@ TEST_CASE("who watches barriers hears of each from every member, and only in the
 }
 
 TEST_CASE("runs of a part of the team, of any size after any other") {
-  Team team(4, Pinning::off);
-  std::vector<int> ran(4), missed(4);
+  constexpr uint32_t kMost = 6;
+  Team team(kMost, Pinning::off);
+  std::vector<int> ran(kMost), missed(kMost);
   for (int run = 0; run < 400; ++run) {
-    const uint32_t members = 1 + (run * 7 + run / 5) % 4;
+    const uint32_t members = 1 + (run * 7 + run / 5) % kMost;
     const std::vector<int> before = ran;
     team.run(
         [&](const kv_team &border, uint32_t member) {
@@ -153,10 +155,10 @@ TEST_CASE("runs of a part of the team, of any size after any other") {
           border.barrier(&border, member);
         },
         nullptr, members);
-    for (uint32_t other = members; other < 4; ++other)
+    for (uint32_t other = members; other < kMost; ++other)
       CHECK(ran[other] == before[other]);
   }
-  CHECK(missed == std::vector<int>(4));
+  CHECK(missed == std::vector<int>(kMost));
 }
 
 TEST_CASE("a team says how long its members slept for one that was late, in the last run only") {
