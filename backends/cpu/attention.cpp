@@ -3,6 +3,7 @@
 
 #include "backends/cpu/attention_partition.h"
 #include "backends/cpu/cache_layout.h"
+#include "backends/cpu/tasks.h"
 #include "compiler/passes/call_frame.h"
 
 using namespace mlir;
@@ -303,38 +304,80 @@ struct Emitter {
     });
   }
 
-  /// Others: tiles of tokens of one sequence and one head of the cache. Those of a part's rows are dealt out in turn to
-  /// the members that computed their queries.
-  void emitTiles(Value scratch) const {
-    Value zero = code.num(0);
+  /// Tokens of one sequence, and one head of the cache.
+  struct Tile {
+    Value sequence, token, tokens, position, head;
+  };
+
+  /// Tiles of sequences of more than one token. Those of a part's rows are dealt out in turn to the members that
+  /// computed their queries: `carried` goes through `body` for each that is the member's for whom the part is.
+  Values forTiles(const RowParts &of, ValueRange carried,
+                  const std::function<Values(const Tile &, ValueRange)> &body) const {
+    Value zero = code.num(0), heads = code.num(attention.heads);
     int64_t size = tileTokens(groupSize());
     CallFrame call = frame();
-    RowParts of(code, code.fromIndex(call.tokens()), kernel.member, kernel.members);
-    Value sequences = code.fromIndex(call.sequences());
-    code.loop(zero, sequences, 1, ValueRange{zero}, [&](Value sequence, ValueRange carried) {
-      Value b = code.toIndex(sequence);
-      Value count = code.fromIndex(call.count(b)), first = code.fromIndex(call.first(b)),
-            start = code.fromIndex(call.start(b));
+    Values all{zero}; // and the number of the tile
+    all.append(carried.begin(), carried.end());
+    all = code.loop(zero, code.fromIndex(call.sequences()), 1, all, [&](Value sequence, ValueRange all) {
+      Value b = code.toIndex(sequence), count = code.fromIndex(call.count(b));
+      Value first = code.fromIndex(call.first(b)), start = code.fromIndex(call.start(b));
       Value tokensHere = code.select(code.equal(count, 1), zero, count);
-      Value done = code.loop(zero, tokensHere, size, carried, [&](Value offset, ValueRange tasks) {
-        Value tokens = code.min(code.sub(count, offset), code.num(size));
-        code.loop(zero, code.num(attention.heads), 1, [&](Value head) {
-          Value token = code.add(first, offset);
-          Value turn = code.builder().create<arith::RemUIOp>(code.add(tasks[0], head), of.members);
-          Value isMine = code.andI(of.has(token), code.equal(code.sub(turn, of.member), 0));
-          code.when(attention.wantedOnly ? code.andI(isMine, hasResults(token, tokens)) : isMine,
-                    [&] { emitTile(scratch, sequence, token, tokens, code.add(start, offset), head, nullptr); });
+      return code.loop(zero, tokensHere, size, all, [&](Value offset, ValueRange all) {
+        Value tokens = code.min(code.sub(count, offset), code.num(size)), token = code.add(first, offset);
+        Value isHere = of.has(token);
+        return code.loop(zero, heads, 1, all, [&](Value head, ValueRange all) {
+          Value turn = code.builder().create<arith::RemUIOp>(all[0], of.members);
+          Values carried(all.drop_front());
+          carried = code.choose(
+              code.andI(isHere, code.equal(code.sub(turn, of.member), 0)),
+              [&] { return body({sequence, token, tokens, code.add(start, offset), head}, carried); },
+              [&] { return carried; }, ValueRange(carried).getTypes());
+          carried.insert(carried.begin(), code.add(all[0], 1));
+          return carried;
         });
-        return Values{code.add(tasks[0], attention.heads)};
-      })[0];
-      return Values{done};
+      });
+    });
+    return Values(all.begin() + 1, all.end());
+  }
+
+  /// The rest: the tiles of each member, who are helped by those that are done with theirs.
+  void emitTiles(const Tasks &tasks, Value scratch) const {
+    Value zero = code.num(0), one = code.num(1);
+    tasks.forOwners([&](Value owner) {
+      RowParts of(code, code.fromIndex(frame().tokens()), owner, kernel.members);
+      forTiles(of, {zero, tasks.take(owner)}, [&](const Tile &tile, ValueRange carried) {
+        Value number = carried[0], taken = carried[1];
+        Value next = code.choose(
+            code.equal(code.sub(number, taken), 0),
+            [&] {
+              auto compute = [&] {
+                emitTile(scratch, tile.sequence, tile.token, tile.tokens, tile.position, tile.head, nullptr);
+              };
+              attention.wantedOnly ? code.when(hasResults(tile.token, tile.tokens), compute) : compute();
+              return Values{tasks.take(owner)};
+            },
+            [&] { return Values{taken}; }, code.i64)[0];
+        return Values{code.add(number, one), next};
+      });
     });
   }
 
   void emitMany() const {
-    Value scratch = code.at(kernel.scratch, code.mul(kernel.member, own().end));
+    int64_t stride = Tasks::kBytes + own().end;
+    Value scratch = code.at(code.at(kernel.scratch, code.mul(kernel.member, stride)), Tasks::kBytes);
+    Tasks tasks(kernel, kernel.scratch, stride, code.less(code.num(1), kernel.members));
+    CallFrame call = frame();
+    RowParts of(code, code.fromIndex(call.tokens()), kernel.member, kernel.members);
+    tasks.open(
+        forTiles(of, {code.num(0)}, [&](const Tile &, ValueRange count) { return Values{code.add(count[0], 1)}; })[0]);
+    Value one = code.num(1), sequences = code.fromIndex(call.sequences());
+    Value longest = code.loop(code.num(0), sequences, 1, one, [&](Value sequence, ValueRange known) {
+      return Values{code.max(known[0], code.fromIndex(call.count(code.toIndex(sequence))))};
+    })[0];
+    Value hasTiles = code.less(one, longest);
+    code.when(hasTiles, [&] { kernel.barrier(); });
     emitSingles(scratch);
-    emitTiles(scratch);
+    code.when(hasTiles, [&] { emitTiles(tasks, scratch); });
   }
 };
 
@@ -343,7 +386,7 @@ struct Emitter {
 LinearScratch attentionScratch(int64_t queryHeads, int64_t heads, int64_t width, std::optional<int64_t> rows) {
   int64_t groupSize = queryHeads / heads;
   bool isAlone = rows == 1;
-  int64_t own = ownScratch(roomForQueries(groupSize, isAlone), width).end;
+  int64_t own = (isAlone ? 0 : Tasks::kBytes) + ownScratch(roomForQueries(groupSize, isAlone), width).end;
   int64_t shared = isAlone ? (kRoundPartitions + 1) * queryHeads * attentionStateBytes(width) : 0;
   return {shared, 0, own};
 }

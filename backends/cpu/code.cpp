@@ -53,6 +53,15 @@ void Code::prefetch(Value address, int64_t bytes, int64_t level) {
 
 void Code::prefetchToWrite(Value address) { b.create<LLVM::Prefetch>(address, /*rw=*/1, /*hint=*/3, /*cache=*/1); }
 
+Value Code::atomicLoad(Value address) {
+  return b.create<LLVM::LoadOp>(i64, address, /*alignment=*/8, /*isVolatile=*/false, /*isNonTemporal=*/false,
+                                /*isInvariant=*/false, LLVM::AtomicOrdering::monotonic);
+}
+
+Value Code::atomicAdd(Value address, int64_t number) {
+  return b.create<LLVM::AtomicRMWOp>(LLVM::AtomicBinOp::add, address, num(number), LLVM::AtomicOrdering::monotonic);
+}
+
 Value Code::addressOf(Value memref) {
   Value index = b.create<memref::ExtractAlignedPointerAsIndexOp>(memref);
   return b.create<LLVM::IntToPtrOp>(ptr, b.create<arith::IndexCastOp>(i64, index));
@@ -201,6 +210,19 @@ Values Code::loop(Value begin, Value end, int64_t step, ValueRange carried, cons
   if (!carried.empty())
     b.create<scf::YieldOp>(results);
   return Values(loop.getResults());
+}
+
+void Code::whileLess(const std::function<Value()> &next, Value end, const Body &body) {
+  b.create<scf::WhileOp>(
+      TypeRange{i64}, ValueRange{},
+      [&](OpBuilder &, Location, ValueRange) {
+        Value number = next();
+        b.create<scf::ConditionOp>(less(number, end), number);
+      },
+      [&](OpBuilder &, Location, ValueRange numbers) {
+        body(numbers[0]);
+        b.create<scf::YieldOp>();
+      });
 }
 
 void Code::when(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise) {

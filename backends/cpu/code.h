@@ -60,6 +60,10 @@ public:
   void prefetch(Value address, int64_t bytes, int64_t level = 1);
   /// Fetches the cache line at `address` for writing: from others that have it, too.
   void prefetchToWrite(Value address);
+  /// A number that others may change at the same time: a barrier, not this, says what else is seen with it.
+  Value atomicLoad(Value address);
+  /// The same; adds to it, and returns what was there before.
+  Value atomicAdd(Value address, int64_t number);
   /// The address of the first element of a memref of identity layout.
   Value addressOf(Value memref);
 
@@ -111,6 +115,8 @@ public:
   using CarryBody = std::function<Values(Value, ValueRange)>;
   void loop(Value begin, Value end, int64_t step, const Body &body);
   Values loop(Value begin, Value end, int64_t step, ValueRange carried, const CarryBody &body);
+  /// Runs `body` on what `next` writes, again and again, until that is not less than `end`.
+  void whileLess(const std::function<Value()> &next, Value end, const Body &body);
   void when(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise = {});
   Values choose(Value condition, const std::function<Values()> &then, const std::function<Values()> &otherwise,
                 mlir::TypeRange types);

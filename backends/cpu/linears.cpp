@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/linears.h"
 
+#include "backends/cpu/tasks.h"
 #include "compiler/passes/call_frame.h"
 
 using namespace mlir;
@@ -16,6 +17,10 @@ int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntR
 
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
+
+/// From so many rows on members help one another. A unit of fewer takes a microsecond or two, and who takes one that
+/// others may take waits until all that it has stored is in its cache.
+constexpr int64_t kHelpedRows = 64;
 
 /// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
 /// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.
@@ -37,12 +42,15 @@ struct Linears {
   /// From group to group of the activations of many rows.
   Value stride() const { return code.add(input.rows, kSpareRows); }
 
-  /// Scratch: the shared activations, then each member's own rows, tiles, unpacked block.
-  Value memberScratch() const {
-    LinearScratch sizes = linearScratch(format, input.columns, tiles());
-    Value shared = code.mul(stride(), sizes.bytesPerRow);
-    shared = code.andI(code.add(shared, 63), code.num(-64));
-    return code.at(code.at(kernel.scratch, shared), code.mul(kernel.member, sizes.bytesPerMember));
+  int64_t bytesPerMember() const { return linearScratch(format, input.columns, tiles()).bytesPerMember; }
+
+  /// Scratch: the shared activations, then each member's line of tasks, own rows, tiles, unpacked block.
+  Value membersScratch() const {
+    Value shared = code.mul(stride(), format.bytesPerRow(input.columns));
+    return code.at(kernel.scratch, code.andI(code.add(shared, 63), code.num(-64)));
+  }
+  Value ownRows(Value membersScratch) const {
+    return code.at(code.at(membersScratch, code.mul(kernel.member, bytesPerMember())), Tasks::kBytes);
   }
   Value tile(Value own, int64_t index) const {
     return code.at(own, aligned((kOwnRows + kSpareRows) * format.bytesPerRow(input.columns)) +
@@ -57,21 +65,20 @@ struct Linears {
                       input.norm, input.epsilon);
   }
 
-  /// Rounds the rows of a part; they lie side by side. Few are in one part, and each member rounds all of them.
-  Value roundRows(Value own, const RowParts &of) const {
-    Value isFew = code.less(input.rows, code.num(kOwnRows + 1)), one = code.num(1);
-    Value activations = code.select(isFew, own, kernel.scratch), members = code.select(isFew, one, of.members);
-    auto [begin, end] = evenShare(code, of.count, code.select(isFew, code.num(0), of.member), members);
+  /// Rounds the rows of a part to `activations`, where they lie side by side; `isOwn`: all of them.
+  void roundRows(Value activations, const RowParts &of, Value isOwn) const {
+    Value member = code.select(isOwn, code.num(0), of.member), members = code.select(isOwn, code.num(1), of.members);
+    auto [begin, end] = evenShare(code, of.count, member, members);
     code.loop(begin, end, 1,
               [&](Value index) { roundRow(of.row(index), code.add(of.first, index), stride(), activations); });
-    code.when(code.less(one, members), [&] { kernel.barrier(); });
-    return activations;
   }
 
   /// The units of a set that a member computes.
   struct Share {
     const PanelSet *set;
     Value first, last;
+
+    Value count(Code &code) const { return code.max(code.sub(last, first), code.num(0)); }
   };
 
   SmallVector<Share> shares(Value member, Value members) const {
@@ -87,10 +94,11 @@ struct Linears {
     return shares;
   }
 
-  /// Runs `body` on each unit: its set, and its number there.
-  void forUnits(ArrayRef<Share> shares, const std::function<void(const PanelSet &, Value)> &body) const {
+  Value numUnits(ArrayRef<Share> shares) const {
+    Value units = code.num(0);
     for (const Share &share : shares)
-      code.loop(share.first, share.last, 1, [&](Value unit) { body(*share.set, unit); });
+      units = code.add(units, share.count(code));
+    return units;
   }
 
   /// Memory is idle while rows are rounded: asks for the beginning of the first panel before.
@@ -99,7 +107,7 @@ struct Linears {
     Value left = code.num(1);
     for (const Share &share : shares) {
       Value panel = panelAt(*share.set, 0, share.first);
-      Value panels = code.min(left, code.max(code.sub(share.last, share.first), code.num(0)));
+      Value panels = code.min(left, share.count(code));
       int64_t bytes = std::min(kMostBytes, share.set->linearOf(0).format.panelBytes(input.columns));
       code.loop(code.num(0), code.mul(panels, bytes), 64, [&](Value line) { code.prefetch(code.at(panel, line), 64); });
       left = code.sub(left, panels);
@@ -132,61 +140,88 @@ struct Linears {
   }
 
   void emitOneRow() const {
-    Value own = memberScratch();
+    Value own = ownRows(membersScratch());
     SmallVector<Share> mine = shares(kernel.member, kernel.members);
     fetchFirstPanel(mine);
     roundRow(code.num(0), code.num(0), code.num(1), own);
     Value unit = unitOf(own, code.num(1), code.num(0));
-    forUnits(mine, [&](const PanelSet &set, Value number) {
-      Value column = firstColumn(set, number);
-      if (set.fetch)
-        set.fetch(code.num(0), column);
-      SmallVector<Tile> tiles;
-      for (int64_t index = 0; index < set.numTiles(); ++index) {
-        const Linear &linear = set.linearOf(index);
-        PanelCall call = panelCall(set, index, number);
-        call.activations = own;
-        call.firstRow = code.num(0);
-        call.rows = call.count = code.num(1);
-        tiles.push_back({call.result = tile(own, index), unit});
-        call.unpacked = unpacked(own);
-        emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
-      }
-      set.epilogue(innerRow(code, code.num(0)), column, tiles);
-    });
+    for (const Share &share : mine)
+      code.loop(share.first, share.last, 1, [&](Value number) { emitUnitOfOneRow(own, unit, *share.set, number); });
   }
 
+  void emitUnitOfOneRow(Value own, Value unit, const PanelSet &set, Value number) const {
+    Value column = firstColumn(set, number);
+    if (set.fetch)
+      set.fetch(code.num(0), column);
+    SmallVector<Tile> tiles;
+    for (int64_t index = 0; index < set.numTiles(); ++index) {
+      const Linear &linear = set.linearOf(index);
+      PanelCall call = panelCall(set, index, number);
+      call.activations = own;
+      call.firstRow = code.num(0);
+      call.rows = call.count = code.num(1);
+      tiles.push_back({call.result = tile(own, index), unit});
+      call.unpacked = unpacked(own);
+      emitPanelOfOneRow(code, kernel.module, kernel.isa, linear.format, format, call);
+    }
+    set.epilogue(innerRow(code, code.num(0)), column, tiles);
+  }
+
+  /// A task is a unit of up to rowBlock(format) rows of a member's part.
   void emitRows() const {
-    Value own = memberScratch();
+    Value all = membersScratch(), own = ownRows(all), one = code.num(1), isTeam = code.less(one, kernel.members);
+    Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
+    Value activations = code.select(isFew, own, kernel.scratch);
+    Value isMany = code.less(code.num(kHelpedRows - 1), input.rows);
+    Tasks tasks(kernel, all, bytesPerMember(), code.andI(isTeam, isMany));
     RowParts of(code, input.rows, kernel.member, kernel.members);
     SmallVector<Share> mine = shares(of.member, of.members);
     fetchFirstPanel(mine);
-    Value activations = roundRows(own, of);
-    code.loop(code.num(0), of.count, rowBlock(format), [&](Value begin) {
-      Value end = code.min(code.add(begin, rowBlock(format)), of.count);
-      forUnits(mine, [&](const PanelSet &set, Value number) {
-        Value column = firstColumn(set, number);
-        if (set.fetch)
-          of.forRows(begin, end, [&](Value, const PartRow &row) { set.fetch(row.number, column); });
-        for (int64_t index = 0; index < set.numTiles(); ++index) {
-          const Linear &linear = set.linearOf(index);
-          PanelCall call = panelCall(set, index, number);
-          call.activations = activations;
-          call.firstRow = code.add(of.first, begin);
-          call.rows = stride();
-          call.count = code.sub(end, begin);
-          call.result = tile(own, index);
-          call.unpacked = unpacked(own);
-          emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
+    tasks.open(code.mul(code.div(code.add(of.count, rowBlock(format) - 1), rowBlock(format)), numUnits(mine)));
+    roundRows(activations, of, isFew);
+    code.when(code.andI(isTeam, code.less(code.num(kOwnRows), input.rows)), [&] { kernel.barrier(); });
+    tasks.forOwners([&](Value owner) {
+      RowParts of(code, input.rows, owner, kernel.members);
+      SmallVector<Share> theirs = shares(of.member, of.members);
+      Value units = numUnits(theirs);
+      tasks.forEach(owner, [&](Value task) {
+        Value block = code.div(task, units), begin = code.mul(block, rowBlock(format));
+        Value end = code.min(code.add(begin, rowBlock(format)), of.count),
+              number = code.sub(task, code.mul(block, units));
+        for (const Share &share : theirs) {
+          Value count = share.count(code), unit = code.add(share.first, number);
+          code.when(code.within(number, code.num(0), count),
+                    [&] { emitUnit(activations, own, of, {begin, end}, *share.set, unit); });
+          number = code.sub(number, count);
         }
-        of.forRows(begin, end, [&](Value index, const PartRow &row) {
-          Value unit = unitOf(activations, stride(), code.add(of.first, index)), line = code.sub(index, begin);
-          SmallVector<Tile> tiles;
-          for (int64_t index = 0; index < set.numTiles(); ++index)
-            tiles.push_back({code.at(tile(own, index), code.mul(line, kPanelRows * 4)), unit});
-          set.epilogue(row, column, tiles);
-        });
       });
+    });
+  }
+
+  /// A unit of rows `rows` of a part.
+  void emitUnit(Value activations, Value own, const RowParts &of, std::pair<Value, Value> rows, const PanelSet &set,
+                Value number) const {
+    auto [begin, end] = rows;
+    Value column = firstColumn(set, number);
+    if (set.fetch)
+      of.forRows(begin, end, [&](Value, const PartRow &row) { set.fetch(row.number, column); });
+    for (int64_t index = 0; index < set.numTiles(); ++index) {
+      const Linear &linear = set.linearOf(index);
+      PanelCall call = panelCall(set, index, number);
+      call.activations = activations;
+      call.firstRow = code.add(of.first, begin);
+      call.rows = stride();
+      call.count = code.sub(end, begin);
+      call.result = tile(own, index);
+      call.unpacked = unpacked(own);
+      emitPanelOfRows(code, kernel.module, kernel.isa, linear.format, format, call);
+    }
+    of.forRows(begin, end, [&, begin = begin](Value index, const PartRow &row) {
+      Value unit = unitOf(activations, stride(), code.add(of.first, index)), line = code.sub(index, begin);
+      SmallVector<Tile> tiles;
+      for (int64_t index = 0; index < set.numTiles(); ++index)
+        tiles.push_back({code.at(tile(own, index), code.mul(line, kPanelRows * 4)), unit});
+      set.epilogue(row, column, tiles);
     });
   }
 };
@@ -211,7 +246,8 @@ int64_t numTiles(ArrayRef<PanelSet> sets) {
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles, const ManyRows *manyRows) {
   int64_t row = format.bytesPerRow(columns);
-  int64_t own = aligned((kOwnRows + kSpareRows) * row) + tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
+  int64_t own = Tasks::kBytes + aligned((kOwnRows + kSpareRows) * row) + tiles * rowBlock(format) * kPanelRows * 4 +
+                kUnpackedBytes;
   if (!manyRows)
     return {64 + kSpareRows * row, row, own};
   LinearScratch more = manyRows->scratch(format, columns, tiles);

@@ -56,13 +56,15 @@ Value RowParts::row(Value index) const {
 }
 
 void RowParts::forRows(Value begin, Value end, const std::function<void(Value index, const PartRow &row)> &body) const {
+  Value endsInside = code.less(end, count), beginsInside = code.less(code.num(0), begin);
+  Value othersBefore = code.orI(isSplit, beginsInside), othersBehind = code.orI(isSplit, endsInside);
   code.loop(code.num(0), code.num(2), 1, [&](Value run) {
     Value isFront = code.equal(run, 0), border = code.max(begin, code.min(end, inFront));
-    Value runBegin = code.select(isFront, code.num(0), inFront), runEnd = code.select(isFront, inFront, count);
-    code.loop(code.select(isFront, begin, border), code.select(isFront, border, end), 1, [&](Value index) {
-      Value isFirst = code.equal(code.sub(index, runBegin), 0), isLast = code.equal(code.sub(runEnd, index), 1);
-      body(index, {code.add(index, code.select(isFront, toFront, toBack)), code.andI(isSplit, isFirst),
-                   code.andI(isSplit, isLast)});
+    Value from = code.select(isFront, begin, border), to = code.select(isFront, border, end);
+    code.loop(from, to, 1, [&](Value index) {
+      Value isFirst = code.equal(code.sub(index, from), 0), isLast = code.equal(code.sub(to, index), 1);
+      body(index, {code.add(index, code.select(isFront, toFront, toBack)), code.andI(othersBefore, isFirst),
+                   code.andI(othersBehind, isLast)});
     });
   });
 }

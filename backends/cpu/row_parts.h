@@ -32,7 +32,7 @@ struct RowParts {
 
   /// The call's row that is the part's `index`-th.
   Value row(Value index) const;
-  /// Runs body(index, row) on rows begin .. end - 1 of the part.
+  /// Runs body(index, row) on rows begin .. end - 1 of the part. Others may compute the rest of it at the same time.
   void forRows(Value begin, Value end, const std::function<void(Value index, const PartRow &row)> &body) const;
   /// Whether row `number` of the call is in the part.
   Value has(Value number) const;

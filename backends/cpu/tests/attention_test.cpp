@@ -95,15 +95,19 @@ struct Batch {
   }
 };
 
-std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const Shape &shape, uint32_t members) {
+std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const Shape &shape, uint32_t members,
+                       int64_t eager = -1) {
   std::vector<float> result((call.wanted ? call.num_wanted : call.num_tokens) * shape.queryHeads * shape.width);
   std::vector<uint8_t> bytes((16 << 20) + 64);
   uint8_t *scratch = bytes.data() + (-uintptr_t(bytes.data()) & 63);
-  runTeam(members, [&](const kv_team *team, uint32_t member) {
-    kv_call own = call;
-    own.team = team;
-    attend(&own, member, members, scratch, query, result.data());
-  });
+  runTeam(
+      members,
+      [&](const kv_team *team, uint32_t member) {
+        kv_call own = call;
+        own.team = team;
+        attend(&own, member, members, scratch, query, result.data());
+      },
+      eager);
   return result;
 }
 
@@ -203,12 +207,13 @@ void checkParts(AttendFn *chunk, const Caches &caches, std::mt19937 &random) {
   std::vector<float> query(batch.positions.size() * caches.shape.queryHeads * caches.shape.width);
   for (float &value : query)
     value = 2 * normal(random);
-  auto runBy = [&](uint32_t members) {
-    return run(chunk, batch.call(caches.views.data()), query.data(), caches.shape, members);
+  auto runBy = [&](uint32_t members, int64_t eager) {
+    return run(chunk, batch.call(caches.views.data()), query.data(), caches.shape, members, eager);
   };
-  std::vector<float> byOne = runBy(1);
-  for (uint32_t members : {2, 3, 6})
-    CHECK(runBy(members) == byOne);
+  std::vector<float> byOne = runBy(1, -1);
+  for (int64_t members : {2, 3, 6})
+    for (int64_t eager : {int64_t(-1), members / 2})
+      CHECK(runBy(members, eager) == byOne);
 }
 
 /// What a chunk attends to, after it was compared with single tokens and other teams.

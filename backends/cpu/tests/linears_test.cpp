@@ -75,7 +75,7 @@ struct Outcome {
   std::vector<uint8_t> cache;
 };
 
-Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members) {
+Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_t eager = -1) {
   f.setRows(rows);
   Outcome outcome;
   outcome.result.assign(f.source.begin(), f.source.begin() + rows * f.N); // an addend, where one is asked for
@@ -87,14 +87,17 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members) {
   std::vector<uint8_t> bytes((4 << 20) + 64);
   const void *pointers[kNumPointers] = {f.source.data(), f.norm.data(),   f.first.bytes(),      f.second.bytes(),
                                         f.bias.data(),   f.angles.data(), outcome.result.data()};
-  runTeam(members, [&](const kv_team *team, uint32_t member) {
-    kv_call call{};
-    call.size = sizeof call, call.num_sequences = 2, call.num_tokens = uint64_t(rows);
-    call.starts = f.starts.data(), call.counts = f.counts.data(), call.firsts = f.firsts.data();
-    call.token_sequence = f.sequenceOf.data(), call.positions = f.positions.data();
-    call.views = views, call.team = team;
-    kernel(&call, member, members, bytes.data() + (-uintptr_t(bytes.data()) & 63), pointers, rows);
-  });
+  runTeam(
+      members,
+      [&](const kv_team *team, uint32_t member) {
+        kv_call call{};
+        call.size = sizeof call, call.num_sequences = 2, call.num_tokens = uint64_t(rows);
+        call.starts = f.starts.data(), call.counts = f.counts.data(), call.firsts = f.firsts.data();
+        call.token_sequence = f.sequenceOf.data(), call.positions = f.positions.data();
+        call.views = views, call.team = team;
+        kernel(&call, member, members, bytes.data() + (-uintptr_t(bytes.data()) & 63), pointers, rows);
+      },
+      eager);
   return outcome;
 }
 
@@ -181,11 +184,12 @@ void check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = 
   for (int64_t rows : {1, 3, 6, 150, 540}) {
     CAPTURE(rows);
     Outcome outcome = run(kernel, fixture, rows, 1);
-    for (uint32_t members : {2, 3, 6}) {
-      Outcome byMore = run(kernel, fixture, rows, members);
-      CHECK(outcome.result == byMore.result);
-      CHECK(outcome.cache == byMore.cache);
-    }
+    for (int64_t members : {2, 3, 6})
+      for (int64_t eager : {int64_t(-1), rows < 64 ? -1 : members - 1}) {
+        Outcome byMore = run(kernel, fixture, rows, members, eager);
+        CHECK(outcome.result == byMore.result);
+        CHECK(outcome.cache == byMore.cache);
+      }
     for (int64_t row = 0; row < rows; ++row) {
       std::vector<double> expected = expectedRow(fixture, kind, row);
       double error = 0, size = 0;

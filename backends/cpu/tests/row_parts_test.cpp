@@ -13,6 +13,8 @@ using mlir::Value;
 using mlir::ValueRange;
 
 namespace {
+constexpr int64_t kStep = 48;
+
 /// What one member says: of the part `first`, `count`, `members`, `member`; of each of its rows the number in the call,
 /// and whether it is the first or the last of a run; of each row of the call whether it is in the part.
 struct Member {
@@ -32,9 +34,9 @@ void addPart(KernelModule &module) {
     Value says[] = {of.first, of.count, of.members, of.member};
     for (int64_t i = 0; i < 4; ++i)
       store(says[i], args[3], code.num(i));
-    // In two steps, as panels take them.
-    for (auto [begin, end] : {std::pair(code.num(0), code.min(code.num(48), of.count)),
-                              std::pair(code.min(code.num(48), of.count), of.count)})
+    // In two steps, which may be different members'.
+    Value step = code.min(code.num(kStep), of.count);
+    for (auto [begin, end] : {std::pair(code.num(0), step), std::pair(step, of.count)})
       of.forRows(begin, end, [&](Value index, const PartRow &row) {
         store(row.number, args[4], index);
         store(code.add(number(row.isFirst), code.mul(number(row.isLast), 2)), args[5], index);
@@ -85,10 +87,11 @@ TEST_CASE("each row of a call is in one part, from both ends, and edges are wher
         // Other members' rows are beyond edges only.
         for (int64_t i = 0; i < count; ++i) {
           int64_t row = says.rows[i];
-          bool isAfterOther = row > 0 && !says.has[row - 1], isBeforeOther = row + 1 < rows && !says.has[row + 1];
+          bool isAfterOther = row > 0 && (!says.has[row - 1] || i == kStep);
+          bool isBeforeOther = row + 1 < rows && (!says.has[row + 1] || i + 1 == kStep);
           CHECK((says.edges[i] & int64_t(isAfterOther)) == int64_t(isAfterOther));
           CHECK((says.edges[i] >> 1 & int64_t(isBeforeOther)) == int64_t(isBeforeOther));
-          CHECK((parts > 1 || says.edges[i] == 0));
+          CHECK((parts > 1 || count > kStep || says.edges[i] == 0));
         }
         if (m + 1 == members)
           CHECK(numbered == rows);

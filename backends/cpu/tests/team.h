@@ -6,17 +6,25 @@
 #include "plugins/include/kvasir/plugin.h"
 
 #include <barrier>
+#include <chrono>
 #include <functional>
 #include <thread>
 #include <vector>
 
 namespace kvasir::cpu {
 
-/// Runs `body` on `members` threads that share a kv_team.
-inline void runTeam(uint32_t members, const std::function<void(const kv_team *, uint32_t)> &body) {
-  std::barrier<> wait(members);
-  kv_team team{sizeof(kv_team), members, &wait, [](const kv_team *team, uint32_t) -> kv_status {
-                 static_cast<std::barrier<> *>(team->host)->arrive_and_wait();
+/// Runs `body` on `members` threads that share a kv_team. If there is an `eager` one, the others are late behind each
+/// barrier, so that it does what they leave to be done.
+inline void runTeam(uint32_t members, const std::function<void(const kv_team *, uint32_t)> &body, int64_t eager = -1) {
+  struct Host {
+    std::barrier<> wait;
+    int64_t eager;
+  } host{std::barrier<>(members), eager};
+  kv_team team{sizeof(kv_team), members, &host, [](const kv_team *team, uint32_t member) -> kv_status {
+                 auto *host = static_cast<Host *>(team->host);
+                 host->wait.arrive_and_wait();
+                 if (host->eager >= 0 && member != host->eager)
+                   std::this_thread::sleep_for(std::chrono::milliseconds(2));
                  return KV_OK;
                }};
   std::vector<std::thread> threads;
