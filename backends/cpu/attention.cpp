@@ -309,8 +309,9 @@ struct Emitter {
     Value sequence, token, tokens, position, head;
   };
 
-  /// Tiles of sequences of more than one token. Those of a part's rows are dealt out in turn to the members that
-  /// computed their queries: `carried` goes through `body` for each that is the member's for whom the part is.
+  /// Tiles of sequences of more than one token, each sequence's last first, which sees the most keys: what is left at
+  /// the end is small. Those of a part's rows are dealt out in turn to the members that computed their queries:
+  /// `carried` goes through `body` for each that is the member's for whom the part is.
   Values forTiles(const RowParts &of, ValueRange carried,
                   const std::function<Values(const Tile &, ValueRange)> &body) const {
     Value zero = code.num(0), heads = code.num(attention.heads);
@@ -322,7 +323,9 @@ struct Emitter {
       Value b = code.toIndex(sequence), count = code.fromIndex(call.count(b));
       Value first = code.fromIndex(call.first(b)), start = code.fromIndex(call.start(b));
       Value tokensHere = code.select(code.equal(count, 1), zero, count);
-      return code.loop(zero, tokensHere, size, all, [&](Value offset, ValueRange all) {
+      Value last = code.mul(code.div(code.sub(count, code.num(1)), size), size);
+      return code.loop(zero, tokensHere, size, all, [&](Value before, ValueRange all) {
+        Value offset = code.sub(last, before);
         Value tokens = code.min(code.sub(count, offset), code.num(size)), token = code.add(first, offset);
         Value isHere = of.has(token);
         return code.loop(zero, heads, 1, all, [&](Value head, ValueRange all) {
