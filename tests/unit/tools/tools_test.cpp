@@ -149,9 +149,8 @@ TEST_CASE("audit says in one sentence what is wrong, as text, JSON and a page") 
       "$KVASIR audit $TOY --checks rows,colour", 1,
       "kvasir: no check is called 'colour'; there are rows, decode, chunks, batch, perturb, cancel and against");
   CHECK(run("$KVASIR audit $TOY --ids 1,2,3,4 --all").out.starts_with(sentence + "\n"));
-  checkRefusal("cp $KVASIR /tmp/kvasir-alone && PATH=/bin /tmp/kvasir-alone audit x.mlpackage; s=$?; rm "
-               "/tmp/kvasir-alone; exit $s",
-               1, "kvasir: 'x.mlpackage' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
+  checkRefusal("d=$(mktemp -d); cp $KVASIR $d && PATH=/bin $d/kvasir audit x.mlpackage; s=$?; rm -r $d; exit $s", 1,
+               "kvasir: 'x.mlpackage' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
   checkRefusal("$KVASIR audit $TOY --ids 64", 1, "kvasir: token 64 is outside the vocabulary of 64");
 }
 
