@@ -19,11 +19,16 @@ llvm::Error failure(const llvm::Twine &message) {
 /// Best first.
 std::vector<Variant> variants() {
   const std::vector<std::string> avx2 = {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "popcnt"};
+  std::vector<std::string> avx2Vnni = avx2;
+  avx2Vnni.push_back("avxvnni");
   std::vector<std::string> vnni = avx2;
   vnni.insert(vnni.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni", "prfchw"});
   std::vector<std::string> bf16 = vnni;
   bf16.push_back("avx512bf16");
-  return {{"avx512-bf16", "x86-64-v4", bf16}, {"avx512-vnni", "x86-64-v4", vnni}, {"avx2", "x86-64-v3", avx2}};
+  return {{"avx512-bf16", "x86-64-v4", bf16},
+          {"avx512-vnni", "x86-64-v4", vnni},
+          {"avx2-vnni", "x86-64-v3", avx2Vnni},
+          {"avx2", "x86-64-v3", avx2}};
 }
 
 /// The variants of these names, best first; without names, the best that this machine runs.
@@ -38,7 +43,7 @@ llvm::Expected<std::vector<Variant>> choose(const std::vector<std::string> &targ
   }
   for (const std::string &target : targets)
     if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
-      return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2, native");
+      return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2-vnni, avx2, native");
   llvm::copy_if(known, std::back_inserter(chosen),
                 [&](const Variant &variant) { return llvm::is_contained(targets, variant.name); });
   return chosen;

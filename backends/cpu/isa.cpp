@@ -31,7 +31,8 @@ Value Isa::dot(Code &code, Value sum, Value codes, Value activations) const {
     sum = code.zero(words);
   if (isEmulated)
     return emulatedDot(code, sum, codes, activations);
-  return code.intrinsic("llvm.x86.avx512.vpdpbusd.512", words, {sum, codes, activations});
+  return code.intrinsic(lanes == 16 ? "llvm.x86.avx512.vpdpbusd.512" : "llvm.x86.avx512.vpdpbusd.256", words,
+                        {sum, codes, activations});
 }
 
 Value Isa::dotTotal(Code &code, Value sum, Value multipliers) const {

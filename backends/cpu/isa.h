@@ -9,11 +9,11 @@ namespace kvasir::cpu {
 
 /// The instructions that kernels are made of. Everything an Isa computes is the same, bit by bit, on every Isa.
 struct Isa {
-  std::string name;        ///< "avx2", "avx512-vnni", "avx512-bf16"
+  std::string name;        ///< "avx2", "avx2-vnni", "avx512-vnni", "avx512-bf16"
   int64_t lanes;           ///< f32 lanes of a register
   bool hasVnni = false;    ///< vpdpbusd
   bool hasBf16 = false;    ///< vdpbf16ps, vcvtneps2bf16
-  bool isEmulated = false; ///< generic IR in place of AVX-512's own instructions, for machines without them
+  bool isEmulated = false; ///< generic IR in place of instructions that AVX2 has not, for machines without them
 
   /// Adds four products a lane, unsigned codes times signed activations, both four bytes in an i32 lane. A null sum
   /// is zero. Without VNNI codes have up to 6 bits, and sums are of 16 bits, two a lane, which wrap: what all steps add

@@ -257,7 +257,7 @@ private:
 } // namespace
 
 Isa isaOf(const Variant &variant) {
-  Isa isa{variant.name, variant.name == "avx2" ? 8 : 16};
+  Isa isa{variant.name, llvm::StringRef(variant.name).starts_with("avx512") ? 16 : 8};
   isa.hasVnni = variant.name != "avx2";
   isa.hasBf16 = variant.name == "avx512-bf16";
   return isa;

@@ -87,7 +87,7 @@ struct IntPanel : PanelBody {
   }
 
   /// Whether a dot of one row takes high nibbles where they lie: sixteen times the codes, in a sum of their own.
-  bool hasRaisedSums() const { return isa.hasVnni && isU4(); }
+  bool hasRaisedSums() const { return isa.hasVnni && isa.lanes == 16 && isU4(); }
 
   /// The codes of load `j` for one register of rows, the second ones in the high nibbles of their bytes.
   Values raisedCodesOf(const Block &block, int64_t j, int64_t vector) const {
@@ -219,8 +219,8 @@ struct IntPanel : PanelBody {
   bool keepsFactors() const { return keepsCodes() && weight.subgroups() * (weight.min ? 2 : 1) <= 2; }
   /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
   /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
-  int64_t tileRows() const { return keepsCodes() ? 4 : 2; }
-  int64_t tileVectors() const { return keepsCodes() ? vectors() : 4; }
+  int64_t tileRows() const { return keepsCodes() ? 4 : isa.hasVnni ? 6 : 2; }
+  int64_t tileVectors() const { return keepsCodes() ? vectors() : isa.hasVnni ? 2 : 4; }
   /// Up to so many rows are few: their tiles, of at most four, unpack codes and factors to registers, each for itself.
   /// Codes in parts and factors of two levels take more registers than there are.
   int64_t fewRows() const { return keepsCodes() || weight.highBits() || weight.hasUnits() ? 0 : 8; }
@@ -378,13 +378,13 @@ void IntPanel::emitGroup(Value group, bool isFirst) const {
   Source source{keepsCodes() ? Source::inRegisters : Source::unpacked, blockAt(group), group, isFirst, {}, {}};
   fetchAhead(group, kPrefetchBlocks);
   unpack(source);
-  Value whole = code.mul(code.div(count, tileRows()), tileRows());
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
-    auto tiles = [&](Value begin, Value end, int64_t numRows) {
-      code.loop(begin, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first, tileVectors()}); });
-    };
-    tiles(code.num(0), whole, tileRows());
-    tiles(whole, count, 1);
+    Value done = code.num(0);
+    for (int64_t numRows : {tileRows(), int64_t(2), int64_t(1)}) {
+      Value end = code.add(done, code.mul(code.div(code.sub(count, done), numRows), numRows));
+      code.loop(done, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first, tileVectors()}); });
+      done = end;
+    }
   }
 }
 

@@ -47,6 +47,17 @@ __attribute__((target("avx2"))) double loopAvx2Int8(uint64_t rounds) {
   return static_cast<double>(rounds) * kSums * 32 * 2;
 }
 
+__attribute__((target("avx2,avxvnni"))) double loopAvx2VnniInt8(uint64_t rounds) {
+  __m256i sums[kSums] = {};
+  const __m256i x = _mm256_set1_epi8(3);
+  for (uint64_t round = 0; round < rounds; ++round)
+    for (__m256i &sum : sums) {
+      sum = _mm256_dpbusd_avx_epi32(sum, x, x);
+      asm volatile("" : "+x"(sum));
+    }
+  return static_cast<double>(rounds) * kSums * 32 * 2;
+}
+
 __attribute__((target("avx512f"))) double loopAvx512F32(uint64_t rounds) {
   __m512 sums[kSums] = {};
   __m512 x = _mm512_set1_ps(0.5f);
@@ -105,6 +116,8 @@ Choice chooseLoop(Arithmetic arithmetic) {
     return {"avx512-vnni int8", loopAvx512Int8};
   if (arithmetic == Arithmetic::bf16 && has512 && __builtin_cpu_supports("avx512bf16"))
     return {"avx512-bf16", loopAvx512Bf16};
+  if (arithmetic == Arithmetic::int8 && __builtin_cpu_supports("avxvnni"))
+    return {"avx2-vnni int8", loopAvx2VnniInt8};
   if (arithmetic == Arithmetic::int8 && __builtin_cpu_supports("avx2"))
     return {"avx2 int8", loopAvx2Int8};
   if (has512)

@@ -41,7 +41,7 @@ def functions(assembly):
                 yield name, lines
             name, lines = found[1], []
         else:
-            lines.append(line.split("#")[0])
+            lines.append(line.split("#")[0].replace("{vex}", ""))  # how AVX-VNNI's instructions are told from AVX-512's
     if name:
         yield name, lines
 

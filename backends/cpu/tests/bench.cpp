@@ -37,6 +37,19 @@ void addPanels(KernelModule &module, const Isa &isa, const WeightFormat &weight,
     });
 }
 
+/// Zeros that begin at a line, as a plugin's scratch does: where they do not, every second load is of two lines.
+class Lines {
+public:
+  explicit Lines(size_t bytes) : lines(bytes / 64) {}
+  uint8_t *data() { return lines.data()->bytes; }
+
+private:
+  struct alignas(64) Line {
+    uint8_t bytes[64];
+  };
+  std::vector<Line> lines;
+};
+
 void bench(const Isa &isa, const char *name, const WeightFormat &weight, Rounding rounding, uint32_t threads) {
   KernelModule module;
   addPanels(module, isa, weight, rounding);
@@ -48,7 +61,7 @@ void bench(const Isa &isa, const char *name, const WeightFormat &weight, Roundin
   auto *bytes = static_cast<uint8_t *>(std::aligned_alloc(4096, (size * threads + 4095) / 4096 * 4096));
   std::fill_n(bytes, size * threads, uint8_t(0x11));
   std::vector<double> reads, kernels;
-  std::vector<uint8_t> activations(8 << 20), scratch((1 << 18) * size_t(threads));
+  Lines activations(8 << 20), scratch((1 << 18) * size_t(threads));
   for (int i = 0; i < 9; ++i) {
     reads.push_back(seconds([&] { onThreads(threads, [&](uint32_t t) { readAll(bytes + size * t, size); }); }));
     kernels.push_back(seconds([&] {

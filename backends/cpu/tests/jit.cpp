@@ -79,8 +79,13 @@ void KernelModule::add(StringRef name, ArrayRef<char> arguments, const std::func
 }
 
 std::vector<Isa> testedIsas() {
-  std::vector<Isa> isas = {{"avx2", 8}, {"avx512-vnni", 16, true, false, true}, {"avx512-bf16", 16, true, true, true}};
+  std::vector<Isa> isas = {{"avx2", 8},
+                           {"avx2-vnni", 8, true, false, true},
+                           {"avx512-vnni", 16, true, false, true},
+                           {"avx512-bf16", 16, true, true, true}};
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  if (host.lookup("avxvnni"))
+    isas.push_back({"avx2-vnni", 8, true});
   if (host.lookup("avx512vnni") && host.lookup("avx512vl"))
     isas.push_back({"avx512-vnni", 16, true});
   if (host.lookup("avx512bf16") && host.lookup("avx512vl"))
@@ -93,8 +98,10 @@ void KernelModule::compile(const Isa &isa) {
     fail("the kernels do not verify");
   lower(*op);
   auto makeMachine = [&] {
-    if (isa.lanes < 16 || isa.isEmulated)
+    if (isa.isEmulated || !isa.hasVnni)
       return targetMachine("x86-64-v3");
+    if (isa.lanes == 8)
+      return targetMachine("x86-64-v3", "+avxvnni");
     return targetMachine("x86-64-v4", isa.hasBf16 ? "+avx512vnni,+avx512bf16" : "+avx512vnni");
   };
   auto machine = makeMachine();

@@ -43,13 +43,20 @@ const WeightFormat kQ40{E::u4, 8, 32, E::f16, {}}, kQ41{E::u4, 0, 32, E::f16, E:
     kQ80{E::i8, 0, 32, E::f16, {}}, kQ4K{E::u4, 0, 32, E::i8, E::i8}, kQ5K{E::u5, 0, 32, E::i8, E::i8},
     kQ6K{E::u6, 32, 16, E::i8, {}}, kMixed{E::u6, 32, 16, E::i8, E::i8}, kBf16{E::bf16, 0, 0, E::f16, {}},
     kF16{E::f16, 0, 0, E::f16, {}}, kF32{E::f32, 0, 0, E::f16, {}};
-const Isa kAvx2{"avx2", 8}, kVnni{"avx512-vnni", 16, true}, kWithBf16{"avx512-bf16", 16, true, true};
+const Isa kAvx2{"avx2", 8}, kAvx2Vnni{"avx2-vnni", 8, true}, kVnni{"avx512-vnni", 16, true},
+    kWithBf16{"avx512-bf16", 16, true, true};
 
 /// What the backend lets code for `isa` be generated for.
 CodeTarget targetOf(const Isa &isa) {
   CpuBackend backend;
   Variant variant = llvm::cantFail(backend.configure({Activations::automatic, {isa.name}})).front();
   return {variant.cpu, variant.features};
+}
+
+/// The code from the panel of one row ("row") or many ("rows") on. Names with a dash are quoted.
+std::string panelOf(const std::string &assembly, const char *rows, const Isa &isa) {
+  size_t label = assembly.find(std::string("_") + rows + "_" + isa.name + (isa.hasVnni ? "\":" : ":"));
+  return assembly.substr(std::min(label, assembly.size()));
 }
 
 /// Vectors that are kept on the stack for want of registers.
@@ -80,7 +87,7 @@ TEST_CASE("integer panels of many rows convert no scale in the loop over rows") 
   for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K, kQ6K, kMixed}) {
     CAPTURE(weight.name());
     std::string assembly = panelAssembly(kVnni, weight, Rounding::int8);
-    std::string rows = assembly.substr(assembly.find("_rows_avx512-vnni\":"));
+    std::string rows = panelOf(assembly, "rows", kVnni);
     std::vector<std::string> loops = innerLoops(rows, "vpdpbusd.*%zmm");
     for (const std::string &loop : loops)
       CHECK(count(loop, "vcvtph2ps|vpmovsx") == 0);
@@ -90,23 +97,28 @@ TEST_CASE("integer panels of many rows convert no scale in the loop over rows") 
 
 TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
   struct Case {
+    Isa isa;
     WeightFormat weight;
     Rounding rounding;
     const char *step; ///< what inner loops are made of
     int loops;        ///< one for each number of rows of a tile, and of few rows
   };
   const Case cases[] = {
-      {kQ40, Rounding::int8, "vpmaddubsw", 6},   {kQ41, Rounding::int8, "vpmaddubsw", 6},
-      {kQ80, Rounding::int8, "vpmaddwd", 6},     {kQ4K, Rounding::int8, "vpmaddubsw", 2},
-      {kQ5K, Rounding::int8, "vpmaddubsw", 2},   {kQ6K, Rounding::int8, "vpmaddubsw", 2},
-      {kBf16, Rounding::bf16, "vfmadd231ps", 4}, {kQ40, Rounding::bf16, "vfmadd231ps", 4},
-      {kQ41, Rounding::bf16, "vfmadd231ps", 4},  {kQ80, Rounding::bf16, "vfmadd231ps", 4},
+      {kAvx2, kQ40, Rounding::int8, "vpmaddubsw", 6},   {kAvx2, kQ41, Rounding::int8, "vpmaddubsw", 6},
+      {kAvx2, kQ80, Rounding::int8, "vpmaddwd", 6},     {kAvx2, kQ4K, Rounding::int8, "vpmaddubsw", 2},
+      {kAvx2, kQ5K, Rounding::int8, "vpmaddubsw", 2},   {kAvx2, kQ6K, Rounding::int8, "vpmaddubsw", 2},
+      {kAvx2, kBf16, Rounding::bf16, "vfmadd231ps", 4}, {kAvx2, kQ40, Rounding::bf16, "vfmadd231ps", 4},
+      {kAvx2, kQ41, Rounding::bf16, "vfmadd231ps", 4},  {kAvx2, kQ80, Rounding::bf16, "vfmadd231ps", 4},
+      {kAvx2Vnni, kQ40, Rounding::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ41, Rounding::int8, "vpdpbusd", 6},
+      {kAvx2Vnni, kQ80, Rounding::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ4K, Rounding::int8, "vpdpbusd", 2},
+      {kAvx2Vnni, kQ5K, Rounding::int8, "vpdpbusd", 2}, {kAvx2Vnni, kQ6K, Rounding::int8, "vpdpbusd", 2},
   };
   for (const Case &test : cases) {
     CAPTURE(test.weight.name());
     CAPTURE(int(test.rounding));
-    std::string assembly = panelAssembly(kAvx2, test.weight, test.rounding);
-    std::string rows = assembly.substr(assembly.find("_rows_avx2:"));
+    CAPTURE(test.isa.name);
+    std::string assembly = panelAssembly(test.isa, test.weight, test.rounding);
+    std::string rows = panelOf(assembly, "rows", test.isa);
     std::vector<std::string> loops = innerLoops(rows, std::string(test.step) + ".*%ymm");
     for (const std::string &loop : loops)
       CHECK(spills(loop) == 0);
@@ -115,16 +127,18 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
 }
 
 TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's registers") {
-  for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K}) {
-    CAPTURE(weight.name());
-    std::string assembly = panelAssembly(kAvx2, weight, Rounding::int8);
-    std::string row = assembly.substr(assembly.find("_row_avx2:"));
-    row = row.substr(0, row.find("retq"));
-    std::vector<std::string> loops = innerLoops(row, "vpmadd(ubsw|wd).*%ymm");
-    for (const std::string &loop : loops)
-      CHECK(spills(loop) == 0);
-    CHECK(loops.size() == 1);
-  }
+  for (const Isa &isa : {kAvx2, kAvx2Vnni})
+    for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K}) {
+      CAPTURE(isa.name);
+      CAPTURE(weight.name());
+      std::string assembly = panelAssembly(isa, weight, Rounding::int8);
+      std::string row = panelOf(assembly, "row", isa);
+      row = row.substr(0, row.find("retq"));
+      std::vector<std::string> loops = innerLoops(row, "vp(madd(ubsw|wd)|dpbusd).*%ymm");
+      for (const std::string &loop : loops)
+        CHECK(spills(loop) == 0);
+      CHECK(loops.size() == 1);
+    }
 }
 
 TEST_CASE("panels with bf16 activations are vdpbf16ps in registers, and narrow codes a look-up") {
