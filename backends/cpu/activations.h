@@ -40,7 +40,7 @@ struct ActivationFormat {
 
   bool isInt() const { return rounding == Rounding::int8; }
   /// Whether columns lie in pairs of bf16.
-  bool isPaired(const Isa &isa) const { return rounding == Rounding::bf16 && isa.hasBf16; }
+  bool isPaired(const Isa &isa) const { return rounding == Rounding::bf16 && isa.multipliesPairs(); }
   int64_t groupBytes() const { return isInt() ? kBlockColumns : 4 * kBlockColumns; }
   /// Bytes from the start, for each row and group of 32 columns.
   int64_t multipliersAt() const { return groupBytes(); }

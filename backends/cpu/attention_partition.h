@@ -33,7 +33,7 @@ struct PartitionShape {
 
 /// Whether the machine multiplies pairs of bf16 where rows are bf16 (they are f16 if `isHalf`). Queries and powers are
 /// bf16 then, else f32.
-inline bool multipliesPairs(const Isa &isa, bool isHalf) { return isa.hasBf16 && !isHalf; }
+inline bool multipliesPairs(const Isa &isa, bool isHalf) { return isa.multipliesPairs() && !isHalf; }
 
 /// What is known of queries after some partitions, tile by tile: floats that lie side by side, one for each query.
 /// Lanes of the values are not among them.

@@ -25,7 +25,11 @@ std::vector<Variant> variants() {
   vnni.insert(vnni.end(), {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni", "prfchw"});
   std::vector<std::string> bf16 = vnni;
   bf16.push_back("avx512bf16");
-  return {{"avx512-bf16", "x86-64-v4", bf16},
+  // Processors with AMX multiply bf16 there: a vdpbf16ps takes them as long as four FMAs.
+  std::vector<std::string> fma = bf16;
+  fma.push_back("amx-bf16");
+  return {{"avx512-fma", "x86-64-v4", fma},
+          {"avx512-bf16", "x86-64-v4", bf16},
           {"avx512-vnni", "x86-64-v4", vnni},
           {"avx2-vnni", "x86-64-v3", avx2Vnni},
           {"avx2", "x86-64-v3", avx2}};
@@ -43,7 +47,8 @@ llvm::Expected<std::vector<Variant>> choose(const std::vector<std::string> &targ
   }
   for (const std::string &target : targets)
     if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
-      return failure("target '" + target + "' is not one of avx512-bf16, avx512-vnni, avx2-vnni, avx2, native");
+      return failure("target '" + target +
+                     "' is not one of avx512-fma, avx512-bf16, avx512-vnni, avx2-vnni, avx2, native");
   llvm::copy_if(known, std::back_inserter(chosen),
                 [&](const Variant &variant) { return llvm::is_contained(targets, variant.name); });
   return chosen;

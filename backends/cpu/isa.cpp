@@ -51,7 +51,7 @@ Value Isa::dotWords(Code &code, Value sum, Value codes, Value activations) const
 }
 
 Value Isa::dotPairs(Code &code, Value sum, Value a, Value b) const {
-  if (hasBf16 && !isEmulated) {
+  if (multipliesPairs() && !isEmulated) {
     Type pairs = code.vec(2 * lanes, code.bf16);
     return code.intrinsic("llvm.x86.avx512bf16.dpbf16ps.512", sum.getType(),
                           {sum, code.bitcast(a, pairs), code.bitcast(b, pairs)});

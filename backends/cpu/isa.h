@@ -9,11 +9,15 @@ namespace kvasir::cpu {
 
 /// The instructions that kernels are made of. Everything an Isa computes is the same, bit by bit, on every Isa.
 struct Isa {
-  std::string name;        ///< "avx2", "avx2-vnni", "avx512-vnni", "avx512-bf16"
+  std::string name;        ///< of the variant
   int64_t lanes;           ///< f32 lanes of a register
   bool hasVnni = false;    ///< vpdpbusd
-  bool hasBf16 = false;    ///< vdpbf16ps, vcvtneps2bf16
+  bool hasBf16 = false;    ///< vcvtneps2bf16, vdpbf16ps
   bool isEmulated = false; ///< generic IR in place of instructions that AVX2 has not, for machines without them
+  bool prefersFma = false; ///< vdpbf16ps takes more time than the two FMAs that do the same
+
+  /// Whether products of bf16 are vdpbf16ps.
+  bool multipliesPairs() const { return hasBf16 && !prefersFma; }
 
   /// Adds four products a lane, unsigned codes times signed activations, both four bytes in an i32 lane. A null sum
   /// is zero. Without VNNI codes have up to 6 bits, and sums are of 16 bits, two a lane, which wrap: what all steps add

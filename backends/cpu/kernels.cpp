@@ -259,7 +259,8 @@ private:
 Isa isaOf(const Variant &variant) {
   Isa isa{variant.name, llvm::StringRef(variant.name).starts_with("avx512") ? 16 : 8};
   isa.hasVnni = variant.name != "avx2";
-  isa.hasBf16 = variant.name == "avx512-bf16";
+  isa.prefersFma = variant.name == "avx512-fma";
+  isa.hasBf16 = variant.name == "avx512-bf16" || isa.prefersFma;
   return isa;
 }
 

@@ -182,7 +182,8 @@ struct Rows {
 Rows rowsOf(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input, ArrayRef<PanelSet> sets) {
   Code &code = kernel.code;
   Value table = CallFrame(code.builder(), code.builder().getLoc(), kernel.call).service(kService);
-  return {kernel, format, input, sets, {input.columns, numTiles(sets), format.isPaired(kernel.isa)}, table};
+  return {kernel, format, input, sets, {input.columns, numTiles(sets), hasPairedPanels(format.rounding, kernel.isa)},
+          table};
 }
 
 bool allGainInF32(ArrayRef<PanelSet> sets) {
@@ -210,7 +211,7 @@ Value PanelRows::takes(const Kernel &kernel, const ActivationFormat &format, con
   Code &code = kernel.code;
   Type answer = code.builder().getI1Type();
   auto no = [&]() -> Values { return {code.builder().create<arith::ConstantOp>(code.builder().getBoolAttr(false))}; };
-  bool isPaired = format.isPaired(kernel.isa);
+  bool isPaired = hasPairedPanels(format.rounding, kernel.isa);
   if (!isPaired && !allGainInF32(sets))
     return no().front();
   auto can = [&]() -> Values { return {rowsOf(kernel, format, input, sets).can()}; };

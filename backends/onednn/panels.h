@@ -16,6 +16,12 @@ int64_t widestPanel(int64_t depth, int64_t elementBytes);
 /// more than it costs.
 bool gainsInF32(const cpu::WeightFormat &format);
 
+/// Whether oneDNN gets pairs of bf16: it multiplies them as this machine does it best, be it with AMX, where cpu's own
+/// kernels prefer FMAs.
+inline bool hasPairedPanels(cpu::Rounding rounding, const cpu::Isa &isa) {
+  return rounding == cpu::Rounding::bf16 && isa.hasBf16;
+}
+
 /// Where the 32 columns of a panel that one block of packed weights holds go: the first 16 to `low`, the others to
 /// `high`, and `stepBytes` on from there with each step of K (backends/onednn/runtime/gemm.h).
 struct UnpackCall {

@@ -27,7 +27,7 @@ void addOptions(CLI::App &app, kvasir::CompileOptions &options) {
   app.add_option("--kv-type", options.kvType, "Elements of the KV cache's rows (default: auto, the backend's own)")
       ->check(CLI::IsMember({"auto", "bf16", "f16"}));
   app.add_option("--target", options.targets,
-                 "Variants in one file: native, or some of avx2,avx2-vnni,avx512-vnni,avx512-bf16")
+                 "Variants in one file: native, or some of avx2,avx2-vnni,avx512-vnni,avx512-bf16,avx512-fma")
       ->delimiter(',')
       ->type_name("NAME,...");
   app.add_option("--emit", options.emit, "Write text instead: the program (kv, lm), or code (llvm, asm)")

@@ -44,7 +44,7 @@ constexpr size_t kNumArithmetics = 3;
 /// A loop of multiplies and adds in registers.
 struct Peak {
   std::string instructions; ///< "avx512-vnni", …, as chosen for this machine
-  double opsPerSecond;      ///< of the whole team; a multiply and an add are two
+  double opsPerSecond = 0;  ///< of the whole team; a multiply and an add are two
 };
 
 /// The best that this machine has for the arithmetic; where it has no bf16, f32's. Takes about 50 ms.

@@ -13,7 +13,7 @@ import tempfile
 
 import numpy as np
 
-TARGETS = ("avx512-bf16", "avx512-vnni", "avx2-vnni", "avx2")
+TARGETS = ("avx512-fma", "avx512-bf16", "avx512-vnni", "avx2-vnni", "avx2")
 TOKENS = 300
 
 

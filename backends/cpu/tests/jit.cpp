@@ -79,18 +79,15 @@ void KernelModule::add(StringRef name, ArrayRef<char> arguments, const std::func
 }
 
 std::vector<Isa> testedIsas() {
-  std::vector<Isa> isas = {{"avx2", 8},
-                           {"avx2-vnni", 8, true, false, true},
-                           {"avx512-vnni", 16, true, false, true},
-                           {"avx512-bf16", 16, true, true, true}};
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-  if (host.lookup("avxvnni"))
-    isas.push_back({"avx2-vnni", 8, true});
-  if (host.lookup("avx512vnni") && host.lookup("avx512vl"))
-    isas.push_back({"avx512-vnni", 16, true});
-  if (host.lookup("avx512bf16") && host.lookup("avx512vl"))
-    isas.push_back({"avx512-bf16", 16, true, true});
-  return isas;
+  auto has = [&](llvm::StringRef feature) {
+    return host.lookup(feature) && (!feature.starts_with("avx512") || host.lookup("avx512vl"));
+  };
+  return {{"avx2", 8},
+          {"avx2-vnni", 8, true, false, !has("avxvnni")},
+          {"avx512-vnni", 16, true, false, !has("avx512vnni")},
+          {"avx512-bf16", 16, true, true, !has("avx512bf16")},
+          {"avx512-fma", 16, true, true, !has("avx512bf16"), true}};
 }
 
 void KernelModule::compile(const Isa &isa) {

@@ -14,7 +14,7 @@
 
 namespace kvasir::cpu {
 
-/// AVX2, and both kinds of AVX-512 said in generic IR; where this machine has their instructions, these too.
+/// One for each variant; what this machine has no instructions for is said in generic IR.
 std::vector<Isa> testedIsas();
 
 /// A module under construction, in a context that has every dialect kernels use.

@@ -59,7 +59,7 @@ void checkUnpacked(const Isa &isa, const WeightFormat &format, Rounding rounding
   module.compile(isa);
   std::mt19937 random(7);
   Matrix matrix(format, 32, depth, random);
-  bool rounds = rounding == Rounding::bf16, isPaired = rounds && isa.hasBf16;
+  bool rounds = rounding == Rounding::bf16, isPaired = onednn::hasPairedPanels(rounding, isa);
   int64_t perStep = isPaired ? 2 : 1, bytes = isPaired ? 2 : 4, stepBytes = 80;
   std::vector<uint8_t> panel(2 * depth * stepBytes);
   uint8_t *halves[2] = {panel.data(), panel.data() + depth * stepBytes};
