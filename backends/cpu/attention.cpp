@@ -345,22 +345,15 @@ struct Emitter {
 
   /// The rest: the tiles of each member, who are helped by those that are done with theirs.
   void emitTiles(const Tasks &tasks, Value scratch) const {
-    Value zero = code.num(0), one = code.num(1);
     tasks.forOwners([&](Value owner) {
       RowParts of(code, code.fromIndex(frame().tokens()), owner, kernel.members);
-      forTiles(of, {zero, tasks.take(owner)}, [&](const Tile &tile, ValueRange carried) {
-        Value number = carried[0], taken = carried[1];
-        Value next = code.choose(
-            code.equal(code.sub(number, taken), 0),
-            [&] {
-              auto compute = [&] {
-                emitTile(scratch, tile.sequence, tile.token, tile.tokens, tile.position, tile.head, nullptr);
-              };
-              attention.wantedOnly ? code.when(hasResults(tile.token, tile.tokens), compute) : compute();
-              return Values{tasks.take(owner)};
-            },
-            [&] { return Values{taken}; }, code.i64)[0];
-        return Values{code.add(number, one), next};
+      forTiles(of, tasks.begin(owner), [&](const Tile &tile, ValueRange carried) {
+        return tasks.next(owner, carried, [&] {
+          auto compute = [&] {
+            emitTile(scratch, tile.sequence, tile.token, tile.tokens, tile.position, tile.head, nullptr);
+          };
+          attention.wantedOnly ? code.when(hasResults(tile.token, tile.tokens), compute) : compute();
+        });
       });
     });
   }

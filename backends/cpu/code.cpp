@@ -212,19 +212,6 @@ Values Code::loop(Value begin, Value end, int64_t step, ValueRange carried, cons
   return Values(loop.getResults());
 }
 
-void Code::whileLess(const std::function<Value()> &next, Value end, const Body &body) {
-  b.create<scf::WhileOp>(
-      TypeRange{i64}, ValueRange{},
-      [&](OpBuilder &, Location, ValueRange) {
-        Value number = next();
-        b.create<scf::ConditionOp>(less(number, end), number);
-      },
-      [&](OpBuilder &, Location, ValueRange numbers) {
-        body(numbers[0]);
-        b.create<scf::YieldOp>();
-      });
-}
-
 void Code::when(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise) {
   auto branch = b.create<scf::IfOp>(condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(b);

@@ -115,8 +115,6 @@ public:
   using CarryBody = std::function<Values(Value, ValueRange)>;
   void loop(Value begin, Value end, int64_t step, const Body &body);
   Values loop(Value begin, Value end, int64_t step, ValueRange carried, const CarryBody &body);
-  /// Runs `body` on what `next` writes, again and again, until that is not less than `end`.
-  void whileLess(const std::function<Value()> &next, Value end, const Body &body);
   void when(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise = {});
   Values choose(Value condition, const std::function<Values()> &then, const std::function<Values()> &otherwise,
                 mlir::TypeRange types);

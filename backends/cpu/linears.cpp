@@ -183,17 +183,14 @@ struct Linears {
     tasks.forOwners([&](Value owner) {
       RowParts of(code, input.rows, owner, kernel.members);
       SmallVector<Share> theirs = shares(of.member, of.members);
-      Value units = numUnits(theirs);
-      tasks.forEach(owner, [&](Value task) {
-        Value block = code.div(task, units), begin = code.mul(block, rowBlock(format));
-        Value end = code.min(code.add(begin, rowBlock(format)), of.count),
-              number = code.sub(task, code.mul(block, units));
-        for (const Share &share : theirs) {
-          Value count = share.count(code), unit = code.add(share.first, number);
-          code.when(code.within(number, code.num(0), count),
-                    [&] { emitUnit(activations, own, of, {begin, end}, *share.set, unit); });
-          number = code.sub(number, count);
-        }
+      code.loop(code.num(0), of.count, rowBlock(format), tasks.begin(owner), [&](Value begin, ValueRange carried) {
+        Values next(carried);
+        Value end = code.min(code.add(begin, rowBlock(format)), of.count);
+        for (const Share &share : theirs)
+          next = code.loop(share.first, share.last, 1, next, [&](Value unit, ValueRange carried) {
+            return tasks.next(owner, carried, [&] { emitUnit(activations, own, of, {begin, end}, *share.set, unit); });
+          });
+        return next;
       });
     });
   }

@@ -217,9 +217,13 @@ struct IntPanel : PanelBody {
   bool keepsCodes() const { return isa.lanes == 16; }
   /// Whether they hold its scales and mins, too: four registers are left for these.
   bool keepsFactors() const { return keepsCodes() && weight.subgroups() * (weight.min ? 2 : 1) <= 2; }
-  /// Rows and registers of weight rows of a tile. Without VNNI eight sums leave registers for codes, a quad of
-  /// activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
-  int64_t tileRows() const { return keepsCodes() ? 4 : isa.hasVnni ? 6 : 2; }
+  /// Rows of tiles, the highest first, and registers of weight rows of each. Without VNNI eight sums leave registers
+  /// for codes, a quad of activations and products; wide tiles load fewer quads (2 x 4 measured 3 % above 4 x 2).
+  SmallVector<int64_t> tileHeights() const {
+    if (keepsCodes())
+      return {4, 1};
+    return isa.hasVnni ? SmallVector<int64_t>{6, 2, 1} : SmallVector<int64_t>{2, 1};
+  }
   int64_t tileVectors() const { return keepsCodes() ? vectors() : isa.hasVnni ? 2 : 4; }
   /// Up to so many rows are few: their tiles, of at most four, unpack codes and factors to registers, each for itself.
   /// Codes in parts and factors of two levels take more registers than there are.
@@ -380,7 +384,7 @@ void IntPanel::emitGroup(Value group, bool isFirst) const {
   unpack(source);
   for (int64_t first = 0; first < vectors(); first += tileVectors()) {
     Value done = code.num(0);
-    for (int64_t numRows : {tileRows(), int64_t(2), int64_t(1)}) {
+    for (int64_t numRows : tileHeights()) {
       Value end = code.add(done, code.mul(code.div(code.sub(count, done), numRows), numRows));
       code.loop(done, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first, tileVectors()}); });
       done = end;

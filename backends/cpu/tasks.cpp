@@ -32,19 +32,27 @@ void Tasks::forOwners(const Code::Body &body) const {
   });
 }
 
-Value Tasks::take(Value owner) const {
+// What nobody else takes is counted in a register: the machine runs ahead to the next task's loads.
+Value Tasks::take(Value owner, Value alone) const {
   Code &code = kernel.code;
-  Value taken = takenOf(owner);
-  auto takeAlone = [&] {
-    Value number = code.load(code.i64, taken, 8);
-    code.store(code.add(number, 1), taken, 8);
-    return Values{number};
-  };
-  return code.choose(helped, [&] { return Values{code.atomicAdd(taken, 1)}; }, takeAlone, code.i64)[0];
+  return code.choose(
+      helped, [&] { return Values{code.atomicAdd(takenOf(owner), 1)}; }, [&] { return Values{alone}; }, code.i64)[0];
 }
 
-void Tasks::forEach(Value owner, const Code::Body &body) const {
-  kernel.code.whileLess([&] { return take(owner); }, countOf(owner), body);
+Values Tasks::begin(Value owner) const {
+  Value first = kernel.code.num(0);
+  return {first, take(owner, first)};
+}
+
+Values Tasks::next(Value owner, ValueRange carried, const std::function<void()> &body) const {
+  Code &code = kernel.code;
+  Value number = carried[0], taken = carried[1], following = code.add(number, 1);
+  auto run = [&] {
+    body();
+    return Values{take(owner, following)};
+  };
+  Value next = code.choose(code.equal(code.sub(number, taken), 0), run, [&] { return Values{taken}; }, code.i64)[0];
+  return {following, next};
 }
 
 } // namespace kvasir::cpu

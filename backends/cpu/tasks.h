@@ -24,13 +24,14 @@ public:
   /// Runs body(owner) for this member, and then for the others in a ring, as far as they have tasks left.
   void forOwners(const Code::Body &body) const;
 
-  /// Takes a task of `owner`: its number, from 0 in turn, or one that is not less than its count.
-  Value take(Value owner) const;
-
-  /// Runs body(task) on tasks of `owner` until none is left.
-  void forEach(Value owner, const Code::Body &body) const;
+  /// What a loop over all of `owner`'s tasks carries, in their order: at first, and past one of them, whose `body` runs
+  /// if it is this member's to do.
+  Values begin(Value owner) const;
+  Values next(Value owner, ValueRange carried, const std::function<void()> &body) const;
 
 private:
+  /// A task of `owner` that is still to be done: its number. `alone`: that number, if nobody helps.
+  Value take(Value owner, Value alone) const;
   Value takenOf(Value owner) const;
   Value countOf(Value owner) const;
 

@@ -12,22 +12,27 @@ using mlir::ValueRange;
 namespace {
 constexpr int64_t kStride = 128, kMost = 1000;
 
-/// `did` [members][kMost]: how often each owner's tasks were done; `own`: how many of them by the owner.
-using WorkFn = void(int64_t member, int64_t members, uint8_t *lines, int64_t count, int64_t *did, int64_t *own);
+/// `did` [members][kMost]: how often each owner's tasks were done; `own`: how many of them by the owner; `counts`: how
+/// many each has.
+using WorkFn = void(int64_t member, int64_t members, uint8_t *lines, int64_t count, int64_t *did, int64_t *own,
+                    const int64_t *counts);
 
 /// open says how many tasks the member has; helped and alone do tasks, its own and others', or its own.
 void addTasks(KernelModule &module, const Isa &isa) {
   auto addStep = [&](llvm::StringRef name, bool isHelped, bool opens) {
-    module.add(name, {'i', 'i', 'p', 'i', 'p', 'p'}, [&, isHelped, opens](Code &code, ValueRange args) {
+    module.add(name, {'i', 'i', 'p', 'i', 'p', 'p', 'p'}, [&, isHelped, opens](Code &code, ValueRange args) {
       Kernel kernel{code, module.module(), isa, {}, args[0], args[1], args[2], {}};
       Tasks tasks(kernel, args[2], kStride, code.equal(code.num(isHelped), 1));
       if (opens)
         return tasks.open(args[3]);
+      auto countOf = [&](mlir::Value owner) { return code.load(code.i64, code.at(args[6], code.mul(owner, 8)), 8); };
       auto count = [&](mlir::Value at) { code.store(code.add(code.load(code.i64, at, 8), 1), at, 8); };
       tasks.forOwners([&](mlir::Value owner) {
-        tasks.forEach(owner, [&](mlir::Value task) {
-          count(code.at(args[4], code.mul(code.add(code.mul(owner, kMost), task), 8)));
-          code.when(code.equal(code.sub(owner, args[0]), 0), [&] { count(code.at(args[5], code.mul(owner, 8))); });
+        code.loop(code.num(0), countOf(owner), 1, tasks.begin(owner), [&](mlir::Value task, ValueRange carried) {
+          return tasks.next(owner, carried, [&] {
+            count(code.at(args[4], code.mul(code.add(code.mul(owner, kMost), task), 8)));
+            code.when(code.equal(code.sub(owner, args[0]), 0), [&] { count(code.at(args[5], code.mul(owner, 8))); });
+          });
         });
       });
     });
@@ -50,7 +55,7 @@ struct Work {
 
   void run(const char *step, int64_t member) {
     auto *function = reinterpret_cast<WorkFn *>(module.lookup(step));
-    function(member, int64_t(counts.size()), lines, counts[member], did.data(), own.data());
+    function(member, int64_t(counts.size()), lines, counts[member], did.data(), own.data(), counts.data());
   }
 
   void checkDone(int64_t owner, int64_t times) {
