@@ -35,6 +35,13 @@ std::vector<Variant> variants() {
           {"avx2", "x86-64-v3", avx2}};
 }
 
+std::string namesOf(llvm::ArrayRef<Variant> variants) {
+  std::string names;
+  for (const Variant &variant : variants)
+    names += variant.name + ", ";
+  return names;
+}
+
 /// The variants of these names, best first; without names, the best that this machine runs.
 llvm::Expected<std::vector<Variant>> choose(const std::vector<std::string> &targets) {
   std::vector<Variant> known = variants(), chosen;
@@ -47,8 +54,7 @@ llvm::Expected<std::vector<Variant>> choose(const std::vector<std::string> &targ
   }
   for (const std::string &target : targets)
     if (llvm::none_of(known, [&](const Variant &variant) { return variant.name == target; }))
-      return failure("target '" + target +
-                     "' is not one of avx512-fma, avx512-bf16, avx512-vnni, avx2-vnni, avx2, native");
+      return failure("target '" + target + "' is not one of " + namesOf(known) + "native");
   llvm::copy_if(known, std::back_inserter(chosen),
                 [&](const Variant &variant) { return llvm::is_contained(targets, variant.name); });
   return chosen;
