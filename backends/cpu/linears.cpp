@@ -18,9 +18,9 @@ int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntR
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
 
-/// From so many rows on members help one another. A unit of fewer takes a microsecond or two, and who takes one that
-/// others may take waits until all that it has stored is in its cache.
-constexpr int64_t kHelpedRows = 64;
+/// From so many rows on members help one another. Of fewer memory is the limit, which gives one member what another
+/// leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its cache.
+constexpr int64_t kHelpedRows = 16;
 
 /// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
 /// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.
