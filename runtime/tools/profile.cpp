@@ -24,6 +24,7 @@ struct ProfileOptions {
   uint64_t promptTokens = 256, decodeTokens = 64, depth = 0, sequences = 1;
   uint32_t threads = 0;
   unsigned repetitions = 8;
+  bool copiesWeights = false;
   bool printsJson = false;
 };
 
@@ -160,11 +161,12 @@ int profile(const ProfileOptions &options) {
   const Interrupt interrupt;
   const PluginFile file = openFile(options.model);
   const StepTable table = needSteps(options.model, file);
-  const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed});
+  const Weights where = options.copiesWeights ? Weights::copied : Weights::mapped;
+  const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed, .weights = where});
   const VariantSteps &variant = findVariant(table, model.get()->model->variant(), options.model);
   const Work work = readWork(options.model);
   const StepCosts costs(work, file.description(), table);
-  const Limits limits = measureLimits(options.model, work, model.facts().threads);
+  const Limits limits = measureLimits(options.model, work, model.facts().threads, where);
   Caller caller(model, options.sequences, variant.steps.size(), interrupt);
   const auto profiles = measureAll(options, caller, {table, variant, costs, limits});
   if (options.printsJson) {
@@ -209,6 +211,7 @@ void addProfile(CLI::App &program, int &exitCode) {
   command->add_option("-r", options->repetitions, "prompts that are watched; the middle half of times counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command->add_flag("--copy-weights", options->copiesWeights, kCopyWeightsHelp);
   command->add_flag("--json", options->printsJson, "print JSON");
   command->callback([=, &exitCode] { exitCode = profile(*options); });
 }
