@@ -12,7 +12,7 @@ using namespace kvasir;
 llvm::Expected<std::vector<Variant>> Backend::configure(const BackendOptions &options) {
   const Variant variant{"avx2", "x86-64-v3", {"avx2", "bmi2", "f16c", "fma"}};
   std::string own = name().str();
-  if (options.activations != Activations::automatic && options.activations != Activations::exact)
+  if (options.activations.value_or(Activations::exact) != Activations::exact)
     return llvm::createStringError("%s rounds no activation; take --activations exact or auto", own.c_str());
   for (const std::string &target : options.targets)
     if (target != variant.name && target != "native")

@@ -6,6 +6,7 @@
 
 #include "compiler/dialects/kv/dialect.h"
 #include "compiler/dialects/lm/dialect.h"
+#include "plugins/activations.h"
 #include "plugins/layout.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -21,9 +22,6 @@
 
 namespace kvasir {
 
-/// Rounding of activations before they meet a weight; one choice for a whole model.
-enum class Activations { automatic, int8, bf16, exact };
-
 /// One set of CPU features that code is generated for. Variants of one backend lie in one file; the host takes the
 /// first whose features it has.
 struct Variant {
@@ -36,6 +34,7 @@ struct Variant {
 struct Numerics {
   std::string id;        ///< equal ids give equal bits: "f32", "int8g32"
   bool invariant = true; ///< results do not depend on chunking, batch, recycled blocks or team size
+  Activations activations = Activations::exact;
 };
 
 /// A run-time service that kernels call where the host offers it (plugins/include/kvasir/service.h,
@@ -47,7 +46,8 @@ struct Service {
   Numerics fallback; ///< what the model computes with where the service is not offered
 };
 
-/// Bytes of scratch that a kernel wants beside its operands: fixed + perRow * rows + perMember * members.
+/// Bytes of scratch that a kernel wants beside its operands: fixed + perRow * T + perMember * members. Its tensors have
+/// T rows, or fewer: groups on rows of another number are taken apart again before a kernel is asked for.
 struct KernelScratch {
   int64_t fixedBytes = 0;
   int64_t bytesPerRow = 0;
@@ -67,8 +67,9 @@ struct KernelSignature {
 /// (tensors as memrefs of identity layout, index as it is; slots and batches are left out: they are reached through
 /// the call), the results as memrefs, and the scratch as memref<?xi8> (64-byte aligned). Every member of the team calls
 /// it; it shares the work by itself, may call the barrier (kvasir::emitBarrier), and returns nothing. The caller puts
-/// a barrier after it. It serves all groups of the same ops, whatever their operands: a layer's number comes from its
-/// operand, even where that is a constant.
+/// a barrier after it. It is written in arith, math, memref, scf, vector, tensor and LLVM's dialect (besides kv and
+/// lm); of the C library exp, log, pow, sin, cos, tanh and erf are there to be called. It serves all groups of the same
+/// ops, whatever their operands: a layer's number comes from its operand, even where that is a constant.
 struct KernelRequest {
   kv::GroupOp group;
   mlir::ArrayRef<mlir::Value> operands;
@@ -78,8 +79,8 @@ struct KernelRequest {
 };
 
 struct BackendOptions {
-  Activations activations = Activations::automatic;
-  std::vector<std::string> targets; ///< names of variants; empty: native
+  std::optional<Activations> activations; ///< null: the backend's choice
+  std::vector<std::string> targets;       ///< names of variants; empty: native
 };
 
 /// What is not pure is done already, as well as for any backend: see the text of each.

@@ -94,6 +94,8 @@ Json toJson(const ModelDescription &model) {
 
 } // namespace
 
+const char *activationsName(Activations activations) { return kActivations[size_t(activations)]; }
+
 std::string descriptionToJson(const Description &description) {
   auto slot = [](const SlotDescription &slot) {
     Json json = meaningToJson(slot);
@@ -114,16 +116,18 @@ std::string descriptionToJson(const Description &description) {
             {"fallback", {{"id", service.fallback}, {"invariant", service.fallbackInvariant}}}};
   };
   const NumericsDescription &numerics = description.numerics;
-  Json json = {
-      {"format", KV_FORMAT},
-      {"model", toJson(description.model)},
-      {"backend", description.backend},
-      {"verified", description.verified},
-      {"numerics", {{"id", numerics.id}, {"invariant", numerics.invariant}, {"activations", numerics.activations}}},
-      {"variants", listToJson(description.variants, variant)},
-      {"slots", listToJson(description.slots, slot)},
-      {"functions", listToJson(description.functions, function)},
-      {"waivers", listToJson(description.waivers, waiver)}};
+  Json json = {{"format", KV_FORMAT},
+               {"model", toJson(description.model)},
+               {"backend", description.backend},
+               {"verified", description.verified},
+               {"numerics",
+                {{"id", numerics.id},
+                 {"invariant", numerics.invariant},
+                 {"activations", activationsName(numerics.activations)}}},
+               {"variants", listToJson(description.variants, variant)},
+               {"slots", listToJson(description.slots, slot)},
+               {"functions", listToJson(description.functions, function)},
+               {"waivers", listToJson(description.waivers, waiver)}};
   if (!description.services.empty())
     json["services"] = listToJson(description.services, service);
   return jsonText(json);

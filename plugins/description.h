@@ -3,6 +3,7 @@
 #ifndef KVASIR_PLUGINS_DESCRIPTION_H
 #define KVASIR_PLUGINS_DESCRIPTION_H
 
+#include "plugins/activations.h"
 #include "plugins/digest.h"
 #include "plugins/forms.h"
 #include "plugins/layout.h"
@@ -94,10 +95,13 @@ struct FunctionDescription {
   bool operator==(const FunctionDescription &) const = default;
 };
 
+/// "exact", "bf16", "int8"
+const char *activationsName(Activations activations);
+
 struct NumericsDescription {
-  std::string id;          ///< equal ids and fingerprints give equal bits
-  bool invariant = false;  ///< no dependence on chunking, batch, recycled blocks or team size
-  std::string activations; ///< "int8", "bf16", "exact"
+  std::string id;         ///< equal ids and fingerprints give equal bits
+  bool invariant = false; ///< no dependence on chunking, batch, recycled blocks or team size
+  Activations activations = Activations::exact;
 
   bool operator==(const NumericsDescription &) const = default;
 };

@@ -9,6 +9,7 @@
 namespace kvasir {
 
 inline constexpr const char *kSlotKinds[] = {"cache", "register"};
+inline constexpr const char *kActivations[] = {"exact", "bf16", "int8"};
 inline constexpr const char *kRowRotations[] = {"none", "adjacent", "halves"};
 inline constexpr const char *kTensorRoles[] = {"other", "ids", "embeddings", "positions", "mask", "logits", "hidden"};
 

@@ -187,7 +187,7 @@ WaiverDescription readWaiver(const JsonReader &reader) {
 NumericsDescription readNumerics(const JsonReader &reader) {
   reader.onlyMembers({"id", "invariant", "activations"});
   return {reader.member("id").text(kMaxName), reader.member("invariant").boolean(),
-          reader.member("activations").text(kMaxName)};
+          reader.member("activations").oneOf<Activations>(kActivations)};
 }
 
 /// The name becomes part of a file's name.

@@ -41,10 +41,6 @@ bool isInteger(ElementType type) {
   return type == ElementType::i8 || type == ElementType::u8 || type == ElementType::i32 || type == ElementType::i64;
 }
 
-bool isFloat(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16 || type == ElementType::f64;
-}
-
 /// Why `input` can't be bound so; null if it can.
 const char *whyNotBound(const BindDescription &bind, const TensorDescription &input) {
   if (bind.dim.has_value() != isExtent(bind.field))

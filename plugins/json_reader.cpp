@@ -11,9 +11,10 @@ namespace {
 const Json kAbsent;
 constexpr size_t kMaxEnumBytes = 32;
 
-/// The deepest nesting of brackets outside strings.
-unsigned nestingDepth(std::string_view text) {
-  unsigned depth = 0, deepest = 0;
+/// Why the text had better not be parsed, by its brackets and commas outside strings.
+Status checkSize(std::string_view text) {
+  unsigned depth = 0;
+  unsigned numMembers[kMaxJsonDepth + 1] = {}; // by depth; stays 0 in arrays
   bool quoted = false;
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
@@ -21,19 +22,23 @@ unsigned nestingDepth(std::string_view text) {
       ++at;
     else if (c == '"')
       quoted = !quoted;
-    else if (!quoted && (c == '{' || c == '['))
-      deepest = std::max(deepest, ++depth);
-    else if (!quoted && (c == '}' || c == ']') && depth)
+    else if (!quoted && (c == '{' || c == '[')) {
+      if (++depth > kMaxJsonDepth)
+        return Failure{"JSON is nested more than " + std::to_string(kMaxJsonDepth) + " deep"};
+      numMembers[depth] = c == '{';
+    } else if (!quoted && (c == '}' || c == ']') && depth)
       --depth;
+    else if (!quoted && c == ',' && numMembers[depth] && ++numMembers[depth] > kMaxJsonMembers)
+      return Failure{"a JSON object has more than " + std::to_string(kMaxJsonMembers) + " members"};
   }
-  return deepest;
+  return Done{};
 }
 
 } // namespace
 
 Result<Json> parseJson(std::string_view text) {
-  if (nestingDepth(text) > kMaxJsonDepth)
-    return Failure{"JSON is nested more than " + std::to_string(kMaxJsonDepth) + " deep"};
+  if (Status status = checkSize(text); !status)
+    return Failure{status.message()};
   Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded())
     return Failure{"is no JSON text"};

@@ -20,7 +20,10 @@ using Json = nlohmann::ordered_json;
 /// Nesting deeper than this is refused before it is parsed: the parser's destructor recurses.
 inline constexpr unsigned kMaxJsonDepth = 32;
 
-/// Parses text without throwing. Fails on text that isn't UTF-8, isn't JSON or is too deep.
+/// So is an object of more members: each is looked for among those before it.
+inline constexpr unsigned kMaxJsonMembers = 256;
+
+/// Parses text without throwing. Fails on text that isn't UTF-8, isn't JSON, is too deep or has too large an object.
 Result<Json> parseJson(std::string_view text);
 
 /// The text of a value on one line; bytes that aren't UTF-8 are replaced.

@@ -51,6 +51,10 @@ Status checkPlane(const Plane &plane, uint64_t sizeBits) {
 
 } // namespace
 
+bool isFloat(ElementType type) {
+  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16 || type == ElementType::f64;
+}
+
 unsigned elementBits(ElementType type) { return kElements[size_t(type)].bits; }
 const char *elementName(ElementType type) { return kElements[size_t(type)].name; }
 const char *axisName(Axis axis) { return kAxes[size_t(axis)]; }

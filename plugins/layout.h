@@ -55,6 +55,9 @@ struct Layout {
 /// Bits of one element of `type`.
 unsigned elementBits(ElementType type);
 
+/// f64, too, which no weight and no row is stored in.
+bool isFloat(ElementType type);
+
 /// The names that files and messages use ("f32", "u4"; "column"; "scale"), and back.
 const char *elementName(ElementType type);
 const char *axisName(Axis axis);

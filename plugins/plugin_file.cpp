@@ -5,9 +5,11 @@
 #include "plugins/plugin_image.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,7 @@ namespace {
 
 constexpr unsigned kMfdExec = 0x10; // Linux 6.3: MFD_EXEC, asked for where memory files are not executable by default
 constexpr size_t kMaxNamedLeaves = 4;
+constexpr size_t kMaxNamedTensors = 16; // of a leaf
 
 std::string systemError() { return std::strerror(errno); }
 
@@ -44,14 +47,56 @@ std::string describeLeaves(const std::vector<size_t> &leaves, const std::vector<
   std::string text;
   for (size_t i = 0; i < std::min(leaves.size(), kMaxNamedLeaves); ++i) {
     const uint64_t begin = leaves[i] * uint64_t(KV_DIGEST_LEAF_BYTES);
+    const std::vector<std::string> held =
+        tensorsInRange(tensors, begin, begin + KV_DIGEST_LEAF_BYTES, kMaxNamedTensors + 1);
     std::string names;
-    for (const std::string &name : tensorsInRange(tensors, begin, begin + KV_DIGEST_LEAF_BYTES))
-      names += (names.empty() ? "" : " ") + name;
+    for (size_t name = 0; name < std::min(held.size(), kMaxNamedTensors); ++name)
+      names += (name ? " " : "") + held[name];
+    names += held.size() > kMaxNamedTensors ? " and more" : "";
     text += (i ? ", MiB " : "MiB ") + std::to_string(leaves[i]) + (names.empty() ? "" : " (" + names + ")");
   }
   if (leaves.size() > kMaxNamedLeaves)
     text += " and " + std::to_string(leaves.size() - kMaxNamedLeaves) + " more";
   return text;
+}
+
+/// Files that are given for plugins by mistake.
+struct Stranger {
+  std::string_view begin;
+  const char *what;
+  bool isSource;
+};
+constexpr Stranger kStrangers[] = {
+    {"GGUF", "is a GGUF model", true},
+    {"KVSTATE\n", "is a saved conversation, not a model; `kvasir run MODEL --state` goes on from it", false},
+};
+constexpr std::string_view kPackageEnding = ".mlpackage";
+
+std::string withCommand(const std::string &what, std::filesystem::path source) {
+  const std::string compiler = "; compile it first: kvasir-compile " + source.string() + " -o ";
+  return what + compiler + source.replace_extension(".kvasir").string();
+}
+
+/// What is wrong with a file that is none of ours but known.
+Status checkFamiliar(int fd, const std::string &path) {
+  std::array<uint8_t, 8> begin = {};
+  if (!readFully(fd, 0, begin))
+    return Done{}; // what it is too short for is said by others
+  const std::string_view text(reinterpret_cast<const char *>(begin.data()), begin.size());
+  for (const Stranger &stranger : kStrangers)
+    if (text.starts_with(stranger.begin))
+      return Failure{stranger.isSource ? withCommand(stranger.what, path) : stranger.what};
+  return Done{};
+}
+
+Status checkKind(const struct stat &facts, std::string path) {
+  if (S_ISREG(facts.st_mode))
+    return Done{};
+  while (path.size() > 1 && path.ends_with('/'))
+    path.pop_back();
+  if (S_ISDIR(facts.st_mode) && path.ends_with(kPackageEnding))
+    return Failure{withCommand("is a Core ML package", path)};
+  return Failure{"is no regular file"};
 }
 
 } // namespace
@@ -63,8 +108,10 @@ Result<PluginFile> PluginFile::open(const std::string &path, CodeCopy copy) {
       FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)); // a FIFO must not hang us
   if (!plugin.file || fstat(plugin.file.get(), &facts) != 0)
     return Failure{systemError()};
-  if (!S_ISREG(facts.st_mode))
-    return Failure{"is no regular file"};
+  if (Status status = checkKind(facts, path); !status)
+    return Failure{status.message()};
+  if (Status status = checkFamiliar(plugin.file.get(), path); !status)
+    return Failure{status.message()};
   Result<PluginImage> image = readPluginImage(plugin.file.get(), uint64_t(facts.st_size));
   if (image && copy == CodeCopy::sealed) {
     if (Status status = plugin.copyCode(image->imageSize); !status)

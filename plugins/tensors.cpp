@@ -27,6 +27,8 @@ WeightTensor tensorFromJson(const JsonReader &reader, uint64_t weightsSize) {
   if (__builtin_mul_overflow(tensor.layers - 1, tensor.strideBytes, &end) ||
       __builtin_add_overflow(end, tensor.offsetBytes + tensor.sizeBytes, &end) || end > weightsSize)
     reader.fail("'" + tensor.name + "' does not lie in the " + std::to_string(weightsSize) + " bytes of weights");
+  if (tensor.layers > 1 && tensor.strideBytes < tensor.sizeBytes)
+    reader.fail("'" + tensor.name + "' has layers that lie in one another");
   return tensor;
 }
 
@@ -59,14 +61,20 @@ Result<std::vector<WeightTensor>> tensorsFromJson(std::string_view text, uint64_
   return tensors;
 }
 
-std::vector<std::string> tensorsInRange(const std::vector<WeightTensor> &tensors, uint64_t begin, uint64_t end) {
+std::vector<std::string> tensorsInRange(const std::vector<WeightTensor> &tensors, uint64_t begin, uint64_t end,
+                                        size_t most) {
   std::vector<std::string> names;
-  for (const WeightTensor &tensor : tensors)
-    for (uint64_t layer = 0; layer < tensor.layers; ++layer) {
-      const uint64_t offset = tensor.offsetBytes + layer * tensor.strideBytes;
-      if (offset < end && begin < offset + tensor.sizeBytes)
-        names.push_back(tensor.nameOf(layer));
+  for (const WeightTensor &tensor : tensors) {
+    const uint64_t firstEnd = tensor.offsetBytes + tensor.sizeBytes;
+    if (tensor.sizeBytes == 0 || (tensor.strideBytes == 0 && firstEnd <= begin))
+      continue;
+    uint64_t layer = firstEnd > begin ? 0 : (begin - firstEnd) / tensor.strideBytes + 1;
+    for (; layer < tensor.layers && tensor.offsetBytes + layer * tensor.strideBytes < end; ++layer) {
+      if (names.size() == most)
+        return names;
+      names.push_back(tensor.nameOf(layer));
     }
+  }
   return names;
 }
 

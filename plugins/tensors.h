@@ -34,8 +34,9 @@ std::string tensorsToJson(const std::vector<WeightTensor> &tensors);
 /// Reads what tensorsToJson writes; bytes are hostile. Every layer of every tensor lies inside `weightsSize` bytes.
 Result<std::vector<WeightTensor>> tensorsFromJson(std::string_view text, uint64_t weightsSize);
 
-/// Names of the tensors that have bytes in [begin, end) of the weights, layer by layer.
-std::vector<std::string> tensorsInRange(const std::vector<WeightTensor> &tensors, uint64_t begin, uint64_t end);
+/// Names of the tensors that have bytes in [begin, end) of the weights, layer by layer: the first `most`.
+std::vector<std::string> tensorsInRange(const std::vector<WeightTensor> &tensors, uint64_t begin, uint64_t end,
+                                        size_t most = SIZE_MAX);
 
 } // namespace kvasir
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/attention_partition.h"
 
-#include "backends/cpu/cache_layout.h"
 #include "backends/cpu/epilogues.h"
 
 #include <limits>

@@ -3,11 +3,13 @@
 #ifndef KVASIR_BACKENDS_CPU_ATTENTION_PARTITION_H
 #define KVASIR_BACKENDS_CPU_ATTENTION_PARTITION_H
 
+#include "backends/cpu/cache_layout.h"
 #include "backends/cpu/linears.h"
 
 namespace kvasir::cpu {
 
-constexpr int64_t kPartition = 128;
+/// A partition is a block of the cache.
+constexpr int64_t kPartition = kBlockTokens;
 
 /// A query's scores in a partition, and a line behind them: no two queries of a tile lie from 4 KiB to 4 KiB.
 constexpr int64_t kScoreBytes = kPartition * 4 + 64;

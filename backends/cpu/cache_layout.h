@@ -3,11 +3,12 @@
 #ifndef KVASIR_BACKENDS_CPU_CACHE_LAYOUT_H
 #define KVASIR_BACKENDS_CPU_CACHE_LAYOUT_H
 
+#include "plugins/include/kvasir/plugin.h"
 #include "plugins/layout.h"
 
 namespace kvasir::cpu {
 
-constexpr int64_t kBlockTokens = 128;
+constexpr int64_t kBlockTokens = KV_BLOCK_TOKENS;
 constexpr int64_t kKeyTile = 64;
 
 /// Bytes of one head of one layer in a block, of bf16 or f16.

@@ -67,10 +67,8 @@ llvm::Expected<std::vector<Variant>> CpuBackend::configure(const BackendOptions 
   if (!chosen)
     return chosen;
   auto multipliesBf16 = [](const Variant &variant) { return isaOf(variant).hasBf16; };
-  switch (options.activations) {
-  case Activations::automatic:
-    wanted = llvm::all_of(*chosen, multipliesBf16) ? Rounding::bf16 : Rounding::int8;
-    break;
+  Activations usual = llvm::all_of(*chosen, multipliesBf16) ? Activations::bf16 : Activations::int8;
+  switch (options.activations.value_or(usual)) {
   case Activations::int8:
     wanted = Rounding::int8;
     break;
@@ -85,7 +83,15 @@ llvm::Expected<std::vector<Variant>> CpuBackend::configure(const BackendOptions 
 }
 
 Numerics CpuBackend::numerics() const {
-  return {wanted == Rounding::int8 ? "cpu-int8g32-units" : wanted == Rounding::bf16 ? "cpu-bf16" : "cpu-f32", true};
+  switch (wanted) {
+  case Rounding::int8:
+    return {"cpu-int8g32-units", true, Activations::int8};
+  case Rounding::bf16:
+    return {"cpu-bf16", true, Activations::bf16};
+  case Rounding::none:
+    return {"cpu-f32", true, Activations::exact};
+  }
+  llvm_unreachable("no other rounding");
 }
 
 std::optional<std::string> CpuBackend::declines(Operation *op) const {

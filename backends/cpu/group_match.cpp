@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/group_match.h"
 
+#include "compiler/packing/weight_type.h"
 #include "compiler/passes/group_ops.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,22 +11,6 @@ using namespace mlir;
 
 namespace kvasir::cpu {
 namespace {
-
-std::optional<ElementType> elementOf(Type type) {
-  if (type.isF32())
-    return ElementType::f32;
-  if (type.isF16())
-    return ElementType::f16;
-  if (type.isBF16())
-    return ElementType::bf16;
-  if (type.isSignedInteger(8))
-    return ElementType::i8;
-  if (type.isUnsignedInteger(4))
-    return ElementType::u4;
-  if (type.isUnsignedInteger(5))
-    return ElementType::u5;
-  return type.isUnsignedInteger(6) ? std::optional(ElementType::u6) : std::nullopt;
-}
 
 bool isPlainVector(Value weight) {
   auto type = cast<lm::WeightType>(weight.getType());
@@ -133,15 +118,15 @@ static ElementType packedCodes(const WeightFormat &format) {
 }
 
 static WeightFormat formatOf(lm::WeightType type) {
+  const WeightForm form = formOf(type);
   WeightFormat format;
-  format.codes = *elementOf(type.getCodes());
+  format.codes = form.codes;
   if (!type.isGrouped())
     return format;
-  format.group = type.getGroup();
-  format.zero = type.getZero();
-  format.scale = *elementOf(type.getScale());
-  if (type.getMin())
-    format.min = *elementOf(type.getMin());
+  format.group = form.group;
+  format.zero = form.zero;
+  format.scale = form.scale;
+  format.min = form.min;
   format.codes = packedCodes(format);
   return format;
 }

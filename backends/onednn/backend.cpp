@@ -23,7 +23,7 @@ public:
     if (options.activations == Activations::int8)
       return llvm::createStringError("onednn rounds activations to bf16 or not at all; int8 is what cpu has");
     BackendOptions own = options;
-    if (own.activations == Activations::automatic)
+    if (!own.activations)
       own.activations = Activations::bf16;
     llvm::Expected<std::vector<Variant>> chosen = CpuBackend::configure(own);
     if (chosen)
@@ -33,7 +33,9 @@ public:
   }
 
   /// Many rows are summed in the library's order and, of bf16, with scaled weights rounded to bf16; few rows are not.
-  Numerics numerics() const override { return {wanted == Rounding::bf16 ? "onednn-bf16" : "onednn-f32", false}; }
+  Numerics numerics() const override {
+    return {wanted == Rounding::bf16 ? "onednn-bf16" : "onednn-f32", false, CpuBackend::numerics().activations};
+  }
 
   std::vector<Service> services(ModuleOp program) const override {
     std::set<int64_t> depths;
@@ -68,7 +70,6 @@ private:
 } // namespace
 } // namespace kvasir
 
-#pragma clang diagnostic ignored "-Wreturn-type-c-linkage" // the border is between C++ of one build
 /// Found by the driver under the name KVASIR_BACKEND_SYMBOL.
 extern "C" __attribute__((visibility("default"))) std::unique_ptr<kvasir::Backend> kvasir_make_backend() {
   return std::make_unique<kvasir::OnednnBackend>();

@@ -20,19 +20,20 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
 using namespace kvasir;
 
 namespace {
-constexpr const char *kProducer = "kvasir 0.1.0";
+constexpr const char *kProducer = "kvasir " KVASIR_VERSION;
 
 llvm::Error errorOf(const std::string &message) { return llvm::createStringError(message); }
 
-llvm::Expected<Activations> activationsFromName(const std::string &name) {
+llvm::Expected<std::optional<Activations>> activationsFromName(const std::string &name) {
   if (name == "auto")
-    return Activations::automatic;
+    return std::nullopt;
   if (name == "int8")
     return Activations::int8;
   if (name == "bf16")
@@ -53,6 +54,8 @@ public:
     if (!opened)
       return opened.takeError();
     source = std::move(*opened);
+    if (llvm::Error error = checkOutput())
+      return error;
     if (options.vocabularyOnly)
       return writeVocabulary();
     if (llvm::Error error = prove())
@@ -93,6 +96,19 @@ private:
     return registry;
   }
 
+  /// Before any work, that it can be kept, and takes the place of nothing that it is made from.
+  llvm::Error checkOutput() {
+    if (options.output.empty() || options.output == "-")
+      return llvm::Error::success();
+    if (llvm::sys::fs::equivalent(options.input, options.output))
+      return errorOf("'" + options.output + "' is the model itself; give another -o");
+    if (llvm::sys::fs::exists(options.output))
+      return llvm::Error::success();
+    llvm::StringRef folder = llvm::sys::path::parent_path(options.output);
+    std::error_code error = llvm::sys::fs::access(folder.empty() ? "." : folder, llvm::sys::fs::AccessMode::Write);
+    return error ? cannotWrite(error) : llvm::Error::success();
+  }
+
   llvm::Error failed(const char *step) { return reporter.takeError(step); }
 
   SetUpPasses setUp() {
@@ -121,8 +137,8 @@ private:
   }
 
   llvm::Error chooseBackend() {
-    choice.activations = options.activations == "auto" ? source->usualActivations() : options.activations;
-    llvm::Expected<Activations> activations = activationsFromName(choice.activations);
+    llvm::Expected<std::optional<Activations>> activations =
+        activationsFromName(options.activations == "auto" ? source->usualActivations() : options.activations);
     if (!activations)
       return activations.takeError();
     llvm::Expected<std::unique_ptr<Backend>> loaded = loadBackend(options.backend, backendFolders(options.backendPath));
@@ -140,7 +156,7 @@ private:
     llvm::Expected<bool> hasChanged = chooseRowType(*program, *backend, options.kvType);
     if (!hasChanged)
       return hasChanged.takeError();
-    choice.rowType = *hasChanged ? options.kvType : "";
+    rowType = *hasChanged ? options.kvType : "";
     return llvm::Error::success();
   }
 
@@ -171,7 +187,7 @@ private:
   }
 
   llvm::Error writePlugin() {
-    llvm::Expected<Description> description = describeProgram(*program, *backend, variants, choice);
+    llvm::Expected<Description> description = describeProgram(*program, *backend, variants, rowType);
     if (!description)
       return description.takeError();
     description->verified = source->isVerified();
@@ -189,7 +205,7 @@ private:
     llvm::Expected<std::vector<Section>> sections = source->sections();
     if (!sections)
       return sections.takeError();
-    std::string table = tensorsToJson(describeWeights(*program));
+    std::string table = tensorsToJson(weightTensors(*program));
     sections->insert(sections->begin(), {"tensors", {table.begin(), table.end()}});
     sections->push_back({"graph", {graph.begin(), graph.end()}});
     llvm::Expected<Bytes> image = makeImage(*description, *note);
@@ -335,7 +351,7 @@ private:
   std::unique_ptr<SourceProgram> source;
   std::unique_ptr<Backend> backend;
   std::vector<Variant> variants;
-  NumericsChoice choice;
+  std::string rowType; ///< of caches, where it is not the backend's own; else empty
   OwningOpRef<ModuleOp> program;
   std::string graph, steps; ///< JSON
   uint64_t weightsSize = 0;

@@ -2,10 +2,10 @@
 #include "compiler/driver/describe.h"
 
 #include "compiler/driver/describe_forms.h"
-
 #include "compiler/passes/element_type.h"
 #include "compiler/passes/extents.h"
 #include "compiler/passes/passes.h"
+#include "compiler/passes/state_ops.h"
 
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/raw_ostream.h"
@@ -174,15 +174,6 @@ llvm::Error describeFunctions(ModuleOp module, Description &description) {
   return llvm::Error::success();
 }
 
-/// What "auto" became is in the name of the numerics.
-std::string activationsOf(const std::string &asked, const std::string &numerics) {
-  if (asked != "auto")
-    return asked;
-  for (const char *name : {"int8", "bf16"})
-    if (numerics.find(name) != std::string::npos)
-      return name;
-  return "exact";
-}
 } // namespace
 
 SmallVector<func::FuncOp> kvasir::pluginFunctions(ModuleOp module) {
@@ -198,15 +189,14 @@ SmallVector<func::FuncOp> kvasir::pluginFunctions(ModuleOp module) {
 }
 
 llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backend &backend,
-                                                    const std::vector<Variant> &variants,
-                                                    const NumericsChoice &choice) {
-  const std::string suffix = choice.rowType.empty() ? "" : "-kv-" + choice.rowType;
+                                                    const std::vector<Variant> &variants, StringRef rowType) {
+  const std::string suffix = rowType.empty() ? "" : "-kv-" + rowType.str();
   Description description;
   description.model = describeModel(module);
   description.backend = backend.name().str();
   description.verified = true;
   Numerics numerics = backend.numerics();
-  description.numerics = {numerics.id + suffix, numerics.invariant, activationsOf(choice.activations, numerics.id)};
+  description.numerics = {numerics.id + suffix, numerics.invariant, numerics.activations};
   for (const Variant &variant : variants)
     description.variants.push_back({variant.name, variant.features});
   for (const Service &service : backend.services(module))
@@ -228,27 +218,11 @@ llvm::Expected<Description> kvasir::describeProgram(ModuleOp module, const Backe
 }
 
 std::vector<int64_t> kvasir::writtenSlots(func::FuncOp entry) {
-  llvm::StringMap<int64_t> numbers;
-  for (auto schema : entry->getParentOfType<ModuleOp>().getOps<kv::SchemaOp>())
-    for (Operation &slot : schema.getBody().front())
-      numbers.try_emplace(SymbolTable::getSymbolName(&slot).getValue(), numbers.size());
+  const Slots slots(entry->getParentOfType<ModuleOp>());
   std::set<int64_t> written;
   entry.walk([&](Operation *op) {
     if (isa<kv::AppendOp, kv::WriteOp, kv::SetOp>(op))
-      written.insert(numbers.lookup(kv::symbolOf(op->getResult(0).getType()).getLeafReference().getValue()));
+      written.insert(slots.number(kv::symbolOf(op->getResult(0).getType()).getLeafReference()));
   });
   return {written.begin(), written.end()};
-}
-
-std::vector<WeightTensor> kvasir::describeWeights(ModuleOp module) {
-  std::vector<WeightTensor> tensors;
-  for (auto weight : module.getOps<lm::WeightOp>()) {
-    std::string type;
-    llvm::raw_string_ostream(type) << weight.getType();
-    StringRef inside = StringRef(type).drop_front(type.find('<') + 1).rtrim('>');
-    Layout layout = weight.getLayoutAttr().getLayout();
-    tensors.push_back({weight.getSource().str(), inside.str(), uint64_t(weight.getFamily()),
-                       uint64_t(*weight.getOffset()), uint64_t(*weight.getStride()), layout.sizeBytes, layout});
-  }
-  return tensors;
 }

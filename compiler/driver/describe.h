@@ -15,22 +15,14 @@ constexpr uint64_t kMaxTokens = 256;
 /// The functions that a plugin is made of: the schema's entries, then probes; specialised ones are among both.
 llvm::SmallVector<mlir::func::FuncOp> pluginFunctions(mlir::ModuleOp module);
 
-/// What a person, or the program, has chosen of a backend's numerics.
-struct NumericsChoice {
-  std::string activations; ///< as in CompileOptions
-  std::string rowType;     ///< of caches, where it is not the backend's own; else empty
-};
-
 /// What the manifest says of a proved program: slots with their layouts, entries (specialised ones are forms of others,
-/// not functions of their own), waivers. Fails if a tensor of an entry is of a type that no plugin has.
+/// not functions of their own), waivers. `rowType` is that of caches, where it is not the backend's own; else empty.
+/// Fails if a tensor of an entry is of a type that no plugin has.
 llvm::Expected<Description> describeProgram(mlir::ModuleOp module, const Backend &backend,
-                                            const std::vector<Variant> &variants, const NumericsChoice &choice);
+                                            const std::vector<Variant> &variants, llvm::StringRef rowType = "");
 
 /// The numbers of the slots that an entry writes, in the schema's order.
 std::vector<int64_t> writtenSlots(mlir::func::FuncOp entry);
-
-/// The weights of a planned program, for the tensor table.
-std::vector<WeightTensor> describeWeights(mlir::ModuleOp module);
 
 } // namespace kvasir
 

@@ -46,7 +46,18 @@ std::optional<WeightForm> WeightTable::memberForm(const std::string &name, Array
   return tensor->form;
 }
 
+/// A file that says that it has two thousand million layers is not asked for each.
+bool WeightTable::hasRoomFor(int64_t layers) {
+  const size_t numTensors = source.names().size();
+  if (layers > 1 && uint64_t(layers) > numTensors)
+    fail("the file says that it has " + std::to_string(layers) + " layers; it has " + std::to_string(numTensors) +
+         " tensors");
+  return !first;
+}
+
 lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  if (first || !hasRoomFor(layers))
+    return {};
   std::optional<WeightForm> form;
   SmallVector<Type> members;
   for (int64_t layer = 0; layer < layers; ++layer) {
@@ -62,6 +73,8 @@ lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<in
 }
 
 lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  if (first || !hasRoomFor(layers))
+    return {};
   for (int64_t layer = 0; layer < layers; ++layer)
     if (source.contains(memberName(pattern, uint64_t(layer))))
       return declare(pattern, layers, shape);

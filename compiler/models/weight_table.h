@@ -35,6 +35,7 @@ public:
 
 private:
   void fail(std::string message);
+  bool hasRoomFor(int64_t layers);
   std::optional<WeightForm> memberForm(const std::string &name, llvm::ArrayRef<int64_t> shape);
 
   const WeightSource &source;

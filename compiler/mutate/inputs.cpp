@@ -69,10 +69,6 @@ private:
     return starts[0] + token;
   }
 
-  static bool isFloat(ElementType element) {
-    return element == ElementType::f32 || element == ElementType::f16 || element == ElementType::bf16;
-  }
-
   static void set(InputTensor &input, uint64_t index, double value) {
     if (isFloat(input.element))
       return setFloatAt(input.element, input.bytes.data(), index, float(value));

@@ -18,7 +18,7 @@ llvm::Expected<Description> PluginMaker::make(ModuleOp program, const std::strin
       program, [&](lm::WeightOp weight, ArrayRef<Operation *> users) { return backend.weightLayout(weight, users); });
   if (failed(weightsSize))
     return reporter.takeError("packing");
-  llvm::Expected<Description> description = describeProgram(program, backend, variants, {"auto", ""});
+  llvm::Expected<Description> description = describeProgram(program, backend, variants);
   if (!description)
     return description.takeError();
   if (llvm::Error error = write(program, *description, *weightsSize, path)) {

@@ -25,10 +25,6 @@ std::vector<Digit> digitsOf(const Plane &plane, Axis axis) {
   return digits;
 }
 
-bool isFloat(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16;
-}
-
 using PlanesOfLayout = std::array<const Plane *, kNumWeightParts>;
 
 /// Bits of codes that the plane of codes and the one above it have together.

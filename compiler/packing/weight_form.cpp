@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/packing/weight_form.h"
-
-#include "compiler/packing/float_bits.h"
+#include "plugins/float_bits.h"
 
 #include <algorithm>
 #include <cstring>

@@ -81,3 +81,12 @@ kv::GroupOp kvasir::tryGroup(StringRef kernel, ArrayRef<Operation *> ops) {
   Grouping grouping(ops);
   return grouping.isLegal() ? grouping.wrap(kernel) : kv::GroupOp();
 }
+
+void kvasir::inlineGroup(kv::GroupOp group) {
+  Block *body = &group.getBody().front();
+  Operation *yield = body->getTerminator();
+  group->getBlock()->getOperations().splice(group->getIterator(), body->getOperations(), body->begin(),
+                                            yield->getIterator());
+  group->replaceAllUsesWith(yield->getOperands());
+  group->erase();
+}

@@ -11,6 +11,9 @@ namespace kvasir {
 /// changed, unless all stand in one block and what others make of their results comes after the last of them.
 kv::GroupOp tryGroup(llvm::StringRef kernel, llvm::ArrayRef<mlir::Operation *> ops);
 
+/// Puts the group's body in its place.
+void inlineGroup(kv::GroupOp group);
+
 /// Whether a group has taken the op already.
 inline bool isGrouped(mlir::Operation *op) { return op->getParentOfType<kv::GroupOp>() != nullptr; }
 

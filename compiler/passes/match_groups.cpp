@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/passes/group_operands.h"
+#include "compiler/passes/group_ops.h"
 #include "compiler/passes/passes.h"
 
 using namespace mlir;
@@ -11,8 +13,17 @@ bool takesNoTokens(func::FuncOp function) {
   return batch && kv::knownOf(batch, "kv.tokens") == 0;
 }
 
+/// Whether a tensor of the group has a number of rows of its own.
+bool hasOwnRows(kv::GroupOp group) {
+  auto isOwn = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type && type.getRank() > 1 && !type.isDynamicDim(0);
+  };
+  return llvm::any_of(groupOperands(group), isOwn) || llvm::any_of(group->getResults(), isOwn);
+}
+
 /// Lets the backend wrap what its kernels will do in kv.group. Nothing else changes, and verify-state walks the groups.
-/// Leaves alone functions that take no tokens.
+/// Leaves alone functions that take no tokens, and ops on rows whose number is not the call's.
 struct MatchGroups : PassWrapper<MatchGroups, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(MatchGroups)
   explicit MatchGroups(const Backend &backend) : backend(backend) {}
@@ -21,8 +32,13 @@ struct MatchGroups : PassWrapper<MatchGroups, OperationPass<ModuleOp>> {
   void getDependentDialects(DialectRegistry &registry) const override { registry.insert<kv::KvDialect>(); }
   void runOnOperation() override {
     for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal() && !takesNoTokens(function))
+      if (!function.isExternal() && !takesNoTokens(function)) {
         backend.matchGroups(function);
+        function.walk([](kv::GroupOp group) {
+          if (hasOwnRows(group))
+            inlineGroup(group);
+        });
+      }
   }
 
 private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/group_operands.h"
+#include "compiler/passes/group_ops.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/row_extent.h"
 
@@ -75,7 +76,7 @@ private:
     llvm::Expected<KernelSignature> signature = backend.signature(group);
     if (!signature) {
       group.emitRemark("declined: ") << llvm::toString(signature.takeError());
-      inlineBody(group);
+      inlineGroup(group);
       return false;
     }
     outlined.signature = *signature;
@@ -110,18 +111,9 @@ private:
     if (!kernel) {
       kernel = each.kernel = declareKernel(each.group, operands);
       if (failed(backend.emit({each.group, operands, kernel, variant, each.rows})))
-        return failure();
+        return each.group.emitError() << backend.name() << " does not emit " << each.group.getKernel();
     }
     return replaceByInvoke(each.group, operands, kernel, each.signature);
-  }
-
-  static void inlineBody(kv::GroupOp group) {
-    Block *body = &group.getBody().front();
-    Operation *yield = body->getTerminator();
-    group->getBlock()->getOperations().splice(group->getIterator(), body->getOperations(), body->begin(),
-                                              yield->getIterator());
-    group->replaceAllUsesWith(yield->getOperands());
-    group->erase();
   }
 
   /// Weights are reached through the call: what a kernel needs is the layer's number, so that is what must be captured.

@@ -39,10 +39,6 @@ Type floatType(Builder &builder, ElementType element) {
   }
 }
 
-bool isFloat(ElementType element) {
-  return element == ElementType::f32 || element == ElementType::f16 || element == ElementType::bf16;
-}
-
 /// The upper half of the f32's bits, rounded to nearest even; NaNs stay NaNs. By hand: before AVX-512 BF16 the
 /// conversion is a library call.
 Value emitRoundToBf16(ImplicitLocOpBuilder &builder, Value value) {
@@ -65,7 +61,7 @@ const Plane *kvasir::findPlane(const Layout &layout, PlaneRole role) {
 
 bool PlaneAccess::canLoad(const Plane &plane) {
   if (isFloat(plane.element))
-    return granuleBits(plane) % 8 == 0;
+    return plane.element != ElementType::f64 && granuleBits(plane) % 8 == 0;
   return elementBits(plane.element) <= 8;
 }
 

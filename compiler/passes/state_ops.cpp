@@ -2,6 +2,7 @@
 #include "compiler/passes/state_ops.h"
 
 #include "compiler/passes/contract.h"
+#include "compiler/passes/group_ops.h"
 #include "compiler/passes/passes.h"
 #include "compiler/passes/state_regions.h"
 
@@ -44,14 +45,6 @@ LogicalResult replace(Operation *op, ValueRange values) {
   op->replaceAllUsesWith(values);
   op->erase();
   return success();
-}
-
-void inlineGroup(kv::GroupOp op) {
-  Block *body = &op.getBody().front();
-  Operation *yield = body->getTerminator();
-  op->getBlock()->getOperations().splice(op->getIterator(), body->getOperations(), body->begin(), yield->getIterator());
-  op->replaceAllUsesWith(yield->getOperands());
-  op->erase();
 }
 } // namespace
 

@@ -15,6 +15,9 @@ class Slots {
 public:
   explicit Slots(mlir::ModuleOp module);
 
+  /// By a slot's name, in the schema's order.
+  int64_t number(mlir::StringAttr slot) const { return numbers.lookup(slot); }
+
   /// Fails, with a diagnostic at `op`, where the slot has no layout.
   mlir::FailureOr<LayerRef> find(mlir::Operation *op, mlir::SymbolRefAttr symbol, mlir::Value layer) const;
 

@@ -21,8 +21,8 @@ std::string sameText(const Context &context) {
 
 /// What rounding activations adds up to in rows of deep layers, as a share of a row's largest element.
 double roundingOf(const Model &model) {
-  const std::string &activations = model.description().numerics.activations;
-  return activations == "int8" ? 0.25 : activations == "bf16" ? 1.0 / 16 : 0;
+  const Activations activations = model.description().numerics.activations;
+  return activations == Activations::int8 ? 0.25 : activations == Activations::bf16 ? 1.0 / 16 : 0;
 }
 
 /// Functions that are neither prefill nor step: one call each.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <tuple>
 
 namespace kvasir::runtime::audit {
@@ -50,6 +51,7 @@ constexpr KindFacts kKinds[] = {
     {"others-differ", "{place}: {rows} {differs|differ} from those of {detail}, by up to {amount}"},
     {"after-cancel-differs", "{place}: {rows} {differs|differ} after a call that was cancelled, by up to {amount}"},
 };
+static_assert(std::size(kKinds) == size_t(Kind::afterCancelDiffers) + 1);
 
 const KindFacts &factsOf(Kind kind) { return kKinds[static_cast<size_t>(kind)]; }
 

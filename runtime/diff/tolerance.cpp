@@ -36,8 +36,8 @@ double unitOfRows(const Description &description) {
 }
 
 double unitOfActivations(const Description &description) {
-  const std::string &activations = description.numerics.activations;
-  return activations == "exact" ? 0 : activations == "bf16" ? 0x1p-8 : 0x1p-6;
+  const Activations activations = description.numerics.activations;
+  return activations == Activations::int8 ? 0x1p-6 : activations == Activations::bf16 ? 0x1p-8 : 0;
 }
 
 /// Layers that have rows of their own, whichever slots hold them.

@@ -12,11 +12,6 @@ bool isInteger(const TensorDescription &tensor) {
   return tensor.element == ElementType::i32 || tensor.element == ElementType::i64;
 }
 
-bool isFloating(const TensorDescription &tensor) {
-  return tensor.element == ElementType::f16 || tensor.element == ElementType::f32 ||
-         tensor.element == ElementType::bf16;
-}
-
 bool mentions(const std::string &name, std::initializer_list<const char *> words) {
   std::string lower;
   for (const char letter : name)
@@ -34,21 +29,31 @@ template <typename Predicate> const TensorDescription *findInput(const FunctionD
   return found == function.inputs.end() ? nullptr : &*found;
 }
 
+// The words are those of compiler/frontends/coreml/input_roles.cpp.
+
+bool isCalledPosition(const TensorDescription &input) {
+  return isInteger(input) && !mentions(input.name, {"mask"}) &&
+         mentions(input.name, {"pos", "offset", "past", "start", "step", "cache_len", "index", "idx"});
+}
+
+bool isCalledMask(const TensorDescription &input) { return mentions(input.name, {"mask"}) && !input.shape.empty(); }
+
+bool isCalledTokens(const TensorDescription &input) {
+  return isInteger(input) && !input.shape.empty() && mentions(input.name, {"ids", "token"}) &&
+         !isCalledPosition(input) && !mentions(input.name, {"mask", "type", "segment"});
+}
+
 const TensorDescription *findTokens(const FunctionDescription &function) {
-  const auto isNamed = [](const TensorDescription &input) {
-    return isInteger(input) && !input.shape.empty() && mentions(input.name, {"ids", "token"}) &&
-           !mentions(input.name, {"pos"});
+  const auto isMatrix = [](const TensorDescription &input) {
+    return isInteger(input) && input.shape.size() == 2 && !isCalledPosition(input) &&
+           !mentions(input.name, {"mask", "type", "segment"});
   };
-  const auto isMatrix = [](const TensorDescription &input) { return isInteger(input) && input.shape.size() == 2; };
-  const TensorDescription *named = findInput(function, isNamed);
+  const TensorDescription *named = findInput(function, isCalledTokens);
   return named ? named : findInput(function, isMatrix);
 }
 
 const TensorDescription *findPosition(const FunctionDescription &function, const std::string &tokens) {
-  const TensorDescription *named = findInput(function, [&](const TensorDescription &input) {
-    return isInteger(input) && input.name != tokens &&
-           mentions(input.name, {"pos", "offset", "past", "start", "step", "cache_len", "index"});
-  });
+  const TensorDescription *named = findInput(function, isCalledPosition);
   if (named)
     return named;
   std::vector<const TensorDescription *> singles;
@@ -59,11 +64,11 @@ const TensorDescription *findPosition(const FunctionDescription &function, const
 }
 
 const TensorDescription *findMask(const FunctionDescription &function) {
-  const auto isNamed = [](const TensorDescription &input) {
-    return mentions(input.name, {"mask"}) && !input.shape.empty();
+  const auto isShaped = [](const TensorDescription &input) {
+    return isFloat(input.element) && input.shape.size() >= 3 &&
+           !mentions(input.name, {"cos", "sin", "rope", "embed", "hidden"});
   };
-  const auto isShaped = [](const TensorDescription &input) { return isFloating(input) && input.shape.size() >= 3; };
-  const TensorDescription *named = findInput(function, isNamed);
+  const TensorDescription *named = findInput(function, isCalledMask);
   return named ? named : findInput(function, isShaped);
 }
 
@@ -82,6 +87,15 @@ void readTokenCounts(HostFunction &host, const TensorDescription &tokens) {
   }
   if (tokens.shape.size() > 1 && !tokens.shape[0].symbol)
     host.batch = std::max<uint64_t>(1, tokens.shape[0].number);
+}
+
+/// A matrix that is not called ids beside a mask of one line: the ids of several codebooks for one token.
+void readCodebooks(HostFunction &host, const TensorDescription &tokens, const TensorDescription &mask) {
+  const bool isOneLine = mask.shape.size() >= 3 && isSingle({"", mask.element, {mask.shape[mask.shape.size() - 2]}});
+  if (isCalledTokens(tokens) || !isOneLine || host.isAnyLength() || tokens.shape.back().symbol)
+    return;
+  host.idsPerToken = std::max<uint64_t>(1, host.mostTokens);
+  host.leastTokens = host.mostTokens = 1;
 }
 
 /// The shape of one input in a call: equal symbols are equal numbers.
@@ -119,21 +133,29 @@ private:
   std::map<char, uint64_t> numbers;
 };
 
+/// Lines of a mask, one a token; 1 where one is for all tokens of a call, or for those of each sequence.
+uint64_t numLinesOf(const Tensor &mask, const HostCall &call) {
+  if (mask.dims.size() < 2)
+    return 1;
+  const uint64_t numLines = mask.dims[mask.dims.size() - 2];
+  const bool isOfSequences = !isFloat(mask.element) && mask.dims.size() == 2 && numLines == call.function->batch;
+  return isOfSequences ? 1 : numLines;
+}
+
 /// A token sees itself and what was before it; where rows are reused, only tokens whose rows every token of any call
-/// still finds.
+/// still finds. Added to scores, so 0 and kHidden; of integers and bools 1 and 0.
 void fillMask(Tensor &mask, const HostCall &call, const CacheForm &cache) {
-  const uint64_t numColumns = mask.dims.back();
-  const uint64_t numLines = mask.dims.size() > 1 ? mask.dims[mask.dims.size() - 2] : 1;
-  const bool isFloat = mask.element != ElementType::u8 && mask.element != ElementType::i8;
+  const uint64_t numColumns = mask.dims.back(), numLines = numLinesOf(mask, call);
+  const bool isAdded = isFloat(mask.element);
   const uint64_t end = call.position + call.numTokens();
   for (uint64_t i = 0; i < mask.numElements(); ++i)
-    mask.set(i, isFloat ? kHidden : 0);
+    mask.set(i, isAdded ? kHidden : 0);
   for (uint64_t line = 0; line * numColumns < mask.numElements(); ++line) {
     const uint64_t row = numLines == 1 ? call.numTokens() - 1 : line % numLines;
     const uint64_t last = call.position + row;
     for (uint64_t token = last + 1 > cache.window ? last + 1 - cache.window : 0; token <= last; ++token)
       if (const uint64_t column = cache.rowOf(token, end); column < numColumns)
-        mask.set(line * numColumns + column, isFloat ? 0 : 1);
+        mask.set(line * numColumns + column, isAdded ? 0 : 1);
   }
 }
 
@@ -150,6 +172,18 @@ bool HostFunction::takes(uint64_t numTokens) const {
   return isListed && numTokens >= leastTokens && numTokens <= mostTokens;
 }
 
+bool HostFunction::isPosition(const TensorDescription &input) const {
+  return input.name != tokenInput && (input.name == positionInput || isCalledPosition(input));
+}
+
+std::vector<std::string> HostFunction::guessedInputs() const {
+  std::vector<std::string> names;
+  for (const TensorDescription &input : function->inputs)
+    if (input.name != tokenInput && input.name != maskInput && !isPosition(input))
+      names.push_back(input.name);
+  return names;
+}
+
 const TensorDescription *HostFunction::find(const std::string &input) const {
   return findInput(*function, [&](const TensorDescription &each) { return each.name == input; });
 }
@@ -164,6 +198,7 @@ std::optional<HostFunction> hostFunctionOf(const FunctionDescription &function) 
   readTokenCounts(host, *tokens);
   if (const TensorDescription *mask = findMask(function)) {
     host.maskInput = mask->name;
+    readCodebooks(host, *tokens, *mask);
     if (mask->shape.back().symbol)
       host.style = PositionStyle::width;
   }
@@ -183,7 +218,7 @@ Tensors inputsOf(const HostCall &call, const CacheForm &cache) {
     if (wanted.name == host.tokenInput)
       for (uint64_t i = 0; i < std::min<uint64_t>(tensor.numElements(), call.ids.size()); ++i)
         tensor.set(i, call.ids[i]);
-    else if (wanted.name == host.positionInput)
+    else if (host.isPosition(wanted))
       fillPositions(tensor, call);
     else if (wanted.name == host.maskInput)
       fillMask(tensor, call, cache);
@@ -200,11 +235,13 @@ std::vector<std::string> inventionsOf(const HostFunction &host, const CacheForm 
   for (const TensorDescription &input : host.function->inputs) {
     std::string line = host.name() + ", " + input.name + ": ";
     if (input.name == host.tokenInput)
-      line += "token ids, " + (host.isAnyLength() ? "any number of" : std::to_string(host.mostTokens)) + " a call";
-    else if (input.name == host.positionInput)
+      line += "token ids, " + (host.isAnyLength() ? "any number of" : std::to_string(host.mostTokens)) + " a call" +
+              (host.idsPerToken > 1 ? ", " + std::to_string(host.idsPerToken) + " each" : "");
+    else if (host.isPosition(input))
       line += "the number of tokens before the call";
     else if (input.name == host.maskInput)
-      line += std::string("0 for a token itself and those before it, -65504 else") +
+      line += std::string(isFloat(input.element) ? "0 for a token itself and those before it, -65504 else"
+                                                 : "1 for a token itself and those before it, 0 else") +
               (host.style == PositionStyle::width ? ", as wide as all tokens so far"
                : cache.style != CacheStyle::linear
                    ? ", also for tokens before the last " + std::to_string(cache.window) + ": their rows are used again"

@@ -38,16 +38,21 @@ struct CacheForm {
 /// One function as a host sees it.
 struct HostFunction {
   const FunctionDescription *function = nullptr;
-  std::string tokenInput, positionInput, maskInput; ///< empty where it has none
+  std::string tokenInput, positionInput, maskInput; ///< empty where it has none; of several positions the first
   uint64_t leastTokens = 1, mostTokens = 1;         ///< of one call
   std::vector<uint64_t> allowedTokens;              ///< these only, if there are any
   uint64_t batch = 1;                               ///< sequences: the first dim of the tokens
+  uint64_t idsPerToken = 1;                         ///< as many codebooks: the last dim of the tokens
   PositionStyle style = PositionStyle::internal;
 
   const std::string &name() const { return function->name; }
   bool isAnyLength() const { return leastTokens < mostTokens; }
   bool takes(uint64_t numTokens) const;
   const TensorDescription *find(const std::string &input) const;
+  /// Is it filled with the number of tokens before the call?
+  bool isPosition(const TensorDescription &input) const;
+  /// Those that are 1, since nothing says what they are.
+  std::vector<std::string> guessedInputs() const;
 };
 
 /// Nothing if no input looks like token ids.
@@ -56,14 +61,14 @@ std::optional<HostFunction> hostFunctionOf(const FunctionDescription &function);
 /// A call of some tokens at a position.
 struct HostCall {
   const HostFunction *function;
-  std::vector<int32_t> ids; ///< [batch][tokens]
+  std::vector<int32_t> ids; ///< [batch][tokens][idsPerToken]
   uint64_t position = 0;    ///< tokens before the call
 
-  uint64_t numTokens() const { return ids.size() / function->batch; }
+  uint64_t numTokens() const { return ids.size() / (function->batch * function->idsPerToken); }
 };
 
-/// What the inputs of a call are: ids, position, a causal mask (0 where a token looks, -65504 where it must not), and 1
-/// for each other input.
+/// What the inputs of a call are: ids, positions, a causal mask (0 where a token looks, -65504 where it must not; of
+/// integers and bools 1 and 0), and 1 for each other input.
 Tensors inputsOf(const HostCall &call, const CacheForm &cache);
 
 /// What of it was made up, a line for each input of the function: "causal_mask: 0 for …".

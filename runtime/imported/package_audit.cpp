@@ -31,12 +31,15 @@ PackageAudit::PackageAudit(const Program &program, const KnownFacts &known)
     : program(program), known(known), functions(hostFunctionsOf(program.description())), session(program, functions) {}
 
 void PackageAudit::run() {
+  noteOthers();
   if (functions.empty()) {
-    notes.push_back("no function takes tokens: no input is called ids or tokens, or is a matrix of integers");
+    whyNothing = "no function takes tokens: no input is called ids or tokens, or is a matrix of integers";
     return;
   }
-  if (!lowerVocabulary())
+  if (!lowerVocabulary()) {
+    whyNothing = "every call fails: " + notes.back();
     return;
+  }
   findCaches();
   findRing();
   for (const HostFunction &function : functions)
@@ -50,6 +53,13 @@ void PackageAudit::run() {
   perturb();
   compareRuns();
   checkRepeats();
+}
+
+/// Functions that are not called.
+void PackageAudit::noteOthers() {
+  for (const FunctionDescription &function : program.description().functions)
+    if (std::ranges::find(functions, function.name, &HostFunction::name) == functions.end())
+      notes.push_back(function.name + ": not called, no input holds token ids");
 }
 
 bool PackageAudit::hasError(const HostFunction &function) const {
@@ -67,8 +77,10 @@ bool PackageAudit::hasError(const HostFunction &function, const std::string &sta
 bool PackageAudit::isPlayed(const HostFunction &function) const {
   return std::ranges::none_of(known.findings, [&](const PackageFinding &each) {
     const bool isLoss = std::ranges::find(kLosses, each.bugClass) != std::end(kLosses);
-    // One that writes nothing on purpose does not go on, either.
-    return each.function == function.name() && isLoss && (each.severity == Severity::error || each.bugClass <= 2);
+    // One that writes nothing on purpose does not go on, either. One that reads what a host fills does.
+    const bool isReader = each.bugClass == int(BugClass::neverWritten) && each.rowsWritten.empty();
+    return each.function == function.name() && isLoss &&
+           (each.severity == Severity::error || (each.bugClass <= 2 && !isReader));
   });
 }
 
@@ -156,9 +168,19 @@ void PackageAudit::add(BugClass bugClass, const std::string &function, const std
   };
   if (std::ranges::any_of(findings, isSame) || std::ranges::any_of(known.findings, isSame))
     return;
-  findings.push_back(
-      {int(bugClass), Severity::error, function, state, written, expected, "",
-       "function '" + function + "'" + (state.empty() ? "" : ", state '" + state + "'") + ": " + sentence});
+  findings.push_back({int(bugClass), Severity::error, function, state, written, expected, "",
+                      "function '" + function + "'" + (state.empty() ? "" : ", state '" + state + "'") + ": " +
+                          sentence + doubtOf(function)});
+}
+
+/// What else a finding may come from.
+std::string PackageAudit::doubtOf(const std::string &function) const {
+  std::string names;
+  const auto found = std::ranges::find(functions, function, &HostFunction::name);
+  if (found != functions.end())
+    for (const std::string &input : found->guessedInputs())
+      names += (names.empty() ? "" : ", ") + input;
+  return names.empty() ? "" : "; this may come from what was passed as " + names;
 }
 
 /// Infinite and NaN numbers, and codes at their limits, in what calls wrote. A run is looked at up to its first number

@@ -32,6 +32,7 @@ public:
   std::vector<std::string> inventions; ///< what the audit passes as inputs, a line each
   std::vector<std::string> rowLines;   ///< what each function writes, a line a function and position
   std::vector<std::string> notes;      ///< what was not done, and why
+  std::string whyNothing;              ///< why no call was made that succeeded; empty if one was
 
   /// Is it the host that has to fill up a prompt to the length of a call?
   bool needsPadding() const;
@@ -46,6 +47,7 @@ private:
   };
 
   // Setting up.
+  void noteOthers();
   void findCaches();
   bool lowerVocabulary();
   void findRing();
@@ -101,6 +103,7 @@ private:
   void checkNumbers();
   void checkRepeats();
 
+  std::string doubtOf(const std::string &function) const;
   bool hasError(const HostFunction &function) const;
   bool hasError(const HostFunction &function, const std::string &state) const;
   void add(BugClass bugClass, const std::string &function, const std::string &state, const std::string &sentence,

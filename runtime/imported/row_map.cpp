@@ -131,13 +131,17 @@ Tensor firstRows(const Tensor &state, size_t tokenAxis, uint64_t count) {
   return first;
 }
 
+// Numbers modulo a prime: seeds times a step that is not 0 differ in every element, so what a call stores can't equal
+// both fills.
 Tensor fill(const Tensor &like, uint64_t seed) {
+  constexpr uint64_t kPrime = 251;
   Tensor filled = Tensor::make(like.element, like.dims);
-  const bool isFloat = like.element == ElementType::f16 || like.element == ElementType::f32 ||
-                       like.element == ElementType::bf16 || like.element == ElementType::f64;
+  const bool isOfFloats = isFloat(like.element);
+  const int64_t least = like.element == ElementType::u8 ? 0 : -125;
   for (uint64_t i = 0; i < filled.numElements(); ++i) {
-    const int64_t number = static_cast<int64_t>(scatter(seed * 0x100000001b3 + i) % 251) - 125;
-    filled.set(i, isFloat ? static_cast<double>(2 * number + 1) / 128 : static_cast<double>(number));
+    const uint64_t bits = scatter(i), step = 1 + (bits >> 32) % (kPrime - 1);
+    const int64_t number = static_cast<int64_t>((bits % kPrime + seed % kPrime * step) % kPrime) + least;
+    filled.set(i, isOfFloats ? static_cast<double>(2 * number + 1) / 128 : static_cast<double>(number));
   }
   return filled;
 }

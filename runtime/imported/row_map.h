@@ -53,7 +53,8 @@ struct SlabRows {
   int64_t movedFrom = 0;         ///< how far: row r holds what was in row r + movedFrom
 };
 
-/// Numbers that tell the elements of a state apart, small and finite; another seed gives others everywhere.
+/// Numbers that tell the elements of a state apart, small and finite; another seed, modulo 251, gives another number in
+/// every element.
 Tensor fill(const Tensor &like, uint64_t seed);
 
 /// One run of a call on a filled state.

@@ -27,8 +27,10 @@ std::vector<int32_t> Session::ids(const HostFunction &function, uint64_t first, 
     for (uint64_t token = first; token < first + count; ++token) {
       const bool isChanged =
           token == changed && (changedSequence < 0 || static_cast<uint64_t>(changedSequence) == sequence);
-      const uint32_t id = kIds[(token + 5 * sequence) % std::size(kIds)] + (isChanged ? 1 : 0);
-      ids.push_back(static_cast<int32_t>(id % vocabulary));
+      for (uint64_t book = 0; book < function.idsPerToken; ++book) {
+        const uint32_t id = kIds[(token + 5 * sequence + 3 * book) % std::size(kIds)] + (isChanged ? 1 : 0);
+        ids.push_back(static_cast<int32_t>(id % vocabulary));
+      }
     }
   return ids;
 }

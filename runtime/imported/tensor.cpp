@@ -37,7 +37,7 @@ float Tensor::at(uint64_t index) const {
 
 void Tensor::set(uint64_t index, double value) {
   uint8_t *at = &bytes[index * elementBytes()];
-  if (runtime::canStore(element))
+  if (isFloat(element))
     runtime::storeElement(bytes.data(), index * elementBits(element), element, static_cast<float>(value));
   else if (element == ElementType::i8)
     store<int8_t>(at, value);

@@ -12,8 +12,8 @@ namespace {
 std::string shapeText(ElementType element, const std::vector<uint64_t> &dims) {
   std::string text;
   for (const uint64_t dim : dims)
-    text += std::to_string(dim) + "x";
-  return text + elementName(element);
+    text += (text.empty() ? "" : ", ") + std::to_string(dim);
+  return std::string(elementName(element)) + "[" + text + "]";
 }
 
 const NamedInput &findInput(const TensorDescription &wanted, const std::vector<NamedInput> &inputs) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/state/element.h"
 
-#include <bit>
-#include <cmath>
+#include "plugins/float_bits.h"
+
 #include <cstring>
 
 namespace kvasir::runtime {
@@ -24,36 +24,6 @@ unsigned loadBits(const uint8_t *bytes, uint64_t bit, unsigned width) {
   return (pair >> shift) & ((1u << width) - 1);
 }
 
-float floatFromHalf(uint16_t half) {
-  const uint32_t sign = uint32_t{half & 0x8000u} << 16;
-  const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
-  if (exponent == 0)
-    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(std::ldexp(static_cast<float>(fraction), -24)));
-  const uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-constexpr uint32_t kInfinity = 0x7f800000;
-
-uint16_t halfFromFloat(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value), size = bits & 0x7fffffff;
-  const uint32_t sign = bits >> 16 & 0x8000;
-  if (size > kInfinity)
-    return static_cast<uint16_t>(sign | 0x7e00);
-  if (size >= std::bit_cast<uint32_t>(65520.0f)) // half way from the largest to the next
-    return static_cast<uint16_t>(sign | 0x7c00);
-  if (size < std::bit_cast<uint32_t>(0x1p-14f)) // whole numbers of the smallest; 1024 of them are the first normal one
-    return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::nearbyint(std::fabs(value) * 0x1p24f)));
-  return static_cast<uint16_t>(sign | (size + 0xfff + (size >> 13 & 1) - (112u << 23)) >> 13);
-}
-
-uint16_t bfloatFromFloat(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffff) > kInfinity)
-    return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 template <typename T> void store(uint8_t *bytes, uint64_t bit, T value) {
   std::memcpy(bytes + bit / 8, &value, sizeof value);
 }
@@ -65,9 +35,9 @@ float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type) {
   case ElementType::f32:
     return load<float>(bytes, bit);
   case ElementType::f16:
-    return floatFromHalf(load<uint16_t>(bytes, bit));
+    return f32FromF16(load<uint16_t>(bytes, bit));
   case ElementType::bf16:
-    return std::bit_cast<float>(uint32_t{load<uint16_t>(bytes, bit)} << 16);
+    return f32FromBf16(load<uint16_t>(bytes, bit));
   case ElementType::i8:
     return load<int8_t>(bytes, bit);
   case ElementType::i32:
@@ -85,17 +55,13 @@ float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type) {
   __builtin_unreachable();
 }
 
-bool canStore(ElementType type) {
-  return type == ElementType::f32 || type == ElementType::f16 || type == ElementType::bf16 || type == ElementType::f64;
-}
-
 void storeElement(uint8_t *bytes, uint64_t bit, ElementType type, float value) {
   if (type == ElementType::f32)
     store(bytes, bit, value);
   else if (type == ElementType::f16)
-    store(bytes, bit, halfFromFloat(value));
+    store(bytes, bit, f16FromF32(value));
   else if (type == ElementType::bf16)
-    store(bytes, bit, bfloatFromFloat(value));
+    store(bytes, bit, bf16FromF32(value));
   else
     store(bytes, bit, static_cast<double>(value));
 }

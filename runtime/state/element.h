@@ -11,10 +11,7 @@ namespace kvasir::runtime {
 /// and f64, which are rounded to the nearest f32. Elements of 8 bits and more begin on a byte.
 float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type);
 
-/// Are there elements of `type` for floating-point numbers?
-bool canStore(ElementType type);
-
-/// Rounds `value` to `type`, to nearest, ties to even, beyond its range to infinity; `type` can be stored.
+/// Rounds `value` to `type`, to nearest, ties to even, beyond its range to infinity; `type` is a float.
 void storeElement(uint8_t *bytes, uint64_t bit, ElementType type, float value);
 
 } // namespace kvasir::runtime

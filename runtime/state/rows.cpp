@@ -91,7 +91,7 @@ void writeRows(State &state, size_t slotIndex, uint64_t layer, uint64_t first, u
   const SlotDescription &slot = state.slots()[slotIndex];
   requireRows(state, slotIndex, layer, first, count);
   const auto value = findPlane(PlaneRole::value, slot, layer);
-  if (slot.layout.planes.size() != 1 || !value || !canStore(value->plane->element))
+  if (slot.layout.planes.size() != 1 || !value || !isFloat(value->plane->element))
     throw Error(KV_UNSUPPORTED, "the rows of slot " + slot.name + " are not stored as floating-point values");
   const uint64_t firstBlock = first / KV_BLOCK_TOKENS;
   auto copies = copyShared(state, slotIndex, firstBlock, count ? blocksFor(first + count) : firstBlock);
@@ -120,7 +120,7 @@ void loadRegister(const SlotDescription &slot, const uint8_t *block, uint64_t la
 
 void storeRegister(const SlotDescription &slot, uint8_t *block, uint64_t layer, const float *values) {
   const Plane &plane = valuePlane(slot);
-  if (!canStore(plane.element))
+  if (!isFloat(plane.element))
     throw Error(KV_UNSUPPORTED, "slot " + slot.name + " is not stored as floating-point values");
   for (uint64_t element = 0; element < registerElements(slot); ++element)
     storeElement(block, registerBit(plane, layer, element), plane.element, values[element]);

@@ -47,6 +47,9 @@ Status cut(const pcre2_code *pattern, std::string_view text, pcre2_match_data *m
       break;
     if (code < 0)
       return Failure{"the pre-tokenizer failed on this text: " + pcreMessage(code)};
+    if (place[0] < at || place[1] < place[0]) // \K in what is looked at or called can do that
+      return Failure{
+          "the pre-tokenizer failed on this text: a match ends before it begins, or begins in the one before"};
     append(place[0]);
     append(place[1]);
     at = place[1];

@@ -61,6 +61,7 @@ void addAudit(CLI::App &program, int &exitCode) {
       ->required();
   addPromptOptions(*command, options->prompt);
   command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
+      ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();
   command->add_option("--checks", options->checks,
                       "some of rows,decode,chunks,batch,perturb,cancel; without it all of them");
@@ -68,12 +69,15 @@ void addAudit(CLI::App &program, int &exitCode) {
                       "another plugin of the same model whose rows are compared; or another package "
                       "of the same program");
   command->add_option("--backend", options->backend, "that a package is compiled for");
-  command->add_option("--seed", options->seed, "of the random cuts")->capture_default_str();
+  command->add_option("--seed", options->seed, "of the random cuts")
+      ->check(CLI::Range(int64_t{0}, kGreatestSeed))
+      ->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->printsJson, "print JSON");
   command->add_flag("--all", options->printsAll, "list all findings, also those that follow from others");
   command->add_option("--html", options->page, "write the report as a page to this file");
-  command->footer("Without a prompt, tokens are made up. Exit code 0: nothing was found, 1: the sentence says what.");
+  command->footer("Without a prompt, tokens are made up. Exit code 0: no error was found, 1: the sentence says what, "
+                  "3: nothing of a package could be called, so nothing is known.");
   command->callback([=, &exitCode] { exitCode = audit(*options); });
 }
 

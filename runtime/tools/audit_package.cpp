@@ -20,7 +20,18 @@ using imported::PackageFinding;
 using imported::Severity;
 using Json = nlohmann::ordered_json;
 
-constexpr const char *kCompiler = "kvasir-compile";
+constexpr const char *kCompiler = "kvasir-compile", *kNotChecked = "not checked";
+constexpr int kNotStarted = 127; // ld.so's exit code, as a shell's
+
+constexpr int kUnchecked = 3; // neither done nor failed: nobody knows
+
+/// What kvasir-compile says, on one line and not too long.
+std::string onOneLine(std::string text) {
+  constexpr size_t kMostBytes = 300;
+  for (size_t at = text.find("\n  "); at != std::string::npos; at = text.find("\n  "))
+    text.replace(at, 3, "; ");
+  return text.size() > kMostBytes ? text.substr(0, kMostBytes) + "…" : text;
+}
 
 std::string withoutLastLine(std::string text) {
   while (!text.empty() && text.back() == '\n')
@@ -30,13 +41,20 @@ std::string withoutLastLine(std::string text) {
 
 /// The first argument is the package.
 imported::Ran runCompiler(const std::vector<std::string> &arguments) {
+  const std::string compiler = imported::findProgram(kCompiler);
+  const bool isBeside = compiler != kCompiler;
+  const std::string reader = "'" + arguments[0] + "' is read by kvasir-compile, which ";
+  const std::string found = reader + "was found " + (isBeside ? "at '" + compiler + "'" : "on PATH");
+  imported::Ran ran;
   try {
-    const imported::Ran ran = imported::runProgram(imported::findProgram(kCompiler), arguments);
-    if (ran.exitCode != 127)
-      return ran;
-  } catch (const std::runtime_error &) {
+    ran = imported::runProgram(compiler, arguments);
+  } catch (const std::runtime_error &error) {
+    throw Failed(isBeside ? found + " but could not be started: " + error.what()
+                          : reader + "is neither beside kvasir nor on PATH");
   }
-  throw Failed("'" + arguments[0] + "' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
+  if (ran.exitCode == kNotStarted)
+    throw Failed(found + " but could not be started: " + withoutLastLine(ran.err));
+  return ran;
 }
 
 /// What the programs alone say.
@@ -105,18 +123,21 @@ struct Report {
   std::vector<PackageFinding> findings;
   std::vector<std::string> rowLines, inventions, notes;
   std::string result;
+  std::string whyNothing; ///< why no function ran; empty if one did
 };
 
 void runFunctions(const PackageAuditOptions &options, Report &report) {
-  bool needsPadding = false;
+  bool needsPadding = false, wasRun = false;
   const imported::KnownFacts known{report.findings, crossedFunctions(report.program)};
   try {
     const CompiledPackage compiled(options.package, options.backend);
     imported::PackageAudit audit(compiled.program(), known);
     audit.run();
+    wasRun = true;
     report.rowLines = std::move(audit.rowLines);
     report.inventions = std::move(audit.inventions);
     report.notes = std::move(audit.notes);
+    report.whyNothing = std::move(audit.whyNothing);
     report.findings.insert(report.findings.end(), audit.findings.begin(), audit.findings.end());
     needsPadding = audit.needsPadding();
     if (!options.against.empty()) {
@@ -124,9 +145,12 @@ void runFunctions(const PackageAuditOptions &options, Report &report) {
       const std::string name = std::filesystem::path(options.against).filename().string();
       for (PackageFinding &each : imported::compareWith(compiled.program(), right.program(), name))
         report.findings.push_back(std::move(each));
+      report.whyNothing.clear();
     }
   } catch (const std::exception &error) {
-    report.notes.push_back(std::string("its functions were not run: ") + error.what());
+    report.notes.push_back(std::string(wasRun ? "not compared: " : "its functions were not run: ") + error.what());
+    if (!wasRun)
+      report.whyNothing = onOneLine(error.what());
   }
   if (report.findings.empty() && needsPadding) {
     report.result = "host-dependent";
@@ -135,14 +159,20 @@ void runFunctions(const PackageAuditOptions &options, Report &report) {
   }
 }
 
-std::string resultOf(const std::vector<PackageFinding> &findings) {
+std::string resultOf(const Report &report) {
   const auto has = [&](Severity severity) {
-    return std::ranges::find(findings, severity, &PackageFinding::severity) != findings.end();
+    return std::ranges::find(report.findings, severity, &PackageFinding::severity) != report.findings.end();
   };
-  return has(Severity::error)     ? "bug"
-         : has(Severity::warning) ? "warning"
-         : has(Severity::info)    ? "miscompiled"
-                                  : "clean";
+  return has(Severity::error)         ? "bug"
+         : !report.whyNothing.empty() ? kNotChecked
+         : has(Severity::warning)     ? "warning"
+         : has(Severity::info)        ? "miscompiled"
+                                      : "clean";
+}
+
+/// "clean"; "not checked: why"
+std::string resultLine(const Report &report) {
+  return report.result + (report.result == kNotChecked ? ": " + report.whyNothing : "");
 }
 
 std::string section(const std::string &title, const std::vector<std::string> &lines) {
@@ -176,7 +206,7 @@ std::string textOf(const Report &report) {
                      section("rows", report.rowLines) + section("not done", report.notes);
   for (const PackageFinding &each : report.findings)
     text += std::string(imported::name(each.severity)) + ": " + each.text + "\n";
-  return text + "result: " + report.result + "\n";
+  return text + "result: " + resultLine(report) + "\n";
 }
 
 std::string jsonOf(const Report &report) {
@@ -191,12 +221,11 @@ std::string jsonOf(const Report &report) {
                         {"rows_expected", orNull(each.rowsExpected)},
                         {"op", orNull(each.operation)},
                         {"text", each.text}});
-  const Json json = {{"result", report.result},
-                     {"findings", std::move(findings)},
-                     {"functions", report.program.value("functions", Json::array())},
-                     {"passed", report.inventions},
-                     {"rows", report.rowLines},
-                     {"not_done", report.notes}};
+  const Json json = {
+      {"result", report.result},         {"reason", orNull(report.result == kNotChecked ? report.whyNothing : "")},
+      {"findings", std::move(findings)}, {"functions", report.program.value("functions", Json::array())},
+      {"passed", report.inventions},     {"rows", report.rowLines},
+      {"not_done", report.notes}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -222,7 +251,7 @@ std::string pageOf(const std::string &package, const Report &report) {
   const std::filesystem::path path(package.ends_with('/') ? package.substr(0, package.size() - 1) : package);
   const std::string title = escaped(path.filename().string());
   std::string page = "<!doctype html>\n<meta charset=utf-8>\n<title>" + title + "</title>\n" + kStyle + "<h1>" + title +
-                     ": " + report.result + "</h1>\n<ul>\n";
+                     ": " + escaped(resultLine(report)) + "</h1>\n<ul>\n";
   for (const PackageFinding &each : report.findings)
     page += "<li class=" + std::string(imported::name(each.severity)) + "><b>class " + std::to_string(each.bugClass) +
             "</b> " + escaped(each.text) + "\n";
@@ -244,11 +273,11 @@ int auditPackage(const PackageAuditOptions &options) {
   report.findings = findingsOf(report.program);
   runFunctions(options, report);
   if (report.result.empty())
-    report.result = resultOf(report.findings);
+    report.result = resultOf(report);
   if (!options.page.empty())
     writeFile(options.page, pageOf(options.package, report));
   printNow(options.printsJson ? jsonOf(report) : textOf(report));
-  return report.result == "bug" ? kFailed : kDone;
+  return report.result == "bug" ? kFailed : report.result == kNotChecked ? kUnchecked : kDone;
 }
 
 } // namespace kvasir::tools

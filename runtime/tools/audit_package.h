@@ -15,7 +15,8 @@ struct PackageAuditOptions {
 /// Is it the path of a package?
 bool isPackage(const std::string &path);
 
-/// Prints the report; kFailed if it has an error. Throws Failed if the package can't be read.
+/// Prints the report; kFailed if it has an error, 3 if it has none but no function could be called. Throws Failed if
+/// the package can't be read.
 int auditPackage(const PackageAuditOptions &options);
 
 } // namespace kvasir::tools

@@ -2,6 +2,7 @@
 #include "runtime/diff/diff.h"
 #include "plugins/plugin_file.h"
 #include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
+#include "runtime/tools/api_errors.h"
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
@@ -48,8 +49,10 @@ int diff(const DiffCommand &command) {
   diffOptions.chunkTokens = command.chunk;
   diffOptions.comparesOps = command.comparesOps;
   diffOptions.cancel = &interrupt.cancel().get()->flag;
-  const auto report = runDiff({*a.get()->model, command.a, graphsOf(command.a)},
-                              {*b.get()->model, command.b, graphsOf(command.b)}, diffOptions);
+  const auto report = withApiErrors([&] {
+    return runDiff({*a.get()->model, command.a, graphsOf(command.a)}, {*b.get()->model, command.b, graphsOf(command.b)},
+                   diffOptions);
+  });
   printNow(command.printsJson ? report.json() + "\n" : report.text());
   return report.areEqual() ? kDone : kFailed;
 }
@@ -64,6 +67,7 @@ void addDiff(CLI::App &program, int &exitCode) {
   command->add_option("b", options->b, "another .kvasir file with the same slots")->required();
   addPromptOptions(*command, options->prompt);
   command->add_option("--chunk", options->chunk, "tokens of a call of the prompt; 0: all at once")
+      ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();
   command->add_flag("--ops", options->comparesOps,
                     "compare each op alone, too, with A's inputs; both compiled with kvasir-compile --probe");

@@ -4,6 +4,7 @@
 #include "plugins/description.h"
 #include "runtime/state/element.h"
 #include "runtime/tools/failed.h"
+#include "runtime/tools/inspect_text.h"
 #include "runtime/tools/interrupt.h"
 #include "runtime/tools/npy_tensor.h"
 #include "runtime/tools/output.h"
@@ -23,13 +24,6 @@ NamedText split(const std::string &option, const std::string &given) {
   if (at == std::string::npos || at == 0 || at + 1 == given.size())
     throw Misused(option + " '" + given + "' is not NAME=FILE");
   return {given.substr(0, at), given.substr(at + 1)};
-}
-
-std::string shapeText(const TensorDescription &tensor) {
-  std::string text;
-  for (const Dimension &dim : tensor.shape)
-    text += (text.empty() ? "" : ", ") + (dim.symbol ? std::string(1, dim.symbol) : std::to_string(dim.number));
-  return std::string(elementName(tensor.element)) + "[" + text + "]";
 }
 
 std::string list(const std::vector<TensorDescription> &tensors) {

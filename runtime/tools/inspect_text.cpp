@@ -10,13 +10,6 @@
 namespace kvasir::tools {
 namespace {
 
-std::string shapeText(const TensorDescription &tensor) {
-  std::string text;
-  for (const Dimension &dimension : tensor.shape)
-    text += (dimension.symbol ? std::string(1, dimension.symbol) : std::to_string(dimension.number)) + "x";
-  return text + elementName(tensor.element);
-}
-
 std::string tensorList(const std::vector<TensorDescription> &tensors) {
   std::string text;
   for (const TensorDescription &tensor : tensors)
@@ -74,8 +67,9 @@ std::string headText(const PluginFile &file) {
   const Description &description = file.description();
   std::string text = (description.model.name.empty() ? std::string(manifest.name) : description.model.name) + "\n";
   text += textRow("architecture", description.model.architecture);
-  text += textRow("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
-                                 std::to_string(description.model.vocabularySize));
+  if (description.model.contextTokens || description.model.vocabularySize)
+    text += textRow("context", std::to_string(description.model.contextTokens) + " tokens, vocabulary of " +
+                                   std::to_string(description.model.vocabularySize));
   for (const auto &[letter, extent] : description.model.extents)
     text += textRow(letter, std::to_string(extent));
   if (file.isSealed())
@@ -87,10 +81,10 @@ std::string headText(const PluginFile &file) {
     text += textRow("file", "not sealed: written by hand, without sections or weights");
   text += textRow("backend", description.backend);
   text += textRow("state", stateText(description));
-  text +=
-      textRow("numerics", description.numerics.id + ", activations " + description.numerics.activations +
-                              (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
-                                                              : "; results may depend on chunking, batch or threads"));
+  text += textRow("numerics",
+                  description.numerics.id + ", activations " + activationsName(description.numerics.activations) +
+                      (description.numerics.invariant ? "; results do not depend on chunking, batch or threads"
+                                                      : "; results may depend on chunking, batch or threads"));
   text += textRow("fingerprint", toHex(manifest.fingerprint));
   return text + textRow("schema", toHex(file.schema()));
 }
@@ -179,6 +173,13 @@ std::string weightsText(const std::vector<WeightTensor> &tensors) {
 }
 
 } // namespace
+
+std::string shapeText(const TensorDescription &tensor) {
+  std::string text;
+  for (const Dimension &dim : tensor.shape)
+    text += (text.empty() ? "" : ", ") + (dim.symbol ? std::string(1, dim.symbol) : std::to_string(dim.number));
+  return std::string(elementName(tensor.element)) + "[" + text + "]";
+}
 
 std::string textRow(std::string name, const std::string &rest, size_t width) {
   name.resize(std::max(width, name.size() + 1), ' ');

@@ -15,6 +15,9 @@ std::string describe(const PluginFile &file, const std::vector<WeightTensor> &te
 /// "  name   rest" and a line's end, the name padded to a column.
 std::string textRow(std::string name, const std::string &rest, size_t width = 14);
 
+/// "f32[T, 64]"
+std::string shapeText(const TensorDescription &tensor);
+
 /// What a slot is and how it is stored, on one line.
 std::string slotText(const SlotDescription &slot);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "runtime/tools/machine.h"
+#include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
 
+#include "runtime/tools/api_errors.h"
+#include "runtime/tools/failed.h"
+#include "runtime/tools/machine.h"
 #include "runtime/tools/output.h"
 
 #include <algorithm>
@@ -56,6 +59,12 @@ std::string processorName() {
     if (line.starts_with("model name"))
       return line.substr(std::min(line.find(": ") + 2, line.size()));
   return "unknown";
+}
+
+void requirePredicts(const Model &model) {
+  withApiErrors([&] { return model.get()->model->predictFunction(); });
+  if (model.facts().vocabulary == 0)
+    throw Failed("this model has no vocabulary, from which tokens could be made up");
 }
 
 std::vector<int32_t> madeUpIds(uint64_t count, uint64_t vocabulary) {

@@ -43,8 +43,12 @@ std::string limitsText(const Limits &limits);
 /// As the kernel calls it.
 std::string processorName();
 
+/// Throws, of a model that can't be given made-up tokens: Error if none of its functions goes from ids to logits,
+/// Failed if it has no vocabulary.
+void requirePredicts(const Model &model);
+
 /// Ids without meaning; speed does not depend on them. The last eighth of the vocabulary is left out: control tokens
-/// are often there.
+/// are often there. The vocabulary is not empty.
 std::vector<int32_t> madeUpIds(uint64_t count, uint64_t vocabulary);
 
 } // namespace kvasir::tools

@@ -57,7 +57,7 @@ int main(int argc, char **argv) {
   CLI::App program{"Runs and looks into models that kvasir-compile made"};
   program.require_subcommand(1);
   program.set_version_flag("--version", std::string("kvasir ") + kvasir_version());
-  program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.");
+  program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing could be checked (audit), 130 interrupted.");
   int exitCode = kDone;
   addAudit(program, exitCode);
   addBench(program, exitCode);

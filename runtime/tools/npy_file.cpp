@@ -33,42 +33,45 @@ bool canBeReplaced(const std::string &path) {
 
 } // namespace
 
-NpyFile::NpyFile(const std::string &path, const std::string &type, const std::vector<uint64_t> &dims)
-    : path(path), partPath(canBeReplaced(path) ? path + ".part" : path), file(std::fopen(partPath.c_str(), "wb")) {
-  require(file);
-  const std::string header = npyHeader(type, dims);
-  if (std::fwrite(header.data(), 1, header.size(), file) != header.size()) {
-    discard();
-    require(false);
+NpyFile::NpyFile(const std::string &path, const std::string &type, const std::vector<uint64_t> &dims) : path(path) {
+  if (canBeReplaced(path)) {
+    Result<std::unique_ptr<NewFile>> begun = NewFile::begin(path);
+    if (!begun)
+      throw Failed(begun.message());
+    made = std::move(*begun);
+  } else {
+    file = std::fopen(path.c_str(), "wb");
+    require(file);
   }
+  const std::string header = npyHeader(type, dims);
+  append(std::as_bytes(std::span(header)));
 }
 
 NpyFile::~NpyFile() {
   if (file)
-    discard();
-}
-
-void NpyFile::discard() {
-  std::fclose(file);
-  file = nullptr;
-  if (partPath != path)
-    std::remove(partPath.c_str());
+    std::fclose(file);
 }
 
 void NpyFile::append(std::span<const std::byte> bytes) {
-  require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size());
+  if (file)
+    return require(std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size());
+  made->announce(sizeBytes + bytes.size());
+  const Status status = made->put(sizeBytes, {reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()});
+  if (!status)
+    throw Failed(status.message());
+  sizeBytes += bytes.size();
 }
 
 void NpyFile::finish() {
-  require(std::fflush(file) == 0);
-  require(partPath == path || std::rename(partPath.c_str(), path.c_str()) == 0);
-  std::fclose(file);
-  file = nullptr;
+  if (file)
+    return require(std::fflush(file) == 0);
+  if (const Status status = made->publish(); !status)
+    throw Failed(status.message());
 }
 
 void NpyFile::require(bool worked) const {
   if (!worked)
-    throw Failed("can't write '" + path + "': " + std::strerror(errno));
+    throw Failed("cannot write '" + path + "': " + std::strerror(errno));
 }
 
 } // namespace kvasir::tools

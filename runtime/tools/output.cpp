@@ -11,7 +11,7 @@
 namespace kvasir::tools {
 namespace {
 
-[[noreturn]] void failToWrite() { throw Failed(std::string("can't write the output: ") + std::strerror(errno)); }
+[[noreturn]] void failToWrite() { throw Failed(std::string("cannot write the output: ") + std::strerror(errno)); }
 
 } // namespace
 
@@ -31,7 +31,7 @@ void writeFile(const std::string &path, std::string_view bytes) {
   file << bytes;
   file.close();
   if (!file)
-    throw Failed("can't write '" + path + "': " + std::strerror(errno));
+    throw Failed("cannot write '" + path + "': " + std::strerror(errno));
 }
 
 std::string bytesText(double bytes) {

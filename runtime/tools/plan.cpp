@@ -73,6 +73,7 @@ void addPlan(CLI::App &program, int &exitCode) {
   auto options = std::make_shared<PlanOptions>();
   command->add_option("model", options->model, "a .kvasir file")->required();
   command->add_option("-c,--context", options->context, "tokens of each sequence; 0: the model's context")
+      ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();
   command->add_option("-b,--batch", options->batch, "sequences")->check(CLI::Range(1, 65536))->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
+#include "runtime/tools/api_errors.h"
 #include "runtime/tools/command.h"
 #include "runtime/tools/failed.h"
 #include "runtime/tools/interrupt.h"
@@ -80,11 +81,7 @@ private:
     request.observer = observer;
     logits.resize(vocabulary * states.size());
     const auto begin = Clock::now();
-    try {
-      runtime::predict(model, std::move(request), ids, logits.data());
-    } catch (const runtime::Error &error) {
-      throw Error(error.status(), error.what());
-    }
+    withApiErrors([&] { runtime::predict(model, std::move(request), ids, logits.data()); });
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
 
@@ -160,9 +157,10 @@ int profile(const ProfileOptions &options) {
     throw Misused("nothing to profile: -p and -n are both 0");
   const Interrupt interrupt;
   const PluginFile file = openFile(options.model);
-  const StepTable table = needSteps(options.model, file);
   const Weights where = options.copiesWeights ? Weights::copied : Weights::mapped;
   const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed, .weights = where});
+  requirePredicts(model);
+  const StepTable table = needSteps(options.model, file);
   const VariantSteps &variant = findVariant(table, model.get()->model->variant(), options.model);
   const Work work = readWork(options.model);
   const StepCosts costs(work, file.description(), table);
@@ -204,7 +202,7 @@ void addProfile(CLI::App &program, int &exitCode) {
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   command->add_option("-d", options->depth, "tokens that are there before")
-      ->check(CLI::Range(0, 1 << 30))
+      ->check(CLI::Range(0, kMostTokens))
       ->capture_default_str();
   command->add_option("-b", options->sequences, "sequences at once")->check(CLI::Range(1, 1024))->capture_default_str();
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));

@@ -18,6 +18,17 @@ size_t numWaysGiven(const PromptOptions &options) {
   return options.textGiven->count() + options.fileGiven->count() + options.idsGiven->count();
 }
 
+std::vector<int32_t> textIds(const Model &model, const std::string &text, TextEnds ends, bool parsesSpecial) {
+  const std::vector<int32_t> parsed = model.tokenize(text, ends, Special::parsed);
+  if (parsesSpecial)
+    return parsed;
+  std::vector<int32_t> ids = model.tokenize(text, ends, Special::asText);
+  if (ids != parsed)
+    std::fprintf(stderr, "the text has spellings of control tokens, which are read as plain text; with --special they "
+                         "are read as the tokens\n");
+  return ids;
+}
+
 } // namespace
 
 void addPromptOptions(CLI::App &command, PromptOptions &options) {
@@ -29,7 +40,7 @@ void addPromptOptions(CLI::App &command, PromptOptions &options) {
 
 bool isPromptGiven(const PromptOptions &options) { return numWaysGiven(options) != 0; }
 
-std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options) {
+std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options, TextEnds ends) {
   if (numWaysGiven(options) != 1)
     throw Misused("give one of -p TEXT, -f FILE, --ids 1,2,3");
   std::vector<int32_t> ids;
@@ -38,7 +49,7 @@ std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options)
       ids.push_back(static_cast<int32_t>(id));
   } else {
     const std::string text = options.fileGiven->count() ? readText(options.file) : options.text;
-    ids = model.tokenize(text, TextEnds::added, options.parsesSpecial ? Special::parsed : Special::asText);
+    ids = textIds(model, text, ends, options.parsesSpecial);
   }
   if (ids.empty())
     throw Failed("the prompt is empty, and this model has no token that begins a text");
@@ -49,13 +60,13 @@ std::string readText(const std::string &path) {
   const auto close = [](std::FILE *file) { file != stdin ? std::fclose(file) : 0; };
   const std::unique_ptr<std::FILE, decltype(close)> file(path == "-" ? stdin : std::fopen(path.c_str(), "rb"), close);
   if (!file)
-    throw Failed("can't read '" + path + "': " + std::strerror(errno));
+    throw Failed("cannot read '" + path + "': " + std::strerror(errno));
   std::string text;
   char piece[65536];
   while (const size_t size = std::fread(piece, 1, sizeof piece, file.get()))
     text.append(piece, size);
   if (std::ferror(file.get()))
-    throw Failed("can't read '" + path + "': " + std::strerror(errno));
+    throw Failed("cannot read '" + path + "': " + std::strerror(errno));
   return text;
 }
 

@@ -27,8 +27,10 @@ void addPromptOptions(CLI::App &command, PromptOptions &options);
 /// Was any way chosen?
 bool isPromptGiven(const PromptOptions &options);
 
-/// The prompt's tokens. Throws Misused unless one way was chosen, Failed for an unreadable file or no tokens at all.
-std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options);
+/// The prompt's tokens, of a text with those that the model wants around one where `ends` says so. Says on standard
+/// error if it has spellings of control tokens that are not read as such. Throws Misused unless one way was chosen,
+/// Failed for an unreadable file or no tokens at all.
+std::vector<int32_t> promptIds(const Model &model, const PromptOptions &options, TextEnds ends = TextEnds::added);
 
 /// The whole file, or standard input for "-". Throws Failed with the system's reason.
 std::string readText(const std::string &path);

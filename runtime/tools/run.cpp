@@ -27,6 +27,7 @@ struct RunOptions {
   std::vector<std::string> switches;
   PromptOptions prompt;
   uint64_t maxTokens = 128;
+  bool appends = false, restarts = false;
   bool takesUnverified = false;
   bool copiesWeights = false;
   SamplerOptions sampler;
@@ -124,7 +125,7 @@ Logits prefill(Conversation &conversation, const std::vector<int32_t> &ids, Stat
   return logits;
 }
 
-/// Goes on until an end token, the number of tokens asked for, or an interrupt.
+/// Goes on until an end token, the number of tokens asked for, the end of the context, or an interrupt.
 void generate(Succession &succession, const RunOptions &options, const std::vector<int32_t> &ids,
               SavedConversation &saved, const Interrupt &interrupt, Printer &printer, Statistics &statistics) {
   Conversation conversation(options, succession, saved, interrupt);
@@ -134,9 +135,12 @@ void generate(Succession &succession, const RunOptions &options, const std::vect
   Logits logits = prefill(conversation, saved.goOn(ids), statistics);
   if (saved.isKept())
     saved.state().checkpoint(); // another run may begin with the same prompt
+  bool isFull = false;
   for (uint64_t count = 1; count <= options.maxTokens && !interrupt.wasRequested(); ++count) {
     const int32_t id = sampler.sample(logits.last());
     if (succession.model().isEnd(id) && !options.ignoresEnd)
+      break;
+    if ((isFull = saved.isFull())) // what is printed can be held
       break;
     printer.push(id);
     if (count == options.maxTokens) {
@@ -150,6 +154,9 @@ void generate(Succession &succession, const RunOptions &options, const std::vect
     statistics.end = Clock::now();
   }
   printer.finish();
+  if (isFull)
+    std::fprintf(stderr, "the context of %llu tokens is full\n",
+                 static_cast<unsigned long long>(saved.state().capacity()));
   conversation.printVerdict();
 }
 
@@ -171,6 +178,19 @@ ModelOptions modelOptionsOf(const RunOptions &options) {
           .weights = options.copiesWeights ? Weights::copied : Weights::mapped};
 }
 
+/// All tokens that the run begins with, those that are held included.
+std::vector<int32_t> idsOf(const RunOptions &options, const Model &model, SavedConversation &saved) {
+  const PromptUse use = options.appends    ? PromptUse::appends
+                        : options.restarts ? PromptUse::restarts
+                                           : PromptUse::goesOn;
+  if (options.restarts && !isPromptGiven(options.prompt))
+    throw Misused("--restart takes a prompt");
+  if (saved.isKept() && !isPromptGiven(options.prompt))
+    return saved.begin({}, use);
+  const bool isInside = options.appends && !saved.isEmpty();
+  return saved.begin(promptIds(model, options.prompt, isInside ? TextEnds::omitted : TextEnds::added), use);
+}
+
 /// Loads, generates, prints; returns the number of threads that did it.
 uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, Statistics &statistics) {
   const auto switches = parseSwitches(options.switches, options.maxTokens);
@@ -178,8 +198,7 @@ uint32_t continuePrompt(const RunOptions &options, const Interrupt &interrupt, S
   const Model model(options.model, modelOptions);
   Succession succession(model, switches, modelOptions);
   SavedConversation saved(model, options.stateFile);
-  const bool goesOn = saved.isKept() && !isPromptGiven(options.prompt);
-  const auto ids = saved.begin(goesOn ? std::vector<int32_t>{} : promptIds(model, options.prompt));
+  const auto ids = idsOf(options, model, saved);
   Printer printer(model, options);
   try {
     generate(succession, options, ids, saved, interrupt, printer, statistics);
@@ -213,22 +232,48 @@ void addSamplerOptions(CLI::App &command, SamplerOptions &sampler) {
   sampler = {.topK = 40, .topP = 0.95f, .minP = 0.05f};
   command.add_option("--temp", sampler.temperature, "0: always the likeliest token, and the next four do nothing")
       ->capture_default_str();
-  command.add_option("--top-k", sampler.topK, "only the k likeliest; 0: all")->capture_default_str();
+  command.add_option("--top-k", sampler.topK, "only the k likeliest; 0: all")
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
   command.add_option("--top-p", sampler.topP, "only the likeliest with this probability together; 1: all")
       ->capture_default_str();
   command.add_option("--min-p", sampler.minP, "only those at least this likely beside the likeliest; 0: all")
       ->capture_default_str();
-  command.add_option("--seed", sampler.seed, "equal seeds give equal texts")->capture_default_str();
+  command.add_option("--seed", sampler.seed, "equal seeds give equal texts")
+      ->check(CLI::Range(int64_t{0}, kGreatestSeed))
+      ->capture_default_str();
   command.add_option("--repeat-penalty", sampler.repeatPenalty, "of recent tokens; 1: none")->capture_default_str();
   command.add_option("--presence-penalty", sampler.presencePenalty, "of recent tokens; 0: none")->capture_default_str();
   command.add_option("--frequency-penalty", sampler.frequencyPenalty, "of recent tokens, each time; 0: none")
       ->capture_default_str();
-  command.add_option("--penalty-tokens", sampler.penaltyTokens, "how many tokens are recent")->capture_default_str();
+  command.add_option("--penalty-tokens", sampler.penaltyTokens, "how many tokens are recent")
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
+}
+
+void addStateOptions(CLI::App &command, RunOptions &options) {
+  const auto isNamed = [](const std::string &path) {
+    return path.empty() ? std::string("the name of a file is expected") : std::string();
+  };
+  CLI::Option *state =
+      command
+          .add_option(
+              "--state", options.stateFile,
+              "a .kvstate file: the prompt is the whole text, which begins with what the file holds, or none is "
+              "given and that is gone on from; the whole conversation is saved there at the end")
+          ->check(isNamed);
+  CLI::Option *append =
+      command.add_flag("--append", options.appends, "the prompt follows what --state holds")->needs(state);
+  command.add_flag("--restart", options.restarts, "what --state holds is replaced, but for what begins the prompt")
+      ->needs(state)
+      ->excludes(append);
 }
 
 int callFunctions(const RunOptions &options, const std::vector<FunctionCall> &calls, const CallOptions &how) {
   if (isPromptGiven(options.prompt))
     throw Misused("--call takes its inputs from --input, not from a prompt");
+  if (options.appends || options.restarts)
+    throw Misused("--append and --restart are for text; --call goes on with what --state holds");
   if (!options.switches.empty())
     throw Misused("--call stays with one plugin; --switch is for text");
   return runCalls(options.model, options.stateFile, modelOptionsOf(options), calls, how);
@@ -242,17 +287,16 @@ void addRun(CLI::App &program, int &exitCode) {
   auto options = std::make_shared<RunOptions>();
   command->add_option("model", options->model, "a .kvasir file")->required();
   addPromptOptions(*command, options->prompt);
-  command->add_option(
-      "--state", options->stateFile,
-      "a .kvstate file: what it holds of the prompt's beginning is used as it is, or it is gone on from "
-      "if there is no prompt; the whole conversation is saved there at the end");
+  addStateOptions(*command, *options);
   command
       ->add_option(
           "--switch", options->switches,
           "NUMBER:FILE: after that many generated tokens another plugin of the same model chooses the next; it "
           "goes on from the rows that there are. 0: it has the prompt read by the first. Repeatable")
       ->allow_extra_args(false);
-  command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")->capture_default_str();
+  command->add_option("-n,--tokens", options->maxTokens, "the most tokens to generate")
+      ->check(CLI::Range(0, kMostTokens))
+      ->capture_default_str();
   addSamplerOptions(*command, options->sampler);
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_option("--print", options->printed, "what is printed: text or ids")

@@ -27,13 +27,15 @@ uint64_t matrixElements(const WeightTensor &tensor) {
 }
 
 /// What a matrix meets activations in, which are rounded to `activations` before they meet codes.
-Arithmetic arithmeticOf(const WeightTensor &tensor, const std::string &activations) {
+Arithmetic arithmeticOf(const WeightTensor &tensor, Activations activations) {
   for (const Plane &plane : tensor.layout.planes)
     if (plane.role == PlaneRole::value) {
-      const bool isBf16 = plane.element == ElementType::bf16 && activations != "exact";
+      const bool isBf16 = plane.element == ElementType::bf16 && activations != Activations::exact;
       return isBf16 ? Arithmetic::bf16 : Arithmetic::f32;
     }
-  return activations == "int8" ? Arithmetic::int8 : activations == "bf16" ? Arithmetic::bf16 : Arithmetic::f32;
+  return activations == Activations::int8   ? Arithmetic::int8
+         : activations == Activations::bf16 ? Arithmetic::bf16
+                                            : Arithmetic::f32;
 }
 
 /// What attention's products are computed in: bf16 for a model that stores rows in it and rounds activations, else f32.
@@ -42,7 +44,7 @@ Arithmetic attentionArithmetic(const Description &description) {
     return slot.kind == SlotKind::cache && !slot.layout.planes.empty() &&
            slot.layout.planes.front().element == ElementType::bf16;
   });
-  return isBf16 && description.numerics.activations != "exact" ? Arithmetic::bf16 : Arithmetic::f32;
+  return isBf16 && description.numerics.activations != Activations::exact ? Arithmetic::bf16 : Arithmetic::f32;
 }
 
 /// Ops on the same keys share their layers.
@@ -98,7 +100,7 @@ Work readWork(const std::string &path) {
   Work work;
   work.weightsOffset = file->manifest().weights_offset;
   work.weightsBytes = file->manifest().weights_size;
-  const std::string &activations = file->description().numerics.activations;
+  const Activations activations = file->description().numerics.activations;
   const bool hasHead = std::ranges::any_of(*tensors, [](const WeightTensor &tensor) { return tensor.name == kHead; });
   for (const WeightTensor &tensor : *tensors) {
     const bool isLookedUp = hasHead && tensor.name == kEmbedding;

@@ -137,17 +137,18 @@ void addLinear(Writer &writer, const Form &form, Shape shape) {
   writer.add(name, Kind::linear);
 }
 
-/// One of three layers, whose number is an input; with a bias.
-void addLayered(Writer &writer, const Form &form, Shape shape) {
-  const string name = named("linear_of_layer", form, shape), type = writer.weight(name, extents(shape), form, 3);
-  const string bias = writer.weight(name + ".bias", number(shape.first), kFloats[0], 3);
+/// One of three layers, whose number is an input.
+void addLayered(Writer &writer, const Form &form, Shape shape, bool hasBias) {
+  const string name = named(hasBias ? "linear_bias_of_layer" : "linear_of_layer", form, shape);
+  const string type = writer.weight(name, extents(shape), form, 3);
+  const string bias = hasBias ? writer.weight(name + ".bias", number(shape.first), kFloats[0], 3) : "";
   writer.layers = 3;
   writer.function(name, {"%input: " + rows(shape.second), "%layer: tensor<1xi32>"},
                   "  %c0 = arith.constant 0 : index\n  %number = tensor.extract %layer[%c0] : tensor<1xi32>\n"
                   "  %at = arith.index_cast %number : i32 to index\n" +
-                      select("w", name, type, "[%at]") + select("b", name + ".bias", bias, "[%at]") +
-                      "  %result = lm.linear %input, %w bias %b : " + rows(shape.second) + ", " + type + ", " + bias +
-                      " -> " + rows(shape.first) + "\n",
+                      select("w", name, type, "[%at]") + (hasBias ? select("b", name + ".bias", bias, "[%at]") : "") +
+                      "  %result = lm.linear %input, %w" + (hasBias ? " bias %b" : "") + " : " + rows(shape.second) +
+                      ", " + type + (hasBias ? ", " + bias : "") + " -> " + rows(shape.first) + "\n",
                   rows(shape.first));
   writer.add(name, Kind::linear);
 }
@@ -158,8 +159,9 @@ Family linears(string name, const Form *forms, size_t numForms, const Shape *sha
   for (size_t i = 0; i < numForms; ++i) {
     for (size_t j = 0; j < numShapes; ++j)
       addLinear(writer, forms[i], shapes[j]);
-    addLayered(writer, forms[i], {64, leastColumns});
-    addLayered(writer, forms[i], {33, 2 * leastColumns});
+    addLayered(writer, forms[i], {64, leastColumns}, /*hasBias=*/true);
+    addLayered(writer, forms[i], {33, 2 * leastColumns}, /*hasBias=*/true);
+    addLayered(writer, forms[i], {64, leastColumns}, /*hasBias=*/false);
   }
   return writer.finish();
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "tests/conformance/crash.h"
 #include "tests/conformance/sequences.h"
 
 #include <CLI/CLI.hpp>
@@ -41,6 +42,7 @@ void Kit::compileReference(const Pair &pair, const std::string &program) const {
 
 Kit::Pair Kit::compile(const std::string &name, const std::string &program) {
   Pair pair{folder / (name + ".mlir"), references / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
+  nowRuns(name);
   std::ofstream(pair.source) << program;
   auto compiled = std::async(std::launch::async, [&] { compileReference(pair, program); });
   tested.compile(pair.source, pair.tested);
@@ -114,11 +116,18 @@ int run(const Options &options, const std::filesystem::path &folder) {
           options.isLong,
           DeclinedList(options.declined),
           {}};
+  const auto attempt = [&](const std::string &name, const auto &part) {
+    try {
+      part();
+    } catch (const std::exception &error) {
+      kit.report.fail(name, error.what());
+    }
+  };
   for (const Family &family : opFamilies())
-    runOps(kit, family);
-  runAttention(kit);
-  runRows(kit);
-  runPrograms(kit);
+    attempt(family.name, [&] { runOps(kit, family); });
+  attempt("attention", [&] { runAttention(kit); });
+  attempt("rows", [&] { runRows(kit); });
+  attempt("programs", [&] { runPrograms(kit); });
   if (options.only.empty())
     for (const std::string &line : kit.declined.unused())
       kit.report.fail("the list", "has a line that no case needs: " + line);
@@ -134,6 +143,8 @@ int main(int argc, char **argv) try {
   conformance::Options options;
   addOptions(app, options);
   CLI11_PARSE(app, argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ); // what was found before a crash is not lost
+  conformance::nameCrashes();
   std::string made = (std::filesystem::temp_directory_path() / "conformance-XXXXXX").string();
   if (options.work.empty() && !mkdtemp(made.data()))
     throw std::runtime_error(made + ": cannot be made");

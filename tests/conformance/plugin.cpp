@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/conformance/plugin.h"
 
+#include "tests/conformance/crash.h"
+
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -75,6 +77,7 @@ std::map<std::string, std::vector<Json>> Compiler::explain(const std::filesystem
 }
 
 std::vector<float> Plugin::call(const std::string &function, const std::vector<Tensor> &tensors) {
+  nowRuns(function);
   std::vector<kvasir::Input> inputs;
   for (const Tensor &tensor : tensors)
     inputs.push_back(tensor.input());

@@ -14,7 +14,7 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "programs"), os.path.join(HERE, "..", "perf")]
-from check_smollm2 import PROMPT, causal  # noqa: E402
+from check_smollm2 import TEXT, causal  # noqa: E402
 from rounds import in_turn, median  # noqa: E402
 from runtime import Model  # noqa: E402
 
@@ -53,7 +53,7 @@ class Runner:
     """Measures a program in one conversation a round."""
 
     def __init__(self, program, options):
-        self.program, self.prompt = program, (PROMPT * (options.prompt // len(PROMPT) + 1))[:options.prompt]
+        self.program, self.prompt = program, (TEXT * (options.prompt // len(TEXT) + 1))[:options.prompt]
         self.tokens = options.tokens
 
     def __call__(self, number):

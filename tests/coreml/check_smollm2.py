@@ -1,6 +1,6 @@
 """Holds SmolLM2's package (export_smollm2.py) against the f32 oracle on the GGUF that it was made from. By hand.
 
-usage: check_smollm2.py MODEL.gguf PACKAGE.kvasir --library LIBKVASIR [--tokens 64] [--chunks 48,1,7,8]
+usage: check_smollm2.py MODEL.gguf PACKAGE.kvasir --library LIBKVASIR [--chunks 48,1,7,8]
 
 The program rounds each op's result to float16, whose roundings are off by at most u = 2^-11 of a value, as often up as
 down. From a token's embedding to its logits go R = 14 a layer (two norms of two roundings, a linear into the head, rope
@@ -16,12 +16,12 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", folder) for folder in ("models", "programs")]
+from check import CONTINUATION, PROMPT  # noqa: E402
 from oracle import Oracle  # noqa: E402
 from runtime import Model  # noqa: E402
 
-# The first tokens of tests/models/texts/prose.txt.
-PROMPT = [6403, 1980, 253, 655, 28, 260, 2240, 282, 23324, 27108, 436, 253, 15114, 39228, 28, 351, 25854, 41658, 284,
-          14055, 9018, 30, 1249, 347, 260, 929, 3514, 411, 28, 260, 2240, 2585, 288, 5946, 624, 2798]
+# "Once upon a time", and how SmolLM2 goes on.
+TEXT = PROMPT + CONTINUATION
 
 
 def rms(x):
@@ -50,7 +50,7 @@ def main():
     parser.add_argument("--chunks", default="48,1,7,8")
     options = parser.parse_args()
     chunks = [int(count) for count in options.chunks.split(",")]
-    ids = (PROMPT * (1 + sum(chunks) // len(PROMPT)))[:sum(chunks)]
+    ids = (TEXT * (1 + sum(chunks) // len(TEXT)))[:sum(chunks)]
     oracle = Oracle(options.gguf)
     expected = oracle.forward(ids)[0]
     found = package_logits(Model(options.library, options.plugin), ids, chunks)

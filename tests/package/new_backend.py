@@ -52,6 +52,8 @@ class Stranger:
         before, begin = self.changes(), time.monotonic()
         self.dev("new-backend", "mychip", self.folder)
         self.build()
+        installed = os.path.join(self.root, "build/installed/bin")
+        demand("backend" in run(os.path.join(installed, "kvasir-compile"), "--help"), "the installed compiler says nothing")
         said = self.dev("run", "--backend", self.library, "-p", PROMPT, "-n", "8", "--temp", "0")
         print("%.0f s from nothing to text" % (time.monotonic() - begin))
         demand(TEXT in said, "the text is another: " + said)

@@ -135,7 +135,7 @@ class Check:
                         "causal_mask is not causal: 2 of its numbers")
         self.refuse("a mask that is too wide", "prefill", [state],
                     good | {mask: np.concatenate([good[mask], good[mask][..., :1]], -1)},
-                    "input '%s' is 1x1x4x15xf32; the call needs 1x1x4x14xf32" % mask)
+                    "input '%s' is f32[1, 1, 4, 15]; the call needs f32[1, 1, 4, 14]" % mask)
         other = self.model.state()
         self.refuse("two sequences", "prefill", [state, other], good, "the rows of one sequence; the call has 2", [2, 2])
         again, whole = self.call(state, 10, 4), self.run([14])[0]

@@ -39,7 +39,7 @@ def main():
         refused(model, state, "lane is -1, the nearest", x=x, lane=lane(-1))
         refused(model, state, "dim 0 of input 'x' is 9; function add takes from 1 to 8", x=np.zeros((9, 4), np.float16),
                 lane=lane(0))
-        refused(model, state, "input 'x' is 2x5xf16; the call needs 2x4xf16", x=np.zeros((2, 5), np.float16), lane=lane(0))
+        refused(model, state, "input 'x' is f16[2, 5]; the call needs f16[2, 4]", x=np.zeros((2, 5), np.float16), lane=lane(0))
         seen = model.call("peek", [state], {}, wanted="none")
         assert (seen["sum"] == total).all() and seen["calls"] == [calls]
         assert len(state) == 0

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/description.h"
+#include "plugins/json_reader.h"
 
 #include "kvasir/plugin.h"
 
@@ -39,7 +40,7 @@ Description exampleDescription() {
   return {{"SmolLM2 135M", "llama", 8192, 49152, {{"E", 576}, {"L", 30}}},
           "cpu",
           true,
-          {"int8g32", true, "int8"},
+          {"int8g32", true, Activations::int8},
           {{"avx512-vnni", {"avx512f", "avx512vnni"}}, {"avx2", {"avx2", "fma"}}},
           {k, v, conv},
           {forward},
@@ -194,6 +195,14 @@ TEST_CASE("a plugin may have no slots and no functions") {
   Result<Description> again = descriptionFromJson(descriptionToJson(vocabularyOnly));
   REQUIRE_MESSAGE(again, again.message());
   CHECK(*again == vocabularyOnly);
+}
+
+TEST_CASE("an object of very many members is not parsed") {
+  std::string text = "{\"a\":[0,1]";
+  for (unsigned i = 1; i < kMaxJsonMembers; ++i)
+    text += ",\"" + std::to_string(i) + "\":0";
+  CHECK(parseJson(text + "}"));
+  CHECK(parseJson(text + ",\"b\":0}").message() == "a JSON object has more than 256 members");
 }
 
 TEST_CASE("bytes that are not UTF-8 do not throw") {

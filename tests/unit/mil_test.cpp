@@ -213,6 +213,15 @@ TEST_CASE("what can't be right is refused with its op") {
   CHECK(refusal(
             "reshape", [](FunctionMaker &m) { return Operands{{"shape", m.integers({4, -1})}}; }, type) ==
         "function 'main': reshape 'y' (op 0) reshapes to another number of elements");
+  CHECK(refusal("reshape", [](FunctionMaker &m) { return Operands{{"shape", m.integers({1 << 30, 1 << 30, 16, 6})}}; },
+                {Element::f16, {1 << 30, 1 << 30, 16, 6}}) ==
+        "function 'main': reshape 'y' (op 0) reshapes to more than memory holds");
+  CHECK(refusal("tile", [](FunctionMaker &m) { return Operands{{"reps", m.integers({1 << 30, 1 << 30})}}; },
+                {Element::f16, {int64_t(2) << 30, int64_t(3) << 30}}) ==
+        "function 'main': tile 'y' (op 0) makes what is larger than memory");
+  CHECK(refusal(
+            "split", [](FunctionMaker &m) { return Operands{{"num_splits", m.integers({2000000000}, true)}}; }, type)
+            .find("cuts a dim into parts that do not make it up") != std::string::npos);
   CHECK(refusal(
             "slice_by_index",
             [](FunctionMaker &m) { return Operands{{"begin", m.integers({0, 4})}, {"end", m.integers({2, 5})}}; }, type)

@@ -123,6 +123,8 @@ TEST_CASE("what can't be built is said in one line") {
         "metadata 'llama.block_count' is missing; a positive integer is expected");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.block_count"] = 0u; }) ==
         "metadata 'llama.block_count' is 0; a positive integer is expected");
+  CHECK(contains(compiler.error([](SmallModel &m) { m.metadata["llama.block_count"] = 2000000000u; }),
+                 "the file says that it has 2000000000 layers; it has "));
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.attention.head_count_kv"] = 3u; }) ==
         "4 query heads can't share 3 key heads evenly");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.dimension_count"] = 18u; }) ==

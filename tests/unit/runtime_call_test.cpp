@@ -144,7 +144,7 @@ TEST_CASE("functions are called by name, with tensors by name; one that writes n
   request.function = 0;
   CHECK(failureOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {}); }) == "input 'ids' is missing");
   CHECK(failureOf(KV_BAD_INPUT, [&] { callFunction(*model, request, {{"ids", ids, ElementType::i32, {3}}}); }) ==
-        "input 'ids' is 3xi32; the call needs 1xi32");
+        "input 'ids' is i32[3]; the call needs i32[1]");
   CHECK(failureOf(KV_BAD_INPUT, [&] { model->findFunction("x"); }) ==
         "no function is called 'x'; there are forward, declares_less, read");
 }

@@ -86,3 +86,11 @@ TEST_CASE("patterns that are none are refused, texts that cost too much as well"
   REQUIRE_FALSE(words);
   CHECK(words.message().starts_with("the pre-tokenizer failed on this text: "));
 }
+
+TEST_CASE("a match that does not lead on is refused, not repeated") {
+  const std::string_view patterns[] = {R"((?(DEFINE)(b\K))(?=a(?1)))"};
+  auto splitter = Splitter::make(patterns);
+  REQUIRE(splitter);
+  CHECK(splitter->split("xab").message() ==
+        "the pre-tokenizer failed on this text: a match ends before it begins, or begins in the one before");
+}

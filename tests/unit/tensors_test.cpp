@@ -32,6 +32,11 @@ TEST_CASE("a table's tensors have as many names as layers") {
   REQUIRE_MESSAGE(read, read.message());
   CHECK(*read == tensors);
   CHECK(tensorsInRange(tensors, 64, 65) == std::vector<std::string>{"blk.4.w"});
+  CHECK(tensorsInRange(tensors, 0, 128, 1) == std::vector<std::string>{"blk.1.w"});
+  tensors[0].strideBytes = 63;
+  read = tensorsFromJson(tensorsToJson(tensors), 128);
+  CHECK(read.message().find("'blk.{1,4}.w' has layers that lie in one another") != std::string::npos);
+  tensors[0].strideBytes = 64;
   tensors[0].layers = 1;
   read = tensorsFromJson(tensorsToJson(tensors), 128);
   REQUIRE_FALSE(read);

@@ -48,7 +48,7 @@ const Isa kAvx2{"avx2", 8}, kAvx2Vnni{"avx2-vnni", 8, true}, kVnni{"avx512-vnni"
 /// What the backend lets code for `isa` be generated for.
 CodeTarget targetOf(const Isa &isa) {
   CpuBackend backend;
-  Variant variant = llvm::cantFail(backend.configure({Activations::automatic, {isa.name}})).front();
+  Variant variant = llvm::cantFail(backend.configure({std::nullopt, {isa.name}})).front();
   return {variant.cpu, variant.features};
 }
 

@@ -104,8 +104,7 @@ struct Compiled {
   OwningOpRef<ModuleOp> module;
   std::vector<Variant> variants;
 
-  explicit Compiled(std::string text,
-                    const BackendOptions &options = {Activations::automatic, {"avx2", "avx512-bf16"}}) {
+  explicit Compiled(std::string text, const BackendOptions &options = {std::nullopt, {"avx2", "avx512-bf16"}}) {
     DialectRegistry registry;
     registerDialects(registry);
     context->appendDialectRegistry(registry);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/frontends/coreml/findings.h"
 
+#include "compiler/frontends/coreml/input_roles.h"
+#include "compiler/frontends/coreml/unwritten_states.h"
 #include "plugins/quotes.h"
 
 #include <algorithm>
@@ -18,16 +20,6 @@ std::string rowsText(const IndexExpression &begin, int64_t count) {
   return "[" + text(begin) + ", " + text(end) + ")";
 }
 
-/// The tokens of one call: the last dim of the first integer input of rank 2. Nothing if a call says.
-std::optional<int64_t> tokensOf(const Function &function) {
-  for (ValueId input : function.inputs) {
-    const Type &type = function.values[input].type;
-    if (type.kind == TypeKind::tensor && type.tensor.element == Element::i32 && type.tensor.dims.size() == 2)
-      return type.tensor.dims.back() == kAnySize ? std::nullopt : std::optional(type.tensor.dims.back());
-  }
-  return std::nullopt;
-}
-
 /// Looks at all functions of a program together.
 class Auditor {
 public:
@@ -40,6 +32,8 @@ public:
 
   std::vector<Finding> run() {
     findDisagreements();
+    for (Finding &finding : findUnwrittenStates(flows))
+      findings.push_back(std::move(finding));
     for (const StateFlow &flow : flows) {
       findLostWrites(flow);
       findUnusedInputs(flow);
@@ -136,7 +130,7 @@ private:
   void addNeverWritten(const StateFlow &flow, const std::string &state, const StateUpdate *dropped) {
     const StateFlow *sibling = siblingThatWrites(flow, state, false);
     if (!sibling && !dropped)
-      return; // a state that is only read
+      return; // by no function
     std::string line = "no write_state stores it, so no row of it changes";
     if (sibling)
       line += "; function " + inQuotes(sibling->function->name) + " writes it at op " +
@@ -178,10 +172,15 @@ private:
 
   void findUnusedInputs(const StateFlow &flow) {
     for (ValueId input : flow.unusedInputs) {
-      const std::string &name = flow.function->nameOf(input);
-      findings.push_back({BugClass::unusedInput, Severity::error, flow.function->name, "", "", "", name,
-                          "function " + inQuotes(flow.function->name) + ": input " + inQuotes(name) +
-                              " changes nothing: no op uses it"});
+      const Value &value = flow.function->values[input];
+      const auto user =
+          std::find_if(flows.begin(), flows.end(), [&](const StateFlow &each) { return each.usesInput(value.name); });
+      const bool isUsed = user != flows.end();
+      const Severity severity = roleOf(value) == InputRole::other && !isUsed ? Severity::warning : Severity::error;
+      findings.push_back({BugClass::unusedInput, severity, flow.function->name, "", "", "", value.name,
+                          "function " + inQuotes(flow.function->name) + ": input " + inQuotes(value.name) +
+                              " changes nothing: no op uses it" +
+                              (isUsed ? "; function " + inQuotes(user->function->name) + " does" : "")});
     }
   }
 

@@ -53,6 +53,8 @@ std::optional<int64_t> readInteger(const Constant &constant, uint64_t index) {
     return readAs<uint32_t>(at);
   case Element::i64:
     return readAs<int64_t>(at);
+  case Element::u64:
+    return readAs<int64_t>(at) >= 0 ? std::optional(readAs<int64_t>(at)) : std::nullopt;
   default:
     return std::nullopt;
   }
@@ -91,7 +93,7 @@ std::optional<std::vector<int64_t>> Constant::asIntegers() const {
   return integers;
 }
 
-std::optional<int64_t> Constant::asInteger() const { return numElements() == 1 ? readInteger(*this, 0) : std::nullopt; }
+std::optional<int64_t> Constant::integerAt(uint64_t index) const { return readInteger(*this, index); }
 
 std::optional<std::string_view> Constant::asString() const {
   if (type.element != Element::string || strings.size() != 1)

@@ -49,8 +49,8 @@ struct Constant {
   uint64_t numElements() const;
   /// Elements of an integer or bool tensor; nothing for other types and for values beyond 63 bits.
   std::optional<std::vector<int64_t>> asIntegers() const;
-  /// The one element; nothing if there are more, or it is none.
-  std::optional<int64_t> asInteger() const;
+  /// One of them.
+  std::optional<int64_t> integerAt(uint64_t index) const;
   std::optional<std::string_view> asString() const;
 };
 

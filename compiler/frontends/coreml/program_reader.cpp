@@ -41,7 +41,9 @@ private:
     if (!type)
       fail(inQuotes(name) + " " + type.message());
     const ValueId id = ValueId(function.values.size());
-    if (!names.emplace(name, id).second)
+    if (const auto [place, isNew] = names.emplace(name, id); isNew)
+      defined.push_back(place);
+    else
       fail("the name " + inQuotes(name) + " is given twice");
     function.values.push_back({name, type ? *type : Type{}, {}});
     return id;
@@ -57,7 +59,7 @@ private:
 
   /// What a block defines, only it sees.
   Block readBlock(const wire::Block &from) {
-    const std::map<std::string, ValueId> outer = names;
+    const size_t outer = defined.size();
     Block block;
     for (const wire::NamedValueType &input : from.inputs())
       block.inputs.push_back(define(input.name(), input.type()));
@@ -68,7 +70,8 @@ private:
     }
     for (const std::string &output : from.outputs())
       block.outputs.push_back(find(output, "a block's output"));
-    names = outer;
+    for (; defined.size() > outer; defined.pop_back())
+      names.erase(defined.back());
     return block;
   }
 
@@ -133,6 +136,7 @@ private:
   ConstantStore &store;
   Function function;
   std::map<std::string, ValueId> names;
+  std::vector<std::map<std::string, ValueId>::iterator> defined; ///< these, in the order of the file
   uint32_t numOperations = 0;
   std::optional<Failure> failure;
 };

@@ -32,6 +32,12 @@ struct Root {
   bool isUpdated; ///< a slice_update lies between
 };
 
+struct LastReversal {
+  const Operation *write;
+  Root root; ///< of what it stores
+  uint32_t numWritesBefore;
+};
+
 class Follower {
 public:
   explicit Follower(const Function &function) : function(function), expressions(function) { flow.function = &function; }
@@ -41,6 +47,7 @@ public:
       if (function.values[input].type.kind == TypeKind::state)
         flow.states.push_back(input);
     walk(function.body, nullptr);
+    addReversals();
     markStored();
     keepStaleAttentions();
     findUnusedInputs();
@@ -95,17 +102,18 @@ private:
     flow.writes.push_back({&operation, *state->value, before, under});
     const Root *root = rootOf(operation.find("data"));
     if (root && root->state == *state->value && root->numWritesBefore < before)
-      flow.reversals.push_back({&operation, root->read, writesSince(*root), *state->value});
+      lastReversals.insert_or_assign(*state->value, LastReversal{&operation, *root, before});
     ++before;
   }
 
-  std::vector<const Operation *> writesSince(const Root &root) const {
-    std::vector<const Operation *> writes;
-    for (const StateAccess &write : flow.writes)
-      if (write.state == root.state && write.numWritesBefore >= root.numWritesBefore &&
-          write.numWritesBefore < numWrites.at(root.state))
-        writes.push_back(write.operation);
-    return writes;
+  void addReversals() {
+    for (const auto &[state, last] : lastReversals) {
+      Reversal &reversal = flow.reversals.emplace_back(Reversal{last.write, last.root.read, {}, state});
+      for (const StateAccess &write : flow.writes)
+        if (write.state == state && write.numWritesBefore >= last.root.numWritesBefore &&
+            write.numWritesBefore < last.numWritesBefore)
+          reversal.reverted.push_back(write.operation);
+    }
   }
 
   void update(const Operation &operation, const Root &root) {
@@ -189,6 +197,7 @@ private:
   StateFlow flow;
   std::map<ValueId, Root> roots;
   std::map<ValueId, uint32_t> numWrites; ///< so far, by state
+  std::map<ValueId, LastReversal> lastReversals;
   std::vector<const Operation *> order;
 };
 
@@ -201,6 +210,12 @@ const StateAccess *StateFlow::findWrite(const std::string &name) const {
 }
 
 bool StateFlow::writesState(const std::string &name) const { return findWrite(name) != nullptr; }
+
+bool StateFlow::usesInput(const std::string &name) const {
+  const auto isNamed = [&](ValueId input) { return function->nameOf(input) == name; };
+  return std::any_of(function->inputs.begin(), function->inputs.end(), isNamed) &&
+         std::none_of(unusedInputs.begin(), unusedInputs.end(), isNamed);
+}
 
 StateFlow followStates(const Function &function) { return Follower(function).follow(); }
 

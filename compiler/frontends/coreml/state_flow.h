@@ -53,12 +53,14 @@ struct StateFlow {
   std::vector<ValueId> states; ///< inputs of state type
   std::vector<StateAccess> reads, writes;
   std::vector<StateUpdate> updates;
-  std::vector<Reversal> reversals;
+  std::vector<Reversal> reversals; ///< the last of each state
   std::vector<StaleAttention> staleAttentions;
   std::vector<ValueId> unusedInputs; ///< nothing but an identity that nobody uses reads them
 
   bool writesState(const std::string &name) const;
   const StateAccess *findWrite(const std::string &name) const;
+  /// Is there an input of this name that changes anything?
+  bool usesInput(const std::string &name) const;
 };
 
 /// `function` outlives the result.

@@ -7,7 +7,8 @@ namespace kvasir::gguf {
 namespace {
 
 // Source: the GGUF specification (ggml, docs/gguf.md).
-constexpr std::string_view kMagic = "GGUF";
+constexpr std::string_view kMagic = "GGUF", kElfMagic = "\x7f"
+                                                        "ELF";
 constexpr uint32_t kOldestVersion = 2, kNewestVersion = 3;
 constexpr uint64_t kLongestName = 65535;
 constexpr uint64_t kLeastValueBytes = 8 + 4 + 1;          // length of the key, type, a byte
@@ -56,6 +57,8 @@ Result<File> File::open(const std::string &path) {
 Result<File> File::parse(std::span<const uint8_t> bytes) {
   Cursor cursor(bytes);
   std::optional<std::span<const uint8_t>> magic = cursor.take(kMagic.size());
+  if (magic && std::ranges::equal(*magic, kElfMagic))
+    return Failure{"is compiled already: it is an ELF file, as .kvasir files are, no GGUF file; kvasir run takes it"};
   if (!magic || !std::equal(magic->begin(), magic->end(), kMagic.begin()))
     return Failure{"is no GGUF file: it does not begin with 'GGUF'"};
   std::optional<uint32_t> version = cursor.read<uint32_t>();

@@ -3,7 +3,7 @@
 
 #include "compiler/models/mil/scalars.h"
 #include "compiler/models/mil/tensor.h"
-#include "compiler/packing/float_bits.h"
+#include "plugins/float_bits.h"
 
 #include <cstring>
 
@@ -24,7 +24,7 @@ public:
   double at(uint64_t index) const {
     if (isWhole)
       return double(integerAt(index));
-    return element == Element::boolean ? double(constant.bytes[index]) : numberAt(constant, index);
+    return element == Element::boolean ? double(constant.bytes[index]) : numberAt(constant, index).value_or(0);
   }
 
   int64_t integerAt(uint64_t index) const {
@@ -87,6 +87,9 @@ public:
 private:
   std::vector<int64_t> dims, numBlocks;
 };
+
+/// Integers of 64 bits without a sign may be none that can be computed with.
+bool isReadable(Element element) { return element != Element::string && element != Element::u64; }
 
 bool isWritable(Element element) { return element == Element::f16 || element == Element::f32; }
 
@@ -193,8 +196,8 @@ std::vector<uint8_t> wholeOf(const Compressed &constant) {
 
 std::shared_ptr<const Compressed> makeBlockwise(const Constant &data, const Constant &scale, const Constant *offset) {
   const Blocks blocks(data.type.dims, scale.type.dims);
-  if (!blocks.fit() || !isWritable(scale.type.element) || data.type.element == Element::string ||
-      (offset && (offset->type.dims != scale.type.dims || offset->type.element == Element::string)))
+  if (!blocks.fit() || !isWritable(scale.type.element) || !isReadable(data.type.element) ||
+      (offset && (offset->type.dims != scale.type.dims || !isReadable(offset->type.element))))
     return nullptr;
   return std::make_shared<Blockwise>(data, scale, offset);
 }
@@ -215,7 +218,7 @@ std::shared_ptr<const Compressed> makePalette(const Constant &indices, const Con
 }
 
 std::shared_ptr<const Compressed> makeSparse(const Constant &data, const Constant &mask) {
-  if (!isWritable(data.type.element) || !isInteger(mask.type.element))
+  if (!isWritable(data.type.element) || !isInteger(mask.type.element) || !isReadable(mask.type.element))
     return nullptr;
   auto sparse = std::make_shared<Sparse>(data, mask);
   return sparse->numNonzero() == data.numElements() ? sparse : nullptr;

@@ -59,6 +59,8 @@ void FunctionBorder::takeInputs(BindExtent bind) {
       tensor.dims.push_back(dim == coreml::kAnySize ? takeExtent(input, tensor, i, letters, bind)
                                                     : ScalarBuilder(body).constant(dim));
     nameArgument(import.target, number++, value.name, letters);
+    if (!isWithinMemory(tensor.element, tensor.dims))
+      import.fail("has an input '" + value.name + "' that is larger than memory");
     import.define(input, std::move(tensor));
   }
   if (!extents.fit())
@@ -120,6 +122,8 @@ Tensor FunctionBorder::contentsOf(const coreml::TensorType &type, Value contents
   tensor.element = type.element;
   for (int64_t dim : type.dims)
     tensor.dims.push_back(ScalarBuilder(body).constant(dim));
+  if (!isWithinMemory(tensor.element, tensor.dims))
+    import.fail("has a state that is larger than memory");
   tensor.value = body.create<tensor::CollapseShapeOp>(tensorType(body.getContext(), type.element, tensor.dims),
                                                       contents, withoutSequences(type.dims.size()));
   return tensor;

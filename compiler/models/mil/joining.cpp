@@ -10,6 +10,9 @@ namespace {
 
 using Builder = ImplicitLocOpBuilder;
 
+/// Longer lists of numbers are joined as tensors: doubled often enough, one by one they would fill any memory.
+constexpr int64_t kMostJoined = 1024;
+
 OpFoldResult foldOf(Builder &b, const Scalar &scalar) {
   return scalar.constant() ? OpFoldResult(b.getIndexAttr(*scalar.constant())) : OpFoldResult(scalar.value);
 }
@@ -69,7 +72,8 @@ void importConcat(OpImport &op) {
   std::optional<Scalars> dims = op.failed() ? std::nullopt : joinedDims(op, parts, axis);
   if (!dims)
     return;
-  if (dims->size() == 1 && llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part); })) {
+  if (dims->size() == 1 && dims->front().constant().value_or(kMostJoined + 1) <= kMostJoined &&
+      llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part); })) {
     Scalars list;
     for (const Tensor &part : parts)
       llvm::append_range(list, op.scalarsOf(part));
@@ -86,7 +90,8 @@ void importStack(OpImport &op) {
   const int64_t axis = op.axis(op.integer("axis", 0), parts.front().rank() + 1);
   if (op.failed())
     return;
-  if (llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part) && part.rank() == 0; })) {
+  if (int64_t(parts.size()) <= kMostJoined &&
+      llvm::all_of(parts, [&](const Tensor &part) { return op.isSmall(part) && part.rank() == 0; })) {
     Scalars list;
     for (const Tensor &part : parts)
       llvm::append_range(list, op.scalarsOf(part));
@@ -117,12 +122,15 @@ void importSplit(OpImport &op) {
   SmallVector<int64_t> sizes;
   if (op.has("split_sizes"))
     sizes = op.integers("split_sizes");
-  else if (const int64_t count = op.integer("num_splits", 0); count > 0 && extent)
+  else if (const int64_t count = op.integer("num_splits", 0); extent && count == int64_t(op.numResults()))
     sizes.assign(count, *extent / count);
   int64_t sum = 0;
-  for (int64_t size : sizes)
-    sum += size > 0 ? size : INT32_MAX;
-  if (!extent || sum != *extent || sizes.size() != op.numResults())
+  bool fits = extent.has_value();
+  for (int64_t size : sizes) {
+    fits = fits && size > 0 && size <= *extent - sum;
+    sum += fits ? size : 0;
+  }
+  if (!fits || sum != *extent || sizes.size() != op.numResults())
     return op.fail("cuts a dim into parts that do not make it up");
   Builder &b = op.b;
   int64_t begin = 0;
@@ -191,7 +199,7 @@ void importPad(OpImport &op) {
   Tensor x = op.tensor("x");
   SmallVector<int64_t> pad = op.integers("pad");
   if (op.text("mode", "constant") != "constant" || pad.size() % 2 || int64_t(pad.size()) > 2 * x.rank() ||
-      llvm::any_of(pad, [](int64_t count) { return count < 0; }))
+      llvm::any_of(pad, [](int64_t count) { return count < 0 || count > INT32_MAX; }))
     return op.fail("pads in a way that is not compiled; mode constant is");
   const double around = op.real("constant_val", 0);
   const size_t first = x.rank() - pad.size() / 2;

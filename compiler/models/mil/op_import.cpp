@@ -66,8 +66,9 @@ double OpImport::real(StringRef name, double otherwise) {
   if (!has(name))
     return otherwise;
   Tensor given = tensor(name);
-  if (given.constant && given.constant->numElements() == 1 && given.element != Element::string)
-    return numberAt(*given.constant, 0);
+  const bool isOne = given.constant && given.constant->numElements() == 1 && given.element != Element::string;
+  if (std::optional<double> number = isOne ? numberAt(*given.constant, 0) : std::nullopt)
+    return *number;
   fail("has an input '" + name + "' that is not one number known when it is compiled");
   return otherwise;
 }
@@ -137,6 +138,8 @@ void OpImport::set(Tensor result, size_t index) {
       built.dims.push_back(dim.constant().value_or(coreml::kAnySize));
     fail("makes " + coreml::text(built) + ", the package says " + coreml::text(type));
   }
+  if (!isWithinMemory(result.element, result.dims))
+    fail("makes what is larger than memory");
   for (const Scalar &dim : result.dims)
     if (!dim.isExtent)
       fail("has a result whose shape depends on numbers that a call computes, not on the shapes of its inputs alone");

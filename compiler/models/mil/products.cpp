@@ -143,6 +143,9 @@ void importMatmul(OpImport &op) {
 }
 
 namespace {
+/// From a window's first element to its last; no tensor that fits into memory is as long.
+constexpr int64_t kMostReach = int64_t(1) << 47;
+
 /// How a convolution goes through the dims after the first two.
 struct Windows {
   SmallVector<int64_t> strides, dilations, pad; ///< pad: before and after each dim
@@ -162,10 +165,10 @@ Windows windowsOf(OpImport &op, const Tensor &weight) {
     windows.pad = op.integers("pad");
   else if (padding != "valid")
     op.fail("pads by '" + padding + "', which is not compiled; valid and custom are");
-  const auto isWrong = [](int64_t number) { return number < 1; };
+  const auto isWrong = [](int64_t number) { return number < 1 || number > INT32_MAX; };
   if (windows.strides.size() != rank || windows.dilations.size() != rank || windows.pad.size() != 2 * rank ||
       llvm::any_of(windows.strides, isWrong) || llvm::any_of(windows.dilations, isWrong) ||
-      llvm::any_of(windows.pad, [](int64_t number) { return number < 0; }) || windows.groups < 1)
+      llvm::any_of(windows.pad, [](int64_t number) { return number < 0 || number > INT32_MAX; }) || windows.groups < 1)
     op.fail("has strides, dilations, pads or groups that are not ones of its dims");
   return windows;
 }
@@ -175,8 +178,13 @@ Scalars convolvedDims(OpImport &op, const Tensor &x, const Tensor &weight, const
   ScalarBuilder &s = op.scalars;
   Scalars dims{x.dims[0], weight.dims[0]};
   for (size_t i = 0; i + 2 < x.dims.size(); ++i) {
-    const int64_t reach = windows.dilations[i] * (weight.dims[i + 2].constant().value_or(1) - 1) + 1;
-    Scalar room = s.add(x.dims[i + 2], s.constant(windows.pad[2 * i] + windows.pad[2 * i + 1] - reach));
+    const int64_t window = weight.dims[i + 2].constant().value_or(1), pad = windows.pad[2 * i] + windows.pad[2 * i + 1];
+    int64_t reach;
+    if (__builtin_mul_overflow(windows.dilations[i], window - 1, &reach) || reach > kMostReach) {
+      op.fail("has windows that are larger than memory");
+      return dims;
+    }
+    Scalar room = s.add(x.dims[i + 2], s.constant(pad - reach - 1));
     op.refuseIf(s.compare(arith::CmpIPredicate::slt, room, s.constant(0)), "has fewer elements than its window");
     Scalar steps = s.divide(s.larger(room, s.constant(0)), s.constant(windows.strides[i]));
     dims.push_back(s.add(steps, s.constant(1)));

@@ -9,10 +9,16 @@ using kvasir::coreml::Element;
 namespace kvasir::mil {
 namespace {
 
-/// Bounds beyond this are not kept apart; no extent or offset of a program that runs comes near.
+/// No extent or offset of a program that runs comes near.
 constexpr int64_t kFar = int64_t(1) << 62;
 
-int64_t bounded(__int128 number) { return int64_t(std::clamp<__int128>(number, -kFar, kFar)); }
+/// What may be beyond kFar may wrap: nothing is known of it. A constant stays one.
+std::pair<int64_t, int64_t> bounded(__int128 least, __int128 most) {
+  const __int128 near = std::clamp<__int128>(least, -kFar, kFar), far = std::clamp<__int128>(most, -kFar, kFar);
+  if (near == far || (near == least && far == most))
+    return {int64_t(near), int64_t(far)};
+  return {INT64_MIN, INT64_MAX};
+}
 
 } // namespace
 
@@ -41,7 +47,7 @@ std::pair<int64_t, int64_t> rangeOf(Element element) {
   if (element == Element::boolean)
     return {0, 1};
   if (bits >= 64)
-    return {-kFar, kFar};
+    return {INT64_MIN, INT64_MAX};
   const int64_t span = int64_t(1) << (isSigned(element) ? bits - 1 : bits);
   return {isSigned(element) ? -span : 0, span - 1};
 }
@@ -62,7 +68,8 @@ Scalar ScalarBuilder::from(Value value, int64_t least, int64_t most, bool isExte
   return {value, least, most, isExtent, value, 0};
 }
 
-template <typename Op> Scalar ScalarBuilder::emit(const Scalar &lhs, const Scalar &rhs, int64_t least, int64_t most) {
+template <typename Op> Scalar ScalarBuilder::emit(const Scalar &lhs, const Scalar &rhs, Bounds bounds) {
+  const auto [least, most] = bounds;
   if (least == most)
     return constant(least);
   Value value = b.createOrFold<Op>(lhs.value, rhs.value);
@@ -70,8 +77,7 @@ template <typename Op> Scalar ScalarBuilder::emit(const Scalar &lhs, const Scala
 }
 
 Scalar ScalarBuilder::add(const Scalar &lhs, const Scalar &rhs) {
-  Scalar sum =
-      emit<arith::AddIOp>(lhs, rhs, bounded(__int128(lhs.least) + rhs.least), bounded(__int128(lhs.most) + rhs.most));
+  Scalar sum = emit<arith::AddIOp>(lhs, rhs, bounded(__int128(lhs.least) + rhs.least, __int128(lhs.most) + rhs.most));
   const bool isShift = lhs.constant().has_value() != rhs.constant().has_value();
   const Scalar &moved = lhs.constant() ? rhs : lhs;
   if (isShift && moved.base && !sum.constant()) {
@@ -86,8 +92,7 @@ Scalar ScalarBuilder::subtract(const Scalar &lhs, const Scalar &rhs) {
     return constant(lhs.offset - rhs.offset);
   if (rhs.constant())
     return add(lhs, constant(-*rhs.constant()));
-  return emit<arith::SubIOp>(lhs, rhs, bounded(__int128(lhs.least) - rhs.most),
-                             bounded(__int128(lhs.most) - rhs.least));
+  return emit<arith::SubIOp>(lhs, rhs, bounded(__int128(lhs.least) - rhs.most, __int128(lhs.most) - rhs.least));
 }
 
 Scalar ScalarBuilder::multiply(const Scalar &lhs, const Scalar &rhs) {
@@ -97,8 +102,8 @@ Scalar ScalarBuilder::multiply(const Scalar &lhs, const Scalar &rhs) {
     return lhs;
   const __int128 corners[] = {__int128(lhs.least) * rhs.least, __int128(lhs.least) * rhs.most,
                               __int128(lhs.most) * rhs.least, __int128(lhs.most) * rhs.most};
-  return emit<arith::MulIOp>(lhs, rhs, bounded(*std::min_element(corners, corners + 4)),
-                             bounded(*std::max_element(corners, corners + 4)));
+  return emit<arith::MulIOp>(lhs, rhs,
+                             bounded(*std::min_element(corners, corners + 4), *std::max_element(corners, corners + 4)));
 }
 
 Scalar ScalarBuilder::divide(const Scalar &lhs, const Scalar &rhs) {
@@ -108,15 +113,15 @@ Scalar ScalarBuilder::divide(const Scalar &lhs, const Scalar &rhs) {
     return constant(1);
   if (lhs.constant() && rhs.constant())
     return constant(*rhs.constant() ? *lhs.constant() / *rhs.constant() : 0);
-  const int64_t most = std::max(std::abs(lhs.least), std::abs(lhs.most));
+  const int64_t most = std::max(-std::max(lhs.least, -INT64_MAX), lhs.most);
   Scalar safe = rhs;
   if (rhs.least <= 0 && rhs.most >= 0) {
     Scalar isZero = compare(arith::CmpIPredicate::eq, rhs, constant(0));
     safe = select(isZero, constant(1), rhs);
-    Scalar ratio = emit<arith::DivSIOp>(lhs, safe, -most, most);
+    Scalar ratio = emit<arith::DivSIOp>(lhs, safe, {-most, most});
     return select(isZero, constant(0), ratio);
   }
-  return emit<arith::DivSIOp>(lhs, safe, lhs.least >= 0 && rhs.least > 0 ? 0 : -most, most);
+  return emit<arith::DivSIOp>(lhs, safe, {lhs.least >= 0 && rhs.least > 0 ? 0 : -most, most});
 }
 
 Scalar ScalarBuilder::smaller(const Scalar &lhs, const Scalar &rhs) {
@@ -124,7 +129,7 @@ Scalar ScalarBuilder::smaller(const Scalar &lhs, const Scalar &rhs) {
     return lhs;
   if (rhs.most <= lhs.least)
     return rhs;
-  return emit<arith::MinSIOp>(lhs, rhs, std::min(lhs.least, rhs.least), std::min(lhs.most, rhs.most));
+  return emit<arith::MinSIOp>(lhs, rhs, {std::min(lhs.least, rhs.least), std::min(lhs.most, rhs.most)});
 }
 
 Scalar ScalarBuilder::larger(const Scalar &lhs, const Scalar &rhs) {
@@ -132,7 +137,7 @@ Scalar ScalarBuilder::larger(const Scalar &lhs, const Scalar &rhs) {
     return lhs;
   if (rhs.least >= lhs.most)
     return rhs;
-  return emit<arith::MaxSIOp>(lhs, rhs, std::max(lhs.least, rhs.least), std::max(lhs.most, rhs.most));
+  return emit<arith::MaxSIOp>(lhs, rhs, {std::max(lhs.least, rhs.least), std::max(lhs.most, rhs.most)});
 }
 
 Scalar ScalarBuilder::compare(arith::CmpIPredicate predicate, const Scalar &lhs, const Scalar &rhs) {

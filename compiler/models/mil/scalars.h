@@ -26,7 +26,7 @@ struct Scalar {
 using Scalars = llvm::SmallVector<Scalar>;
 
 /// Emits arithmetic on scalars; what is known stays known, and nothing is emitted for constants but themselves. Results
-/// are exact: 64 bits hold what 32-bit operands make.
+/// are exact: 64 bits hold what two 32-bit operands make; of what may be longer, no bounds are known.
 class ScalarBuilder {
 public:
   explicit ScalarBuilder(mlir::ImplicitLocOpBuilder &builder) : b(builder) {}
@@ -52,7 +52,8 @@ public:
   mlir::Value asCondition(const Scalar &scalar);
 
 private:
-  template <typename Op> Scalar emit(const Scalar &lhs, const Scalar &rhs, int64_t least, int64_t most);
+  using Bounds = std::pair<int64_t, int64_t>;
+  template <typename Op> Scalar emit(const Scalar &lhs, const Scalar &rhs, Bounds bounds);
 
   mlir::ImplicitLocOpBuilder &b;
 };

@@ -57,18 +57,19 @@ Value reshaped(OpImport &op, const Tensor &x, ArrayRef<Scalar> dims) {
 /// A quotient of products of extents, without what is on both sides.
 struct Ratio {
   int64_t above = 1, below = 1;
+  bool isKnown = true;          ///< no product is beyond 63 bits
   Scalars openAbove, openBelow; ///< extents that only a call knows
 
   Ratio(ArrayRef<Scalar> dividends, ArrayRef<Scalar> divisors) {
     for (const Scalar &dim : dividends)
       if (dim.constant())
-        above *= *dim.constant();
+        isKnown &= !__builtin_mul_overflow(above, *dim.constant(), &above);
       else
         openAbove.push_back(dim);
     for (const Scalar &dim : divisors) {
       auto *same = llvm::find_if(openAbove, [&](const Scalar &other) { return areEqual(other.value, dim.value); });
       if (dim.constant())
-        below *= *dim.constant();
+        isKnown &= !__builtin_mul_overflow(below, *dim.constant(), &below);
       else if (same != openAbove.end())
         openAbove.erase(same);
       else
@@ -76,7 +77,7 @@ struct Ratio {
     }
   }
 
-  bool isWhole() const { return openBelow.empty() && below && above % below == 0; }
+  bool isWhole() const { return isKnown && openBelow.empty() && below && above % below == 0; }
 };
 
 Scalar product(ScalarBuilder &s, ArrayRef<Scalar> dims, int64_t factor = 1) {
@@ -173,6 +174,18 @@ void importSqueeze(OpImport &op) {
     op.set(resized(op, x, std::move(dims), isUnit));
 }
 
+/// Refuses a shape whose product could be right only because it wraps.
+void refuseOverflow(OpImport &op, ArrayRef<Scalar> dims) {
+  ScalarBuilder &s = op.scalars;
+  constexpr int64_t kMostElements = int64_t(1) << 47;
+  Scalar product = s.constant(1);
+  for (const Scalar &dim : dims) {
+    const Scalar room = s.divide(s.constant(kMostElements), s.larger(product, s.constant(1)));
+    op.refuseIf(s.compare(arith::CmpIPredicate::sgt, dim, room), "reshapes to more than memory holds");
+    product = s.multiply(product, s.smaller(dim, s.constant(kMostElements)));
+  }
+}
+
 /// The shape that a reshape asks for: 0 keeps the extent at the same place, -1 takes what is left.
 Scalars shapeAskedFor(OpImport &op, const Tensor &x) {
   ScalarBuilder &s = op.scalars;
@@ -193,11 +206,13 @@ Scalars shapeAskedFor(OpImport &op, const Tensor &x) {
   const Ratio ratio(x.dims, known);
   if (open)
     *open = ratio.isWhole() ? product(s, ratio.openAbove, ratio.above / ratio.below)
-                            : s.divide(product(s, x.dims), product(s, known));
+                            : s.larger(s.divide(product(s, x.dims), product(s, known)), s.constant(0));
   const bool fits = ratio.isWhole() && (open || (ratio.openAbove.empty() && ratio.above == ratio.below));
-  if (!fits)
+  if (!fits) {
+    refuseOverflow(op, dims);
     op.refuseIf(s.compare(arith::CmpIPredicate::ne, product(s, x.dims), product(s, dims)),
                 "reshapes to another number of elements");
+  }
   return dims;
 }
 

@@ -12,6 +12,8 @@ using kvasir::coreml::Element;
 namespace kvasir::mil {
 namespace {
 
+constexpr int64_t kMostBytes = int64_t(1) << 47; // of a process, on the machines that there are
+
 const llvm::fltSemantics *semanticsOf(Element element) {
   switch (element) {
   case Element::f16:
@@ -55,6 +57,13 @@ RankedTensorType tensorType(MLIRContext *context, Element element, ArrayRef<Scal
   return RankedTensorType::get(shape, elementType(context, element));
 }
 
+bool isWithinMemory(Element element, ArrayRef<Scalar> dims) {
+  int64_t room = kMostBytes / std::max<int64_t>(coreml::facts(element).bits / 8, 1);
+  for (const Scalar &dim : dims)
+    room /= std::max<int64_t>(dim.constant().value_or(1), 1);
+  return room > 0;
+}
+
 DenseElementsAttr denseElements(MLIRContext *context, const coreml::Constant &constant) {
   const Element element = constant.type.element;
   const auto type = RankedTensorType::get(constant.type.dims, elementType(context, element));
@@ -67,11 +76,13 @@ DenseElementsAttr denseElements(MLIRContext *context, const coreml::Constant &co
   return DenseElementsAttr::getFromRawBuffer(type, bytes);
 }
 
-double numberAt(const coreml::Constant &constant, uint64_t index) {
+std::optional<double> numberAt(const coreml::Constant &constant, uint64_t index) {
   const Element element = constant.type.element;
   const llvm::fltSemantics *semantics = semanticsOf(element);
-  if (!semantics)
-    return double((*constant.asIntegers())[index]);
+  if (!semantics) {
+    const std::optional<int64_t> integer = constant.integerAt(index);
+    return integer ? std::optional(double(*integer)) : std::nullopt;
+  }
   const uint32_t bytes = coreml::facts(element).bits / 8;
   uint64_t bits = 0;
   std::memcpy(&bits, constant.bytes.data() + index * bytes, bytes);

@@ -32,11 +32,15 @@ mlir::Type elementType(mlir::MLIRContext *context, coreml::Element element);
 /// Static where the extents are known.
 mlir::RankedTensorType tensorType(mlir::MLIRContext *context, coreml::Element element, llvm::ArrayRef<Scalar> dims);
 
+/// Whether the extents that are known leave the tensor within what a process can address. One of 0 counts as 1: what is
+/// around it is multiplied all the same where places are computed.
+bool isWithinMemory(coreml::Element element, llvm::ArrayRef<Scalar> dims);
+
 /// The constant's elements as they are.
 mlir::DenseElementsAttr denseElements(mlir::MLIRContext *context, const coreml::Constant &constant);
 
-/// Element `index` of a constant of floats or integers, as a number.
-double numberAt(const coreml::Constant &constant, uint64_t index);
+/// Element `index` of a constant of floats or integers, as a number; nothing for integers beyond 63 bits.
+std::optional<double> numberAt(const coreml::Constant &constant, uint64_t index);
 
 } // namespace kvasir::mil
 

@@ -90,8 +90,8 @@ private:
     builder.setInsertionPointToStart(body);
     IRMapping mapping;
     mapArguments(function, body->getArgument(0), body->getArgument(1), mapping);
-    Value total = builder.create<arith::AddIOp>(loc, plan.emitOffsets(builder, loc, mapping).back(),
-                                                emitCellBytes(builder, loc, body->getArgument(1)));
+    Value cells = emitCellBytes(builder, loc, body->getArgument(1));
+    Value total = plan.emitBytes(builder, loc, mapping, cells);
     builder.create<func::ReturnOp>(loc, total);
   }
 };

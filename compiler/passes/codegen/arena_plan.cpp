@@ -10,13 +10,41 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
-constexpr int64_t kAlignBytes = 64; // a cache line, and the widest vector
+constexpr int64_t kAlignBytes = 64;              // a cache line, and the widest vector
+constexpr int64_t kMostBytes = int64_t(1) << 47; // of a process, on the machines that there are
 
 /// Depends on its operands alone, whenever it runs in the call.
 bool isFixed(Operation *op) {
   if (auto load = dyn_cast<LLVM::LoadOp>(op))
     return load.getInvariant();
   return op->getNumRegions() == 0 && isMemoryEffectFree(op);
+}
+
+/// Of an element and the extents that are known; nothing if that is larger than memory.
+std::optional<int64_t> staticBytesOf(memref::AllocOp alloc) {
+  int64_t bytes = DataLayout::closest(alloc).getTypeSize(alloc.getType().getElementType()).getFixedValue();
+  for (int64_t extent : alloc.getType().getShape())
+    if (!ShapedType::isDynamic(extent) && (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kMostBytes))
+      return std::nullopt;
+  return bytes;
+}
+
+/// A sum or product, or all ones where `isWrong` holds.
+Value saturated(OpBuilder &builder, Location loc, Value number, Value isWrong) {
+  Value most = builder.create<arith::ConstantIndexOp>(loc, -1);
+  return builder.createOrFold<arith::SelectOp>(loc, isWrong, most, number);
+}
+
+Value addSaturating(OpBuilder &builder, Location loc, Value lhs, Value rhs) {
+  Value sum = builder.createOrFold<arith::AddIOp>(loc, lhs, rhs);
+  return saturated(builder, loc, sum, builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::ult, sum, lhs));
+}
+
+Value multiplySaturating(OpBuilder &builder, Location loc, Value lhs, Value rhs) {
+  auto product = builder.create<arith::MulUIExtendedOp>(loc, lhs, rhs);
+  Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
+  return saturated(builder, loc, product.getLow(),
+                   builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, product.getHigh(), zero));
 }
 
 /// Copies what computes `value`, its operands first.
@@ -91,10 +119,10 @@ FailureOr<unsigned> ArenaPlan::numberSize(memref::AllocOp alloc) {
   MemRefType type = alloc.getType();
   if (!type.getLayout().isIdentity() || !alloc.getSymbolOperands().empty())
     return alloc.emitOpError("has a layout, expected none"), failure();
-  int64_t staticBytes = DataLayout::closest(alloc).getTypeSize(type.getElementType()).getFixedValue();
-  for (int64_t extent : type.getShape())
-    staticBytes *= ShapedType::isDynamic(extent) ? 1 : extent;
-  std::vector<const void *> expression{reinterpret_cast<const void *>(staticBytes)};
+  std::optional<int64_t> staticBytes = staticBytesOf(alloc);
+  if (!staticBytes)
+    return alloc.emitOpError("is larger than memory"), failure();
+  std::vector<const void *> expression{reinterpret_cast<const void *>(*staticBytes)};
   for (Value size : alloc.getDynamicSizes()) {
     FailureOr<unsigned> number = numberValue(size);
     if (failed(number)) {
@@ -150,23 +178,29 @@ LogicalResult ArenaPlan::plan(func::FuncOp entry) {
   return success();
 }
 
-Value ArenaPlan::emitSize(OpBuilder &builder, Location loc, const Place &place, IRMapping &mapping) const {
+Value ArenaPlan::emitSize(OpBuilder &builder, Location loc, const Place &place, IRMapping &mapping,
+                          Overflow overflow) const {
   memref::AllocOp alloc = place.first;
-  MemRefType type = alloc.getType();
-  int64_t staticBytes = DataLayout::closest(alloc).getTypeSize(type.getElementType()).getFixedValue();
-  for (int64_t extent : type.getShape())
-    staticBytes *= ShapedType::isDynamic(extent) ? 1 : extent;
+  const int64_t staticBytes = *staticBytesOf(alloc); // as numberSize has seen
   auto constant = [&](int64_t value) -> Value { return builder.create<arith::ConstantIndexOp>(loc, value); };
   if (alloc.getDynamicSizes().empty())
     return constant(llvm::alignTo(staticBytes, kAlignBytes));
   Value bytes = constant(staticBytes);
+  if (overflow == Overflow::saturates) {
+    for (Value size : alloc.getDynamicSizes())
+      bytes = multiplySaturating(builder, loc, bytes, cloneFixed(builder, size, mapping));
+    // All ones stay beyond what is ever added up.
+    Value padded = addSaturating(builder, loc, bytes, constant(kAlignBytes - 1));
+    return builder.create<arith::AndIOp>(loc, padded, constant(-kAlignBytes));
+  }
   for (Value size : alloc.getDynamicSizes())
     bytes = builder.create<arith::MulIOp>(loc, bytes, cloneFixed(builder, size, mapping));
   Value padded = builder.create<arith::AddIOp>(loc, bytes, constant(kAlignBytes - 1));
   return builder.create<arith::AndIOp>(loc, padded, constant(-kAlignBytes));
 }
 
-SmallVector<Value> ArenaPlan::emitOffsets(OpBuilder &builder, Location loc, IRMapping &mapping) const {
+SmallVector<Value> ArenaPlan::emitPlaces(OpBuilder &builder, Location loc, IRMapping &mapping,
+                                         Overflow overflow) const {
   SmallVector<Value> offsets, ends;
   Value zero = builder.create<arith::ConstantIndexOp>(loc, 0);
   Value total = zero;
@@ -174,11 +208,24 @@ SmallVector<Value> ArenaPlan::emitOffsets(OpBuilder &builder, Location loc, IRMa
   for (const Place &place : places) {
     Value &size = sizes[place.sizeNumber];
     if (!size)
-      size = emitSize(builder, loc, place, mapping);
+      size = emitSize(builder, loc, place, mapping, overflow);
     offsets.push_back(place.parent == kNone ? zero : ends[place.parent]);
-    ends.push_back(builder.create<arith::AddIOp>(loc, offsets.back(), size));
-    total = builder.create<arith::MaxUIOp>(loc, total, ends.back());
+    ends.push_back(overflow == Overflow::saturates
+                       ? addSaturating(builder, loc, offsets.back(), size)
+                       : builder.create<arith::AddIOp>(loc, offsets.back(), size).getResult());
+    total = builder.createOrFold<arith::MaxUIOp>(loc, total, ends.back());
   }
   offsets.push_back(total);
   return offsets;
+}
+
+SmallVector<Value> ArenaPlan::emitOffsets(OpBuilder &builder, Location loc, IRMapping &mapping) const {
+  return emitPlaces(builder, loc, mapping, Overflow::wraps);
+}
+
+Value ArenaPlan::emitBytes(OpBuilder &builder, Location loc, IRMapping &mapping, Value more) const {
+  Value total = emitPlaces(builder, loc, mapping, Overflow::saturates).back();
+  if (std::optional<int64_t> known = getConstantIntValue(total); known && *known >= 0)
+    return builder.create<arith::AddIOp>(loc, total, more);
+  return addSaturating(builder, loc, total, more);
 }

@@ -20,15 +20,20 @@ namespace kvasir {
 class ArenaPlan {
 public:
   /// Refuses, with a diagnostic: a size that depends on anything but the call's fields and the members; a buffer that
-  /// leaves its block by a yield or a return; a buffer with a layout.
+  /// leaves its block by a yield or a return; a buffer with a layout, or larger than any memory.
   llvm::LogicalResult plan(mlir::func::FuncOp function);
 
   bool empty() const { return placeOf.empty(); }
 
   /// Emits the offset of each place (index, in bytes) and, last, the bytes of the whole arena. `mapping` maps the
-  /// function's arguments to values at the builder's place.
+  /// function's arguments to values at the builder's place. A call whose size `emitBytes` has found to be right needs
+  /// no checks.
   llvm::SmallVector<mlir::Value> emitOffsets(mlir::OpBuilder &builder, mlir::Location loc,
                                              mlir::IRMapping &mapping) const;
+
+  /// Emits the bytes of the whole arena and of `more` in front of it: all ones, which nobody has, if they are beyond 64
+  /// bits.
+  mlir::Value emitBytes(mlir::OpBuilder &builder, mlir::Location loc, mlir::IRMapping &mapping, mlir::Value more) const;
 
   /// Every planned buffer, with the number of its place.
   llvm::ArrayRef<std::pair<mlir::memref::AllocOp, unsigned>> buffers() const { return placeOf; }
@@ -42,12 +47,16 @@ private:
     unsigned sizeNumber;
   };
 
+  enum class Overflow { wraps, saturates };
+
   llvm::LogicalResult planBlock(mlir::Block &block, int top);
   llvm::FailureOr<unsigned> numberSize(mlir::memref::AllocOp alloc);
   llvm::FailureOr<unsigned> numberValue(mlir::Value value);
   unsigned numberExpression(std::vector<const void *> expression);
-  mlir::Value emitSize(mlir::OpBuilder &builder, mlir::Location loc, const Place &place,
-                       mlir::IRMapping &mapping) const;
+  mlir::Value emitSize(mlir::OpBuilder &builder, mlir::Location loc, const Place &place, mlir::IRMapping &mapping,
+                       Overflow overflow) const;
+  llvm::SmallVector<mlir::Value> emitPlaces(mlir::OpBuilder &builder, mlir::Location loc, mlir::IRMapping &mapping,
+                                            Overflow overflow) const;
 
   mlir::func::FuncOp function;
   std::vector<Place> places;

@@ -104,7 +104,7 @@ std::vector<uint8_t> readBytes(const std::filesystem::path &path) {
   std::error_code error;
   std::ifstream file(path, std::ios::binary);
   if (!file || !std::filesystem::is_regular_file(path, error))
-    fail("can't read '" + path.string() + "'");
+    fail("cannot read '" + path.string() + "'");
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -168,13 +168,6 @@ ElementType elementOf(const Json &dtype) {
     if (dtype == each.name)
       return each.element;
   fail("dtype " + dtype.dump() + " is not known");
-}
-
-std::string dtypeOf(ElementType element) {
-  for (const ElementName &each : kElements)
-    if (each.element == element)
-      return each.name;
-  return elementName(element);
 }
 
 imported::Tensor makeInput(const Json &input) {

@@ -31,7 +31,6 @@ std::vector<uint64_t> dimsOf(const Json &shape);
 
 /// "fp16", "int32", …
 ElementType elementOf(const Json &dtype);
-std::string dtypeOf(ElementType element);
 
 /// An input: `values`, or one of the generators causal, visible, const and lcg.
 imported::Tensor makeInput(const Json &input);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How a folder of cases is read and compared: inputs, tolerances, checksums, row maps, verdicts; and files that are
 // none.
+#include "runtime/imported/host.h"
+#include "runtime/imported/row_map.h"
 #include "runtime/imported/subprocess.h"
 #include "tests/coreml/cases/player.h"
 #include "tests/coreml/cases/verdict.h"
@@ -142,6 +144,41 @@ TEST_CASE("verdicts are compared by class, severity, function, state and rows") 
   const std::string other = std::string(kFirst).replace(std::string(kFirst).find("[8"), 2, "[7");
   CHECK(differencesOfVerdicts(expected, found((other + kSecond).c_str())) ==
         std::vector<std::string>{"class 4 error, function f, state k: rows_written \"[7, 9)\", expected [[8,9]]"});
+}
+
+TEST_CASE("two fills differ in every element, so nothing that a call stores equals both") {
+  for (const ElementType element :
+       {ElementType::f16, ElementType::f32, ElementType::i8, ElementType::u8, ElementType::i32}) {
+    const Tensor like = Tensor::make(element, {4, 4096});
+    for (const auto &[one, other] : {std::pair<uint64_t, uint64_t>{1, 2}, {0, 1}, {3, 250}}) {
+      const Tensor first = imported::fill(like, one), second = imported::fill(like, other);
+      uint64_t numEqual = 0;
+      for (uint64_t i = 0; i < like.numElements(); ++i)
+        numEqual += first.at(i) == second.at(i);
+      CHECK_MESSAGE(numEqual == 0, int(element), ", seeds ", one, " and ", other);
+    }
+  }
+}
+
+TEST_CASE("all positions are filled, an integer mask is 1 and 0, and what nothing explains is 1") {
+  FunctionDescription function;
+  function.name = "prefill";
+  function.inputs = {{"attention_mask", ElementType::i32, {{0, 1}, {0, 8}}},
+                     {"token_type_ids", ElementType::i32, {{0, 1}, {0, 2}}},
+                     {"input_ids", ElementType::i32, {{0, 1}, {0, 2}}},
+                     {"position_ids", ElementType::i32, {{0, 2}}},
+                     {"write_idx", ElementType::i32, {{0, 1}}},
+                     {"rope_cos", ElementType::f16, {{0, 1}, {0, 2}, {0, 4}}}};
+  const auto host = imported::hostFunctionOf(function);
+  REQUIRE(host);
+  CHECK(host->tokenInput == "input_ids");
+  CHECK(host->maskInput == "attention_mask");
+  CHECK(host->guessedInputs() == std::vector<std::string>{"token_type_ids", "rope_cos"});
+  const imported::Tensors inputs = imported::inputsOf({&*host, {5, 6}, 3}, {imported::CacheStyle::linear, 8});
+  CHECK(valuesOf(inputs.at("attention_mask")) == std::vector<float>{1, 1, 1, 1, 1, 0, 0, 0});
+  CHECK(valuesOf(inputs.at("position_ids")) == std::vector<float>{3, 4});
+  CHECK(valuesOf(inputs.at("write_idx")) == std::vector<float>{3});
+  CHECK(valuesOf(inputs.at("rope_cos")) == std::vector<float>(8, 1));
 }
 
 TEST_CASE("packages are those of the folder") {

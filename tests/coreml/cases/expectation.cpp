@@ -137,9 +137,8 @@ std::string compareSlab(const Json &expected, const SlabRows &actual) {
 
 uint32_t checksumOf(const Tensor &tensor) {
   Tensor plain = tensor;
-  const bool isFloat =
-      elementBits(tensor.element) >= 16 && tensor.element != ElementType::i32 && tensor.element != ElementType::i64;
-  for (uint64_t i = 0; isFloat && i < plain.numElements(); ++i)
+  const bool isOfFloats = isFloat(tensor.element);
+  for (uint64_t i = 0; isOfFloats && i < plain.numElements(); ++i)
     if (plain.at(i) == 0)
       plain.set(i, 0);
   uint32_t checksum = ~0u;

@@ -16,10 +16,6 @@ using namespace imported;
 /// layers: parts of the largest number of a tensor. A wrong row is off by more.
 constexpr float kRounding = 1.0f / 16;
 
-bool isFloat(ElementType type) {
-  return type == ElementType::f16 || type == ElementType::f32 || type == ElementType::bf16;
-}
-
 /// Empty if the tensors are the same but for rounding.
 std::string differenceOf(const std::string &what, const Tensor &actual, const Tensor &due) {
   if (actual.element != due.element || actual.dims != due.dims)
@@ -72,7 +68,7 @@ public:
       start = random() % 3 ? start - std::min<uint64_t>(start, random() % 6) : start + random() % 5;
     if (random() % 40 == 0)
       start = numRows - std::min<uint64_t>(numRows, random() % 3);
-    std::vector<int32_t> ids(count * host.batch);
+    std::vector<int32_t> ids(count * host.batch * host.idsPerToken);
     for (int32_t &id : ids)
       id = static_cast<int32_t>(random() % 16);
     Tensors inputs = inputsOf({&host, ids, start}, {CacheStyle::linear, numRows});

@@ -52,6 +52,33 @@ func.func @reuse(%call: !llvm.ptr, %member: index, %members: index) {
 
 // -----
 
+// What a call's numbers make of its size is checked where it is asked for, and there alone.
+// CHECK-LABEL: func.func @large
+// CHECK-NOT: arith.mului_extended
+// CHECK-LABEL: func.func @large.scratch
+// CHECK: [[LOW:%.*]], [[HIGH:%.*]] = arith.mului_extended
+// CHECK: [[WRAPS:%.*]] = arith.cmpi ne, [[HIGH]], %c0
+// CHECK: arith.select [[WRAPS]], %c-1, [[LOW]]
+func.func @large(%call: !llvm.ptr, %member: index, %members: index) {
+  %tokens_at = llvm.getelementptr %call[16] : (!llvm.ptr) -> !llvm.ptr, i8
+  %tokens = llvm.load %tokens_at invariant : !llvm.ptr -> i64
+  %t = arith.index_cast %tokens : i64 to index
+  %a = memref.alloc(%t, %t) : memref<?x?xf32>
+  "test.use"(%a) : (memref<?x?xf32>) -> ()
+  return
+}
+
+// -----
+
+func.func @wraps(%call: !llvm.ptr, %member: index, %members: index) {
+  // expected-error @+1 {{is larger than memory}}
+  %a = memref.alloc() : memref<1073741824x1073741824x4xf32>
+  "test.use"(%a) : (memref<1073741824x1073741824x4xf32>) -> ()
+  return
+}
+
+// -----
+
 func.func @unknown(%call: !llvm.ptr, %member: index, %members: index) {
   %n = "test.number"() : () -> index // expected-note {{this extent}}
   // expected-error @+1 {{has a size that the call's fields don't give, so scratch can't be known before the call}}

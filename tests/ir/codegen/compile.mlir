@@ -9,6 +9,8 @@
 // RUN: not kvasir-compile %s -o %t.none --backend nobody 2>&1 | FileCheck %s --check-prefix=BACKEND
 // RUN: not kvasir-compile %s.gguf -o %t.none 2>&1 | FileCheck %s --check-prefix=MISSING
 // RUN: not kvasir-compile %s 2>&1 | FileCheck %s --check-prefix=USAGE
+// RUN: cp %s %t.mlir && not kvasir-compile %t.mlir -o %t.mlir 2>&1 | FileCheck %s --check-prefix=SAME
+// RUN: not kvasir-compile %s -o /nowhere/x --random-weights 1 2>&1 | FileCheck %s --check-prefix=FOLDER
 
 // CHECK-DAG: define hidden i32 @forward.avx2(ptr
 // CHECK-DAG: define hidden i64 @forward.scratch.avx2(ptr
@@ -19,6 +21,8 @@
 // BACKEND: kvasir-compile: no backend 'nobody'; there is {{.*}}reference in {{.*}}; --backend-path adds a folder
 // MISSING: kvasir-compile: {{.*}}: No such file or directory
 // USAGE: kvasir-compile: -o is required
+// SAME: kvasir-compile: '{{.*}}' is the model itself; give another -o
+// FOLDER: kvasir-compile: cannot write '/nowhere/x': No such file or directory
 
 module attributes {lm.model = {name = "tiny", architecture = "none", context = 256 : i64, vocabulary = 96 : i64}} {
   kv.schema @tiny entries [@forward] {

@@ -19,7 +19,7 @@
 KV_PLUGIN_NOTE("{\"format\": " ODD_FORMAT
                ", \"model\": {\"name\": \"odd\", \"architecture\": \"\", \"context\": 0, \"vocabulary\": 0,"
                " \"extents\": {}}, \"backend\": \"\", \"verified\": false,"
-               " \"numerics\": {\"id\": \"\", \"invariant\": true, \"activations\": \"\"},"
+               " \"numerics\": {\"id\": \"\", \"invariant\": true, \"activations\": \"exact\"},"
                " \"variants\": [" ODD_VARIANTS "], \"slots\": [], \"functions\": [], \"waivers\": []}",
                "odd");
 #endif

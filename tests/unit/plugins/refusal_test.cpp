@@ -91,7 +91,12 @@ TEST_CASE("files that are no plugins") {
   Bytes gguf(1000);
   std::memcpy(gguf.data(), "GGUF", 4);
   writeBytes(folder.file("gguf"), gguf);
-  CHECK(refusalOf(folder.file("gguf")) == "is no ELF file (it begins 47 47 55 46)");
+  const std::string command = "; compile it first: kvasir-compile " + folder.file("");
+  CHECK(refusalOf(folder.file("gguf")) == "is a GGUF model" + command + "gguf -o " + folder.file("gguf.kvasir"));
+  std::filesystem::create_directory(folder.file("m.mlpackage"));
+  for (const char *name : {"m.mlpackage", "m.mlpackage/"})
+    CHECK(refusalOf(folder.file(name)) ==
+          "is a Core ML package" + command + "m.mlpackage -o " + folder.file("m.kvasir"));
 }
 
 TEST_CASE("images with strange headers") {

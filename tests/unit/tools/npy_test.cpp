@@ -121,6 +121,16 @@ TEST_CASE("what is written is read again") {
   CHECK(as<float>(readNpy(file.path), ElementType::f32) == std::vector<float>{1});
 }
 
+TEST_CASE("a file appears whole, and nothing beside it is touched") {
+  const std::vector<int64_t> values = {1, -2, 3};
+  const File file;
+  const std::string part = file.path + ".part";
+  REQUIRE(symlink("/nowhere/at/all", part.c_str()) == 0);
+  writeNpy(file.path, ElementType::i64, {3}, values.data());
+  CHECK(as<int64_t>(readNpy(file.path), ElementType::i64) == values);
+  CHECK(unlink(part.c_str()) == 0);
+}
+
 TEST_CASE("files that are none are refused in a line") {
   CHECK(refusal("") == "is no .npy file");
   CHECK(refusal(npy(header("<i4", "(1,)"), "1234", 4)) == "is version 4 of .npy; 1, 2 and 3 are known");

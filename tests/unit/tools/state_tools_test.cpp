@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+using kvasir::test::checkRefusal;
 using kvasir::test::Ran;
 using kvasir::test::run;
 
@@ -89,15 +90,65 @@ TEST_CASE("run goes on from a file as if it had never stopped") {
   CHECK(model.loadState(path.text).length() == 24);
 }
 
+TEST_CASE("run loses nothing of what a file holds unless it is told to") {
+  const FreePath path;
+  const std::string kept = " --state " + path.text;
+  const std::string out = run("$KVASIR run $TOY -p abcdefghijkl -n 5" + kept).out;
+  const std::string refusal = "kvasir: '" + path.text +
+                              "' holds 17 tokens that this text does not begin with; --append adds the text to them, "
+                              "--restart replaces them";
+  for (const char *prompt : {" -p abcdefghijkl", " -p zz", " --ids 0,1,2,9"})
+    checkRefusal("$KVASIR run $TOY -n 2" + kept + prompt, 1, refusal);
+  CHECK(kvasir::Model(KVASIR_TOY, {1}).loadState(path.text).length() == 17);
+
+  const std::string text = "abcdefghijkl" + out.substr(0, 5);
+  const Ran longer = run("cp " + path.text + " " + path.text + "2; $KVASIR run $TOY -n 2 -p '" + text + "b' --state " +
+                         path.text + "2; rm " + path.text + "2");
+  CHECK(longer.exitCode == 0);
+  const Ran appended = run("$KVASIR run $TOY -n 2 --append -p b" + kept);
+  CHECK(appended.err ==
+        "'" + path.text + "' holds 17 tokens: 17 of them begin this text of 18, 17 are used as they are\n");
+  CHECK(appended.out == longer.out);
+  CHECK(kvasir::Model(KVASIR_TOY, {1}).loadState(path.text).length() == 20);
+}
+
+TEST_CASE("--append and --restart stand beside --state, which is named") {
+  checkRefusal("$KVASIR run $TOY -p a --append", 2, "kvasir: run: --append requires --state");
+  checkRefusal("$KVASIR run $TOY -p a --restart", 2, "kvasir: run: --restart requires --state");
+  for (const char *options : {"--state ''", "--state=", "--state x --append --restart"})
+    CHECK_MESSAGE(run(std::string("$KVASIR run $TOY -p a ") + options).exitCode == 2, options);
+  CHECK(run("$KVASIR run $TOY --restart --state /tmp/none.kvstate").exitCode == 2);
+  CHECK(run("$KVASIR run $TOY --call read --append --state /tmp/none.kvstate").exitCode == 2);
+}
+
+TEST_CASE("a full conversation is kept") {
+  const FreePath path;
+  const std::string kept = " --ignore-end --stats --print ids --state " + path.text;
+  const std::string ids = " --ids $(yes 1 | head -n 990 | paste -sd,)";
+  const Ran ran = run("$KVASIR run $TOY -n 200" + ids + kept);
+  CHECK(ran.exitCode == 0);
+  CHECK(ran.err.starts_with("the context of 1000 tokens is full\nprefill 990 tokens at "));
+  CHECK(kvasir::Model(KVASIR_TOY, {1}).loadState(path.text).length() == 1000);
+  const Ran again = run("$KVASIR run $TOY -n 200" + kept);
+  CHECK(again.exitCode == 0);
+  CHECK(again.out == "\n");
+  checkRefusal("$KVASIR run $TOY --append --ids 1" + kept, 1,
+               "'" + path.text +
+                   "' holds 1000 tokens: 1000 of them begin this text of 1001, 1000 are used as they are");
+  CHECK(run("$KVASIR run " + path.text + " -p a").err ==
+        "kvasir: cannot load '" + path.text +
+            "': is a saved conversation, not a model; `kvasir run MODEL --state` goes on from it\n");
+}
+
 TEST_CASE("run uses what a file holds of its prompt's beginning, and forgets the rest") {
   const FreePath path;
   const std::string kept = " --state " + path.text;
   run("$KVASIR run $TOY --ids 1,2,3,4,5,6 -n 4 --ignore-end --print ids" + kept);
   // The toy has a register: it can go back to a checkpoint only, here the one before the first generated token.
-  const Ran ran = run("$KVASIR run $TOY --ids 1,2,3,4,5,6,7,8 -n 4 --ignore-end --print ids" + kept);
+  const Ran ran = run("$KVASIR run $TOY --ids 1,2,3,4,5,6,7,8 -n 4 --ignore-end --print ids --restart" + kept);
   CHECK(ran.err == "'" + path.text + "' holds 10 tokens: 6 of them begin this text of 8, 6 are used as they are\n");
   CHECK(ran.out == run("$KVASIR run $TOY --ids 1,2,3,4,5,6,7,8 -n 4 --ignore-end --print ids").out);
-  const Ran other = run("$KVASIR run $TOY --ids 9,9 -n 4 --ignore-end --print ids" + kept);
+  const Ran other = run("$KVASIR run $TOY --ids 9,9 -n 4 --ignore-end --print ids --restart" + kept);
   CHECK(other.err == "'" + path.text + "' holds 12 tokens: 0 of them begin this text of 2, 0 are used as they are\n");
   CHECK(other.out == run("$KVASIR run $TOY --ids 9,9 -n 4 --ignore-end --print ids").out);
 }
@@ -112,15 +163,15 @@ TEST_CASE("run with a file that is damaged, or can't be written, fails and leave
   CHECK(ran.out == "");
   CHECK(ran.err == "kvasir: cannot load '" + path.text + "': is no .kvstate file\n");
   CHECK(run("cat " + path.text).out.find("some text") == 0);
-  CHECK(run("$KVASIR run $TOY -p a -n 2 --state /nowhere/x").err ==
-        "kvasir: cannot write '/nowhere/x': No such file or directory\n");
+  checkRefusal("$KVASIR run $TOY -p a -n 2 --state /nowhere/x", 1,
+               "kvasir: cannot write '/nowhere/x': No such file or directory");
 }
 
 TEST_CASE("an interrupted run keeps what it has") {
   const FreePath path;
   // 61 makes the toy wait for ever: the call is cancelled, and the state is as before it.
   run("$KVASIR run $TOY -p abc -n 3 --ignore-end --state " + path.text);
-  CHECK(run("timeout --preserve-status -s INT 0.2 $KVASIR run $TOY --ids 0,1,2,61 --state " + path.text).exitCode ==
+  CHECK(run("timeout --preserve-status -s INT 0.2 $KVASIR run $TOY --append --ids 61 --state " + path.text).exitCode ==
         130);
   CHECK(kvasir::Model(KVASIR_TOY, {1}).loadState(path.text).length() == 6);
 }

@@ -2,6 +2,7 @@
 // The program `kvasir` on the toy plugin: what it prints, what it says when things go wrong, how it exits.
 #include "tests/unit/tools/ran.h"
 
+#include <algorithm>
 #include <cstring>
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -35,6 +36,21 @@ TEST_CASE("run stops at the end token, or goes on") {
   CHECK(run("$KVASIR run $TOY --ids 59 -n 2 --print ids --ignore-end").out.substr(0, 3) == "63,");
 }
 
+TEST_CASE("run ends where the context does") {
+  const Ran ran =
+      run("$KVASIR run $TOY --ids $(yes 1 | head -n 975 | paste -sd,) --ignore-end --print ids --stats -n 200");
+  CHECK(ran.exitCode == 0);
+  CHECK(std::ranges::count(ran.out, ',') == 1000 - 975 - 1);
+  CHECK(ran.err.starts_with("the context of 1000 tokens is full\nprefill 975 tokens at "));
+}
+
+TEST_CASE("spellings of control tokens are text, which a line says, unless they are asked for") {
+  const Ran text = run("$KVASIR run $TOY -p 'ab<|end|>' -n 1");
+  CHECK(text.err == "the text has spellings of control tokens, which are read as plain text; with --special they are "
+                    "read as the tokens\n");
+  CHECK(run("$KVASIR run $TOY -p 'ab<|end|>' -n 1 --special").err == "");
+}
+
 TEST_CASE("statistics go to standard error") {
   const Ran ran = run("$KVASIR run $TOY -p abcdefghijkl -n 12 --stats");
   CHECK(ran.out == "wOON,CERH.Y2\n");
@@ -50,15 +66,20 @@ TEST_CASE("what goes wrong is one clear line") {
                "kvasir: the state holds 0 of at most 1000 tokens; 1200 more don't fit");
   checkRefusal("$KVASIR run /nowhere.kvasir -p a", 1,
                "kvasir: cannot load '/nowhere.kvasir': No such file or directory");
-  checkRefusal("$KVASIR run $TOY -f /nowhere", 1, "kvasir: can't read '/nowhere': No such file or directory");
+  checkRefusal("$KVASIR run $TOY -f /nowhere", 1, "kvasir: cannot read '/nowhere': No such file or directory");
   checkRefusal("$KVASIR run $TOY --ids 64", 1, "kvasir: token 64 at place 0 is outside the vocabulary of 64");
   checkRefusal("$KVASIR run $TOY --ids 1,60", 1, "kvasir: no more");
   checkRefusal("$KVASIR logits $TOY --ids 1 -o /nowhere/x.npy", 1,
-               "kvasir: can't write '/nowhere/x.npy': No such file or directory");
+               "kvasir: cannot write '/nowhere/x.npy': No such file or directory");
   checkRefusal("$KVASIR logits $TOY --ids 1 -o /dev/full", 1,
-               "kvasir: can't write '/dev/full': No space left on device");
+               "kvasir: cannot write '/dev/full': No space left on device");
   CHECK(run("test -c /dev/full").exitCode == 0);
-  checkRefusal("$KVASIR run $TOY -p a >/dev/full", 1, "kvasir: can't write the output: No space left on device");
+  checkRefusal("$KVASIR diff $TOY $TOY --ids 1,60", 1, "kvasir: no more");
+  for (const char *command : {"bench ", "profile ", "plan "})
+    checkRefusal(std::string("$KVASIR ") + command + KVASIR_ODD, 1,
+                 "kvasir: this model has no function from token ids to logits: it is a vocabulary only");
+  CHECK(run("$KVASIR inspect " KVASIR_ODD).out.find("vocabulary of") == std::string::npos);
+  checkRefusal("$KVASIR run $TOY -p a >/dev/full", 1, "kvasir: cannot write the output: No space left on device");
 }
 
 TEST_CASE("wrong usage") {
@@ -71,6 +92,14 @@ TEST_CASE("wrong usage") {
   checkRefusal("$KVASIR run $TOY --ids 1,x", 2,
                "kvasir: run: --ids takes whole numbers from 0 to 2147483647, separated by commas; found 'x'");
   CHECK(run("$KVASIR run $TOY -p a --nonsense").exitCode == 2);
+  for (const char *line : {"run $TOY -p a -n -3", "run $TOY -p a --seed -1", "run $TOY -p a --top-k -1",
+                           "run $TOY -p a --penalty-tokens -1", "run $TOY -p a -t -1", "plan $TOY -c -5",
+                           "plan $TOY -b -1", "audit $TOY --chunk -4", "audit $TOY --seed -1",
+                           "diff $TOY $TOY --chunk -4", "profile $TOY -n -1", "bench $TOY -n -1", "bench $TOY -r -1"}) {
+    const Ran ran = run(std::string("$KVASIR ") + line);
+    CHECK_MESSAGE(ran.exitCode == 2, line);
+    CHECK_MESSAGE(ran.out == "", line);
+  }
   for (const char *command :
        {"", "audit ", "run ", "tokenize ", "logits ", "inspect ", "bench ", "plan ", "profile ", "diff "}) {
     const Ran help = run(std::string("$KVASIR ") + command + "--help");
@@ -79,8 +108,9 @@ TEST_CASE("wrong usage") {
   }
 }
 
-TEST_CASE("an interrupt ends a call that would never end; a closed pipe ends the program") {
+TEST_CASE("an interrupt ends a call that would never end, and a closed pipe the program") {
   CHECK(run("timeout --preserve-status -s INT 0.2 $KVASIR run $TOY --ids 61").exitCode == 130);
+  CHECK(run("timeout --preserve-status -s INT 0.2 $KVASIR diff $TOY $TOY --ids 0,61").exitCode == 130);
   // A reader that stops after one byte ends the writer without a word.
   const Ran ran = run("$KVASIR run $TOY -p abcdefghijkl -n 900 | head -c 1");
   CHECK(ran.out == "w");
@@ -109,7 +139,7 @@ TEST_CASE("logits are a .npy file, whole or not at all") {
 
 TEST_CASE("inspect tells what the file says, and which weights are damaged") {
   const Ran text = run("$KVASIR inspect $TOY");
-  CHECK(text.out.find("forward       (ids: Txi32) -> (logits: Wx64xf32), at most 50 tokens at once\n") !=
+  CHECK(text.out.find("forward       (ids: i32[T]) -> (logits: f32[W, 64]), at most 50 tokens at once\n") !=
         std::string::npos);
   const auto json = nlohmann::json::parse(run("$KVASIR inspect $TOY --json").out);
   CHECK(json["description"]["slots"][1]["name"] == "v");
@@ -151,6 +181,13 @@ TEST_CASE("audit says in one sentence what is wrong, as text, JSON and a page") 
   CHECK(run("$KVASIR audit $TOY --ids 1,2,3,4 --all").out.starts_with(sentence + "\n"));
   checkRefusal("d=$(mktemp -d); cp $KVASIR $d && PATH=/bin $d/kvasir audit x.mlpackage; s=$?; rm -r $d; exit $s", 1,
                "kvasir: 'x.mlpackage' is read by kvasir-compile, which is neither beside kvasir nor on PATH");
+  checkRefusal(
+      "d=$(mktemp -d); cp $KVASIR $d; printf '#!/bin/sh\necho no library >&2; exit 127\n' >$d/kvasir-compile; "
+      "chmod +x $d/kvasir-compile; cd $d; ./kvasir audit x.mlpackage 2>e; s=$?; sed s,$d,D, e >&2; rm -r $d; "
+      "exit $s",
+      1,
+      "kvasir: 'x.mlpackage' is read by kvasir-compile, which was found at 'D/kvasir-compile' but could not be "
+      "started: no library");
   checkRefusal("$KVASIR audit $TOY --ids 64", 1, "kvasir: token 64 is outside the vocabulary of 64");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Conversions between f32 and the 16-bit floating-point formats, on their bits.
-#ifndef KVASIR_PACKING_FLOAT_BITS_H
-#define KVASIR_PACKING_FLOAT_BITS_H
+#ifndef KVASIR_PLUGINS_FLOAT_BITS_H
+#define KVASIR_PLUGINS_FLOAT_BITS_H
 
 #include <bit>
 #include <cstdint>
