@@ -83,6 +83,15 @@ def add_ops(package):
         op(name, of(X, Y).astype(np.float32), x=x, y=y)
     op("floor_div", I // np.int32(4), x=i, y=np.int32(4))
     op("mod", I % np.int32(-4), x=i, y=np.int32(-4))
+    # Integers by -1, of which the least has no negative: it wraps, and the machine does not trap.
+    least = np.full((3, 5), np.iinfo(np.int32).min, np.int32)
+    smallest = op("minimum", least, x=i, y=least[0, 0])
+    minus = op("maximum", np.full((3, 5), -1, np.int32), x=op("minimum", np.minimum(I, -1), x=i, y=np.int32(-1)),
+               y=np.int32(-1))
+    op("floor_div", least, x=smallest, y=minus)
+    op("mod", 0 * least, x=smallest, y=minus)
+    op("floor_div", -I, x=i, y=minus)
+    op("mod", 0 * I, x=i, y=minus)
     op("mul", I * I, x=i, y=i)
     op("less", X < Y, x=x, y=y)
     op("not_equal", I != 3, x=i, y=np.int32(3))

@@ -50,20 +50,30 @@ Value safeDivisor(Builder &b, Value divisor) {
   return b.create<arith::SelectOp>(isZero, one, divisor);
 }
 
+/// The negative numbers by 1 instead of numbers by -1: the machine traps where the least one has no negative.
+std::pair<Value, Value> safeSigned(Builder &b, ValueRange x) {
+  Value divisor = safeDivisor(b, x[1]), zero = constantLike(b, divisor, 0), one = constantLike(b, divisor, 1);
+  Value isMinus = b.create<arith::CmpIOp>(Predicate::eq, divisor, constantLike(b, divisor, -1));
+  Value negative = b.create<arith::SubIOp>(zero, x[0]);
+  return {b.create<arith::SelectOp>(isMinus, negative, x[0]), b.create<arith::SelectOp>(isMinus, one, divisor)};
+}
+
 Value divide(Builder &b, ValueRange x, ElementFacts facts) {
   if (facts.isFloat)
     return b.create<arith::DivFOp>(x[0], x[1]);
-  Value divisor = safeDivisor(b, x[1]);
-  return facts.isSigned ? b.create<arith::DivSIOp>(x[0], divisor).getResult()
-                        : b.create<arith::DivUIOp>(x[0], divisor).getResult();
+  if (!facts.isSigned)
+    return b.create<arith::DivUIOp>(x[0], safeDivisor(b, x[1]));
+  auto [dividend, divisor] = safeSigned(b, x);
+  return b.create<arith::DivSIOp>(dividend, divisor);
 }
 
 Value floorDivide(Builder &b, ValueRange x, ElementFacts facts) {
   if (facts.isFloat)
     return b.create<math::FloorOp>(b.create<arith::DivFOp>(x[0], x[1]));
-  Value divisor = safeDivisor(b, x[1]);
-  return facts.isSigned ? b.create<arith::FloorDivSIOp>(x[0], divisor).getResult()
-                        : b.create<arith::DivUIOp>(x[0], divisor).getResult();
+  if (!facts.isSigned)
+    return b.create<arith::DivUIOp>(x[0], safeDivisor(b, x[1]));
+  auto [dividend, divisor] = safeSigned(b, x);
+  return b.create<arith::FloorDivSIOp>(dividend, divisor);
 }
 
 /// With the divisor's sign.
@@ -72,8 +82,8 @@ Value modulo(Builder &b, ValueRange x, ElementFacts facts) {
     return b.create<arith::RemUIOp>(x[0], safeDivisor(b, x[1]));
   Value zero = constantLike(b, x[0], 0);
   if (!facts.isFloat) {
-    Value divisor = safeDivisor(b, x[1]);
-    Value rest = b.create<arith::RemSIOp>(x[0], divisor);
+    auto [dividend, divisor] = safeSigned(b, x);
+    Value rest = b.create<arith::RemSIOp>(dividend, divisor);
     Value isRest = b.create<arith::CmpIOp>(Predicate::ne, rest, zero);
     Value restNegative = b.create<arith::CmpIOp>(Predicate::slt, rest, zero);
     Value negative = b.create<arith::CmpIOp>(Predicate::slt, divisor, zero);

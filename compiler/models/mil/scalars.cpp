@@ -111,17 +111,20 @@ Scalar ScalarBuilder::divide(const Scalar &lhs, const Scalar &rhs) {
     return lhs;
   if (lhs.base && lhs.base == rhs.base && lhs.offset == rhs.offset && lhs.least > 0)
     return constant(1);
+  if (rhs.constant() == -1)
+    return lhs.constant() == INT64_MIN ? lhs : subtract(constant(0), lhs);
   if (lhs.constant() && rhs.constant())
     return constant(*rhs.constant() ? *lhs.constant() / *rhs.constant() : 0);
   const int64_t most = std::max(-std::max(lhs.least, -INT64_MAX), lhs.most);
-  Scalar safe = rhs;
-  if (rhs.least <= 0 && rhs.most >= 0) {
-    Scalar isZero = compare(arith::CmpIPredicate::eq, rhs, constant(0));
-    safe = select(isZero, constant(1), rhs);
-    Scalar ratio = emit<arith::DivSIOp>(lhs, safe, {-most, most});
-    return select(isZero, constant(0), ratio);
-  }
-  return emit<arith::DivSIOp>(lhs, safe, {lhs.least >= 0 && rhs.least > 0 ? 0 : -most, most});
+  const bool mayBeZero = rhs.least <= 0 && rhs.most >= 0;
+  const bool mayTrap = lhs.least == INT64_MIN && rhs.least <= -1 && rhs.most >= -1; // the least number by -1
+  const Scalar isZero = mayBeZero ? compare(arith::CmpIPredicate::eq, rhs, constant(0)) : constant(0);
+  const Scalar isMinus = mayTrap ? compare(arith::CmpIPredicate::eq, rhs, constant(-1)) : constant(0);
+  const Scalar safe = select(isMinus, constant(1), select(isZero, constant(1), rhs));
+  const bool isNatural = lhs.least >= 0 && rhs.least > 0;
+  const Scalar ratio = emit<arith::DivSIOp>(lhs, safe, {isNatural ? 0 : -most, most});
+  const Scalar quotient = mayTrap ? select(isMinus, subtract(constant(0), lhs), ratio) : ratio;
+  return select(isZero, constant(0), quotient);
 }
 
 Scalar ScalarBuilder::smaller(const Scalar &lhs, const Scalar &rhs) {
