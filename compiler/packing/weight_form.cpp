@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/packing/weight_form.h"
+
 #include "plugins/float_bits.h"
 
 #include <algorithm>

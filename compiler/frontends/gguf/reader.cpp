@@ -7,8 +7,8 @@ namespace kvasir::gguf {
 namespace {
 
 // Source: the GGUF specification (ggml, docs/gguf.md).
-constexpr std::string_view kMagic = "GGUF", kElfMagic = "\x7f"
-                                                        "ELF";
+constexpr std::string_view kMagic = "GGUF";
+constexpr std::string_view kElfMagic = "\177ELF";
 constexpr uint32_t kOldestVersion = 2, kNewestVersion = 3;
 constexpr uint64_t kLongestName = 65535;
 constexpr uint64_t kLeastValueBytes = 8 + 4 + 1;          // length of the key, type, a byte
