@@ -6,6 +6,8 @@ usage: check_style.py [ROOT]      prints one line a finding (file:line: rule: wh
   architecture  no name of a model architecture outside compiler/models
   backend       no name of a backend outside backends/<name>
   arrow         includes point one way: runtime -> plugins <- backends -> compiler; MLIR only in the last two
+  includes      what a folder's README says: "May include `a`, `b/c.h` and what these include.", paths from the root;
+                the next README above that has such a sentence counts, and what lies below it may always be included
   length        a file has at most 400 lines, in backends/<name> and compiler/passes/codegen 600
   width         a line of C or C++ has at most 120 columns, as .clang-format says
   file          C and C++ begin with the licence; no utils.h
@@ -117,6 +119,63 @@ def check_arrow(path, code, _):
             yield number, f"includes {match.group(1)}; {path.split('/')[0]} may not"
 
 
+HEADERS = (".h", ".hpp", ".td", ".inc")
+MAY_INCLUDE = re.compile(r"(?i:may include):?\s((?:`[^`]*`|[^`.;])*)[.;]")
+INCLUDE = re.compile(r'\s*#?\s*include\s*[<"]([^>"]*)[>"]')
+
+
+class IncludeRules:
+    """What READMEs say that the files of their folders may include."""
+
+    def __init__(self, root, files):
+        self.headers = {path: path for path in files if path.endswith(HEADERS)}  # as they are included: path
+        self.headers |= {path.rpartition("/include/")[2]: path for path in self.headers if "/include/" in path}
+        self.rules = {}  # folder: (line, what, and what that may include)
+        folders = {path.rsplit("/", depth)[0] for path in files for depth in range(1, path.count("/") + 1)}
+        self.known = set(files) | folders
+        for path in files:
+            if path.endswith("/README.md"):
+                with open(os.path.join(root, path), encoding="utf-8") as file:
+                    text = file.read()
+                said = MAY_INCLUDE.search(text)
+                if said:
+                    names = re.findall("`([^`]*)`", said.group(1))
+                    names = tuple(self.headers.get(name, name.rstrip("/")) for name in names)
+                    is_open = re.search("what (these|that) includes?", said.group(1)) is not None
+                    self.rules[os.path.dirname(path)] = (text.count("\n", 0, said.start()) + 1, names, is_open)
+
+    def folder_of(self, path):
+        """The next folder above that has a rule, or None."""
+        folder = os.path.dirname(path)
+        while folder and folder not in self.rules:
+            folder = os.path.dirname(folder)
+        return folder or None
+
+    def allowed(self, folder, seen=()):
+        """Paths of all that may be included."""
+        _, names, is_open = self.rules[folder]
+        yield folder
+        for name in names:
+            yield name
+            below = self.folder_of(name + "/")
+            if is_open and below and below not in seen:
+                yield from self.allowed(below, (*seen, folder))
+
+    def check(self, path, code):
+        folder = self.folder_of(path)
+        if path.endswith("/README.md") and os.path.dirname(path) in self.rules:
+            line, names, _ = self.rules[folder]
+            yield from ((line, f"allows '{name}', which is not there") for name in names if name not in self.known)
+        if not folder or not path.endswith(CODE):
+            return
+        allowed = tuple(self.allowed(folder))
+        for number, line in enumerate(code, 1):
+            match = INCLUDE.match(line)
+            header = self.headers.get(match.group(1)) if match else None
+            if header and not any(header == name or header.startswith(name + "/") for name in allowed):
+                yield number, f"includes {match.group(1)}, which {folder}/README.md does not allow"
+
+
 def check_length(path, code, _):
     emitters = re.match(r"backends/[^/]+/|compiler/passes/codegen/", path)
     limit = LENGTHS_ALLOWED.get(path, 600 if emitters else 400)
@@ -151,6 +210,7 @@ def check_stranger(path, text):
 def check_tree(root):
     """Yields (path, line, rule, message) for each finding."""
     files = tracked_files(root)
+    includes = IncludeRules(root, files)
     backends = sorted({path.split("/")[1] for path in files if re.match(r"backends/[^/]+/CMakeLists\.txt$", path)})
     for path in files:
         if not path.endswith(CODE + BUILD + (".md",)) and path not in ("dev", ".ci/run"):
@@ -159,9 +219,10 @@ def check_tree(root):
             text = file.read()
         if path != "cmake/check_style.py" and not path.endswith("check_style_test.py"):
             yield from ((path, number, "stranger", message) for number, message in check_stranger(path, text))
+        code = without_comments(path, text).rstrip("\n").split("\n")
+        yield from ((path, number, "includes", message) for number, message in includes.check(path, code))
         if not path.endswith(CODE + BUILD):
             continue
-        code = without_comments(path, text).rstrip("\n").split("\n")
         for rule in (check_architecture, check_backend, check_arrow, check_length):
             name = rule.__name__.removeprefix("check_")
             yield from ((path, number, name, message) for number, message in rule(path, code, backends))

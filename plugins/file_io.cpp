@@ -2,9 +2,12 @@
 #include "plugins/file_io.h"
 
 #include <cerrno>
+#include <cstring>
 #include <unistd.h>
 
 namespace kvasir {
+
+std::string systemError() { return std::strerror(errno); }
 
 FileDescriptor::~FileDescriptor() {
   if (fd >= 0)

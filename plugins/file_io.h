@@ -5,10 +5,14 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <sys/mman.h>
 #include <utility>
 
 namespace kvasir {
+
+/// What errno says.
+std::string systemError();
 
 /// Owns a file descriptor.
 class FileDescriptor {

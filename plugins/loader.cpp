@@ -16,8 +16,6 @@ namespace {
 
 constexpr const char *kCompileAgain = "; compile it again on this machine or with another --target";
 
-std::string systemError() { return std::strerror(errno); }
-
 /// Is a plugin of this manifest for this host? Nothing of the file has run yet.
 Status checkManifest(const kv_manifest &manifest) {
   if (manifest.kind != KV_KIND_MODEL)

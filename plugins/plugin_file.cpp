@@ -21,8 +21,6 @@ constexpr unsigned kMfdExec = 0x10; // Linux 6.3: MFD_EXEC, asked for where memo
 constexpr size_t kMaxNamedLeaves = 4;
 constexpr size_t kMaxNamedTensors = 16; // of a leaf
 
-std::string systemError() { return std::strerror(errno); }
-
 bool isZero(const uint8_t (&hash)[32]) {
   return std::all_of(std::begin(hash), std::end(hash), [](uint8_t byte) { return byte == 0; });
 }

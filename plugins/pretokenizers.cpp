@@ -21,6 +21,12 @@ using Patterns = std::string_view[];
 #define KVASIR_PUNCTUATED                                                                                              \
   R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
 
+// Digits in threes, counted from the end of their run. Published as (?=(\d{3})+(?!\d)) and as \d{1,3}(?=(?:\d{3})*\b),
+// which look ahead to the end of the run from every three: n * n steps for n digits. Here the run is looked through
+// where it begins, and from there on \G goes on three by three; the words are the same.
+#define KVASIR_BEFORE_THREES R"((?<!\d)\d{0,2}\K(?=(?:\d{3})++(?!\d))|\G\d{3}\K(?=\d))"
+#define KVASIR_THREES R"((?<!\d)\d{1,3}(?=(?:\d{3})*+\b)|\G(?<=\d)\d{3})"
+
 constexpr Patterns kDefault = {R"([\p{P}\$\+<=>\^~\|]+)", KVASIR_GPT2, R"(\p{N}+)", "[0-9][0-9][0-9]"};
 constexpr Patterns kGpt2 = {KVASIR_GPT2};
 constexpr Patterns kDigitsGpt2 = {R"(\p{N})", KVASIR_GPT2};
@@ -47,10 +53,10 @@ constexpr Patterns kCased = {KVASIR_CAPITALISED KVASIR_CAPITALS R"(|\p{N}| ?[^\s
 constexpr Patterns kCasedContractions = {KVASIR_CAPITALISED KVASIR_CONTRACTIONS
                                          "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
                                          R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
-constexpr Patterns kGroupedDigits = {R"(\d{1,3}(?=(?:\d{3})*\b))", KVASIR_CAPITALISED KVASIR_CONTRACTIONS
+constexpr Patterns kGroupedDigits = {KVASIR_THREES, KVASIR_CAPITALISED KVASIR_CONTRACTIONS
                                      "?" KVASIR_CAPITALS KVASIR_CONTRACTIONS
                                      R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" KVASIR_BLANKS};
-constexpr Patterns kDigitGroupsOnly = {R"(\p{N}+)", R"((?=(\d{3})+(?!\d)))"};
+constexpr Patterns kDigitGroupsOnly = {R"(\p{N}+)", KVASIR_BEFORE_THREES};
 constexpr Patterns kFalcon = {R"([\p{P}\$\+<=>\^~\|`]+)", KVASIR_GPT2, "[0-9][0-9][0-9]"};
 constexpr Patterns kSentences = {R"( ?[^(\s|.,!?…。，、।۔،)]+)"};
 constexpr Patterns kSentencesDigits = {R"( ?[^(\s|.,!?…。，、।۔،)]+)", R"(\p{N})"};

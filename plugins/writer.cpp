@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plugins/writer.h"
 
+#include "plugins/alignment.h"
 #include "plugins/digest.h"
 #include "plugins/elf_image.h"
 #include "plugins/plugin_image.h"
@@ -13,8 +14,6 @@ namespace {
 
 constexpr uint64_t kSectionBorder = 64;
 constexpr const char *kDigests = "digests";
-
-constexpr uint64_t alignTo(uint64_t size, uint64_t border) { return (size + border - 1) / border * border; }
 
 void setHash(uint8_t (&field)[32], const Digest &digest) { std::copy(digest.begin(), digest.end(), std::begin(field)); }
 

@@ -35,8 +35,8 @@ int64_t ActivationFormat::wordsAt() const { return sumsAt(/*behind all*/ 0); }
 int64_t ActivationFormat::bytesPerGroup() const { return wordsAt() + (hasWords ? 2 * kBlockColumns : 0); }
 
 std::string ActivationFormat::name() const {
-  std::string word = isInt() ? "int8" : rounding == Rounding::bf16 ? "bf16" : "f32";
-  if (rounding == Rounding::bf16)
+  std::string word = isInt() ? "int8" : rounding == Activations::bf16 ? "bf16" : "f32";
+  if (rounding == Activations::bf16)
     word += std::string(meetsPlain ? "_plain" : "") + (meetsCodes ? "_codes" : "");
   for (ZeroSums zero : zeros)
     word += "_z" + std::to_string(zero.zero) + "by" + std::to_string(zero.parts);
@@ -47,15 +47,15 @@ std::string ActivationFormat::name() const {
   return word;
 }
 
-ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding) {
+ActivationFormat activationsFor(const WeightFormat &weight, Activations rounding) {
   ActivationFormat format;
   format.rounding = rounding;
   if (weight.min)
     format.sums.push_back(weight.subgroups());
-  format.hasWords = rounding == Rounding::int8 && !weight.isNarrow();
-  format.meetsCodes = rounding == Rounding::bf16 && weight.isGrouped();
-  format.meetsPlain = rounding == Rounding::bf16 && !weight.isGrouped();
-  if (rounding == Rounding::int8 && dotZero(weight) != 0)
+  format.hasWords = rounding == Activations::int8 && !weight.isNarrow();
+  format.meetsCodes = rounding == Activations::bf16 && weight.isGrouped();
+  format.meetsPlain = rounding == Activations::bf16 && !weight.isGrouped();
+  if (rounding == Activations::int8 && dotZero(weight) != 0)
     format.zeros.push_back({dotZero(weight), weight.subgroups()});
   return format;
 }
@@ -320,7 +320,7 @@ struct RowWriter {
   void writeFloat(Value group, Value low, Value high) {
     if (format.isPaired(isa))
       writePairs(group, low, 0), writePairs(group, high, 1);
-    if (format.rounding == Rounding::bf16)
+    if (format.rounding == Activations::bf16)
       low = roundToBf16(code, isa, low), high = roundToBf16(code, isa, high);
     if (!format.isPaired(isa)) {
       Value floats = columnsAt(0, group, format.groupBytes());

@@ -5,11 +5,9 @@
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/weight_format.h"
+#include "plugins/activations.h"
 
 namespace kvasir::cpu {
-
-/// How activations are rounded before they meet a weight.
-enum class Rounding { int8, bf16, none };
 
 /// What lies in the scratch of M rows of K columns: [K/32][M] groups of 32 columns, then for int8 multipliers (as f32,
 /// and as pairs of i16), then sums of each of so many parts of a group, where a weight asks for them (those for zeros
@@ -31,16 +29,16 @@ struct ActivationFormat {
     bool operator==(const ZeroSums &) const = default;
   };
 
-  Rounding rounding = Rounding::int8;
+  Activations rounding = Activations::int8;
   SmallVector<ZeroSums> zeros; ///< int8
   SmallVector<int64_t> sums;   ///< in so many parts, the f32 sums of (rounded) columns, for mins; of int8 times the
                                ///< multiplier
   bool hasWords = false;       ///< int8: columns in i16, too
   bool meetsPlain = false, meetsCodes = false; ///< bf16: which pairs a machine that multiplies them shall have
 
-  bool isInt() const { return rounding == Rounding::int8; }
+  bool isInt() const { return rounding == Activations::int8; }
   /// Whether columns lie in pairs of bf16.
-  bool isPaired(const Isa &isa) const { return rounding == Rounding::bf16 && isa.multipliesPairs(); }
+  bool isPaired(const Isa &isa) const { return rounding == Activations::bf16 && isa.multipliesPairs(); }
   int64_t groupBytes() const { return isInt() ? kBlockColumns : 4 * kBlockColumns; }
   /// Bytes from the start, for each row and group of 32 columns.
   int64_t multipliersAt() const { return groupBytes(); }
@@ -69,7 +67,7 @@ int64_t dotZero(const WeightFormat &weight);
 constexpr int64_t kPlainPairsAt = 0, kCodePairsAt = 64, kPairsBytes = 2 * kBlockColumns;
 
 /// What a weight asks of activations of this rounding.
-ActivationFormat activationsFor(const WeightFormat &weight, Rounding rounding);
+ActivationFormat activationsFor(const WeightFormat &weight, Activations rounding);
 
 /// A format that serves both, where there is one.
 std::optional<ActivationFormat> merged(const ActivationFormat &a, const ActivationFormat &b);

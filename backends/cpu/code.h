@@ -125,6 +125,9 @@ private:
   mlir::ImplicitLocOpBuilder &b;
 };
 
+/// Of a vector.
+inline int64_t lanesOf(Value vector) { return mlir::cast<mlir::VectorType>(vector.getType()).getNumElements(); }
+
 /// A private function of the module that is written once and called from several kernels. `write` fills it when it is
 /// not there yet; it gets the arguments.
 mlir::func::FuncOp sharedFunction(mlir::ModuleOp module, llvm::StringRef name, mlir::TypeRange arguments,

@@ -68,28 +68,18 @@ llvm::Expected<std::vector<Variant>> CpuBackend::configure(const BackendOptions 
     return chosen;
   auto multipliesBf16 = [](const Variant &variant) { return isaOf(variant).hasBf16; };
   Activations usual = llvm::all_of(*chosen, multipliesBf16) ? Activations::bf16 : Activations::int8;
-  switch (options.activations.value_or(usual)) {
-  case Activations::int8:
-    wanted = Rounding::int8;
-    break;
-  case Activations::bf16:
-    wanted = Rounding::bf16;
-    break;
-  case Activations::exact:
-    wanted = Rounding::none;
-    break;
-  }
+  wanted = options.activations.value_or(usual);
   return chosen;
 }
 
 Numerics CpuBackend::numerics() const {
   switch (wanted) {
-  case Rounding::int8:
-    return {"cpu-int8g32-units", true, Activations::int8};
-  case Rounding::bf16:
-    return {"cpu-bf16", true, Activations::bf16};
-  case Rounding::none:
-    return {"cpu-f32", true, Activations::exact};
+  case Activations::int8:
+    return {"cpu-int8g32-units", true, wanted};
+  case Activations::bf16:
+    return {"cpu-bf16", true, wanted};
+  case Activations::exact:
+    return {"cpu-f32", true, wanted};
   }
   llvm_unreachable("no other rounding");
 }
@@ -99,7 +89,11 @@ std::optional<std::string> CpuBackend::declines(Operation *op) const {
     return whyNot(linear);
   if (auto attend = dyn_cast<kv::AttendOp>(op))
     return whyNot(attend);
-  return "has a kernel only as part of a group";
+  if (isa<lm::EmbeddingOp>(op))
+    return std::nullopt;
+  if (isa<kv::AppendOp, lm::RmsNormOp, lm::RopeOp, lm::SwigluOp, lm::TakeOp>(op))
+    return "has a kernel only as part of a group";
+  return "there is no kernel for " + op->getName().getStringRef().str();
 }
 
 Layout CpuBackend::weightLayout(lm::WeightOp weight, ArrayRef<Operation *>) const {

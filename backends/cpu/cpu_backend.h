@@ -24,7 +24,7 @@ protected:
   /// Who computes the group's calls of many rows; null: the kernels of this folder.
   virtual const ManyRows *manyRows(kv::GroupOp) const { return nullptr; }
 
-  Rounding wanted = Rounding::int8; ///< of activations, once configured
+  Activations wanted = Activations::int8; ///< of activations, once configured
 };
 
 } // namespace kvasir::cpu

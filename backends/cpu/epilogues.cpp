@@ -174,8 +174,6 @@ void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destinat
             [&](Value y, Value at) { kernel.code.store(y, elementOf(kernel.code, to, row, at)); });
 }
 
-static int64_t lanesOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
-
 /// Where lanes of a key from `lane` on go: the first of them (of bf16, the first pair), and the bytes from one to the
 /// next.
 static std::pair<Value, int64_t> keyAt(Code &code, const CacheRows &cache, Value base, Value token, Value lane) {

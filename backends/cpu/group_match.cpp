@@ -48,7 +48,7 @@ std::optional<HeadRows> headRows(Value rows) {
   return isWhole ? std::optional(heads) : std::nullopt;
 }
 
-void matchQkv(kv::AttendOp attend, Rounding wanted) {
+void matchQkv(kv::AttendOp attend, Activations wanted) {
   auto keys = attend.getKeys().getDefiningOp<kv::AppendOp>(), values = attend.getValues().getDefiningOp<kv::AppendOp>();
   if (!keys || !values || keys == values)
     return;
@@ -87,7 +87,7 @@ void matchAttend(kv::AttendOp attend) {
     tryGroup(kAttend, {attend});
 }
 
-void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
+void matchGateUp(lm::SwigluOp swiglu, Activations wanted) {
   auto gate = swiglu.getGate().getDefiningOp<lm::LinearOp>(), up = swiglu.getUp().getDefiningOp<lm::LinearOp>();
   if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
       gate.getBias() || up.getBias() || cast<RankedTensorType>(gate.getType()).getDimSize(1) % kPanelRows != 0)
@@ -97,7 +97,7 @@ void matchGateUp(lm::SwigluOp swiglu, Rounding wanted) {
     tryGroup(kGateUp, {normOf(linears), gate, up, swiglu});
 }
 
-void matchLinear(lm::LinearOp linear, Rounding wanted) {
+void matchLinear(lm::LinearOp linear, Activations wanted) {
   if (isGrouped(linear) || !commonActivations(linear, wanted))
     return;
   if (linear->hasOneUse())
@@ -131,30 +131,30 @@ static WeightFormat formatOf(lm::WeightType type) {
   return format;
 }
 
-std::optional<WeightFormat> weightFormat(lm::WeightType type, Rounding wanted) {
+std::optional<WeightFormat> weightFormat(lm::WeightType type, Activations wanted) {
   WeightFormat format = formatOf(type);
-  if (wanted != Rounding::none && format.scale == ElementType::f32)
+  if (wanted != Activations::exact && format.scale == ElementType::f32)
     format.scale = ElementType::f16;
-  if (wanted != Rounding::none && format.min == ElementType::f32)
+  if (wanted != Activations::exact && format.min == ElementType::f32)
     format.min = ElementType::f16;
   bool isReadable = !type.isVector() && type.getNumColumns() % kBlockColumns == 0 &&
                     (!format.isGrouped() || format.group == 16 || format.group == 32);
   return isReadable ? std::optional(format) : std::nullopt;
 }
 
-Layout weightLayout(lm::WeightType type, Rounding wanted) {
+Layout weightLayout(lm::WeightType type, Activations wanted) {
   std::optional<WeightFormat> readable = weightFormat(type, wanted);
   return readable ? readable->layout(type.getNumRows(), type.getNumColumns())
                   : rowMajorLayout(formatOf(type), type.getNumRows(), type.getNumColumns());
 }
 
-Rounding roundingFor(const WeightFormat &weight, Rounding wanted) {
-  if (wanted == Rounding::none || weight.isGrouped())
+Activations roundingFor(const WeightFormat &weight, Activations wanted) {
+  if (wanted == Activations::exact || weight.isGrouped())
     return wanted;
-  return weight.codes == ElementType::bf16 ? Rounding::bf16 : Rounding::none;
+  return weight.codes == ElementType::bf16 ? Activations::bf16 : Activations::exact;
 }
 
-std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears, Rounding wanted) {
+std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears, Activations wanted) {
   std::optional<ActivationFormat> common;
   for (lm::LinearOp linear : linears) {
     if (whyNot(linear))
@@ -169,7 +169,7 @@ std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears
 }
 
 std::optional<std::string> whyNot(lm::LinearOp linear) {
-  if (!weightFormat(linear.getWeight().getType(), Rounding::none))
+  if (!weightFormat(linear.getWeight().getType(), Activations::exact))
     return "K is no multiple of 32, or groups are not of 16 or 32 columns";
   if (!linear.getWeight().getDefiningOp<lm::SelectOp>())
     return "the weight is not selected from a family";
@@ -216,7 +216,7 @@ Value GroupOps::input() const {
   return lm::LinearOp(linears.front()).getInput();
 }
 
-void matchGroups(func::FuncOp function, Rounding wanted) {
+void matchGroups(func::FuncOp function, Activations wanted) {
   SmallVector<kv::AttendOp> attends;
   SmallVector<lm::SwigluOp> gates;
   SmallVector<lm::LinearOp> linears;

@@ -18,16 +18,16 @@ inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", k
 /// How the weight's type is packed in a model whose activations are rounded to `wanted`; nothing if the kernels can't
 /// read it. Scales and mins of f32 are packed in f16 where activations are rounded: that errs by 2^-12, an eighth of
 /// what bf16 activations do, and is a bit a weight less to read.
-std::optional<WeightFormat> weightFormat(lm::WeightType type, Rounding wanted);
+std::optional<WeightFormat> weightFormat(lm::WeightType type, Activations wanted);
 
 /// The layout of any weight: in panels where kernels can read it.
-Layout weightLayout(lm::WeightType type, Rounding wanted);
+Layout weightLayout(lm::WeightType type, Activations wanted);
 
 /// The rounding of the activations that meet this weight, in a model whose activations are rounded to `wanted`.
-Rounding roundingFor(const WeightFormat &weight, Rounding wanted);
+Activations roundingFor(const WeightFormat &weight, Activations wanted);
 
 /// The activations that serve all of these linears; nothing if there are none or a weight can't be read.
-std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<lm::LinearOp> linears, Rounding wanted);
+std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<lm::LinearOp> linears, Activations wanted);
 
 /// Why there is no kernel for the op; nothing if there is one.
 std::optional<std::string> whyNot(lm::LinearOp linear);
@@ -63,7 +63,7 @@ kv::CacheOp cacheOfSlot(mlir::Operation *from, Value slot);
 ElementType storedElement(kv::CacheOp cache);
 
 /// Wraps what the kernels do. `wanted` is the rounding of the model's activations.
-void matchGroups(mlir::func::FuncOp function, Rounding wanted);
+void matchGroups(mlir::func::FuncOp function, Activations wanted);
 
 /// The ops of a group that matchGroups made.
 GroupOps readGroup(kv::GroupOp group);

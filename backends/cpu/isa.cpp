@@ -7,8 +7,6 @@ using namespace mlir;
 
 namespace kvasir::cpu {
 
-static int64_t lanesOf(Value vector) { return cast<VectorType>(vector.getType()).getNumElements(); }
-
 /// vpdpbusd said in generic IR.
 static Value emulatedDot(Code &code, Value sum, Value codes, Value activations) {
   for (int64_t byte = 0; byte < 4; ++byte) {

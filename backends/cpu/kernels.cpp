@@ -55,7 +55,7 @@ int64_t tilesOf(const GroupOps &ops) {
 /// A kernel in the making: the group's ops, and where their values are.
 class KernelWriter {
 public:
-  KernelWriter(const KernelRequest &request, Rounding wanted, const ManyRows *manyRows, Code &code)
+  KernelWriter(const KernelRequest &request, Activations wanted, const ManyRows *manyRows, Code &code)
       : group(request.group), function(request.function), operands(request.operands), wanted(wanted), code(code),
         isa(isaOf(request.variant)), ops(readGroup(group)), kernel{code,
                                                                    function->getParentOfType<ModuleOp>(),
@@ -247,7 +247,7 @@ private:
   kv::GroupOp group;
   func::FuncOp function;
   ArrayRef<Value> operands;
-  Rounding wanted;
+  Activations wanted;
   Code &code;
   Isa isa;
   GroupOps ops;
@@ -264,7 +264,7 @@ Isa isaOf(const Variant &variant) {
   return isa;
 }
 
-llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted, const ManyRows *manyRows) {
+llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Activations wanted, const ManyRows *manyRows) {
   GroupOps ops = readGroup(group);
   KernelSignature signature;
   LinearScratch scratch;
@@ -288,7 +288,7 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding want
   return signature;
 }
 
-LogicalResult emitKernel(const KernelRequest &request, Rounding wanted, const ManyRows *manyRows) {
+LogicalResult emitKernel(const KernelRequest &request, Activations wanted, const ManyRows *manyRows) {
   func::FuncOp function = request.function;
   ImplicitLocOpBuilder builder(function.getLoc(), function.getContext());
   builder.setInsertionPointToStart(function.addEntryBlock());

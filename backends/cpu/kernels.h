@@ -11,10 +11,10 @@
 namespace kvasir::cpu {
 
 /// How the kernel of a group that matchGroups made is called. `manyRows` may be null.
-llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Rounding wanted, const ManyRows *manyRows);
+llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Activations wanted, const ManyRows *manyRows);
 
 /// Writes the body of the kernel.
-llvm::LogicalResult emitKernel(const KernelRequest &request, Rounding wanted, const ManyRows *manyRows);
+llvm::LogicalResult emitKernel(const KernelRequest &request, Activations wanted, const ManyRows *manyRows);
 
 /// What code for a variant is made of.
 Isa isaOf(const Variant &variant);

@@ -18,15 +18,14 @@ int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntR
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
 
-/// From so many rows on members help one another. Of fewer memory is the limit, which gives one member what another
-/// leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its cache.
-constexpr int64_t kHelpedRows = 16;
+/// From so many rows on members help one another. Of fewer memory is the limit, which gives one of two members what the
+/// other leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its
+/// cache. Many members do not wait all at once: these help one another wherever they meet after rounding.
+constexpr int64_t kHelpedRows = 16, kManyMembers = 4;
 
 /// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
 /// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.
 constexpr int64_t kSpareRows = 2;
-
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 struct Linears {
   const Kernel &kernel;
@@ -53,7 +52,7 @@ struct Linears {
     return code.at(code.at(membersScratch, code.mul(kernel.member, bytesPerMember())), Tasks::kBytes);
   }
   Value tile(Value own, int64_t index) const {
-    return code.at(own, aligned((kOwnRows + kSpareRows) * format.bytesPerRow(input.columns)) +
+    return code.at(own, int64_t(llvm::alignTo((kOwnRows + kSpareRows) * format.bytesPerRow(input.columns), 64)) +
                             index * rowBlock(format) * kPanelRows * 4);
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
@@ -172,8 +171,9 @@ struct Linears {
     Value all = membersScratch(), own = ownRows(all), one = code.num(1), isTeam = code.less(one, kernel.members);
     Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
     Value activations = code.select(isFew, own, kernel.scratch);
-    Value isMany = code.less(code.num(kHelpedRows - 1), input.rows);
-    Tasks tasks(kernel, all, bytesPerMember(), code.andI(isTeam, isMany));
+    Value least =
+        code.select(code.less(kernel.members, code.num(kManyMembers)), code.num(kHelpedRows), code.num(kOwnRows + 1));
+    Tasks tasks(kernel, all, bytesPerMember(), code.andI(isTeam, code.less(code.sub(least, one), input.rows)));
     RowParts of(code, input.rows, kernel.member, kernel.members);
     SmallVector<Share> mine = shares(of.member, of.members);
     fetchFirstPanel(mine);
@@ -243,8 +243,8 @@ int64_t numTiles(ArrayRef<PanelSet> sets) {
 
 LinearScratch linearScratch(const ActivationFormat &format, int64_t columns, int64_t tiles, const ManyRows *manyRows) {
   int64_t row = format.bytesPerRow(columns);
-  int64_t own = Tasks::kBytes + aligned((kOwnRows + kSpareRows) * row) + tiles * rowBlock(format) * kPanelRows * 4 +
-                kUnpackedBytes;
+  int64_t own = Tasks::kBytes + int64_t(llvm::alignTo((kOwnRows + kSpareRows) * row, 64)) +
+                tiles * rowBlock(format) * kPanelRows * 4 + kUnpackedBytes;
   if (!manyRows)
     return {64 + kSpareRows * row, row, own};
   LinearScratch more = manyRows->scratch(format, columns, tiles);

@@ -13,8 +13,6 @@ using namespace mlir;
 namespace kvasir {
 namespace {
 
-using cpu::Rounding;
-
 class OnednnBackend : public cpu::CpuBackend {
 public:
   StringRef name() const override { return "onednn"; }
@@ -27,14 +25,14 @@ public:
       own.activations = Activations::bf16;
     llvm::Expected<std::vector<Variant>> chosen = CpuBackend::configure(own);
     if (chosen)
-      pairs = wanted == Rounding::bf16 &&
+      pairs = wanted == Activations::bf16 &&
               llvm::any_of(*chosen, [](const Variant &variant) { return cpu::isaOf(variant).hasBf16; });
     return chosen;
   }
 
   /// Many rows are summed in the library's order and, of bf16, with scaled weights rounded to bf16; few rows are not.
   Numerics numerics() const override {
-    return {wanted == Rounding::bf16 ? "onednn-bf16" : "onednn-f32", false, CpuBackend::numerics().activations};
+    return {wanted == Activations::bf16 ? "onednn-bf16" : "onednn-f32", false, CpuBackend::numerics().activations};
   }
 
   std::vector<Service> services(ModuleOp program) const override {
@@ -45,7 +43,7 @@ public:
     });
     if (depths.empty())
       return {};
-    std::string needs = wanted == Rounding::bf16 ? "bf16" : "f32";
+    std::string needs = wanted == Activations::bf16 ? "bf16" : "f32";
     for (int64_t depth : depths)
       needs += " " + std::to_string(depth) + "x" + std::to_string(onednn::widestPanel(depth, sizeof(float)));
     return {{ONEDNN_GEMM_NAME, ONEDNN_GEMM_VERSION, needs, CpuBackend::numerics()}};

@@ -16,8 +16,6 @@ constexpr unsigned kService = 0;
 constexpr int64_t kPanelBytes = 512 << 10;
 constexpr int64_t kWidest = 256;
 
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
 /// Sizes of one kernel's scratch: activations of all rows, then for each member a row in f32, panels, results.
 struct Sizes {
   int64_t columns, tiles;
@@ -203,7 +201,7 @@ int64_t widestPanel(int64_t depth, int64_t elementBytes) {
 LinearScratch PanelRows::scratch(const ActivationFormat &, int64_t columns, int64_t tiles) const {
   // One kernel's signature serves all variants: f32 or pairs, the more of both.
   Sizes plain{columns, tiles, false}, paired{columns, tiles, true};
-  return {64, plain.rowBytes(), aligned(std::max(plain.memberBytes(), paired.memberBytes()))};
+  return {64, plain.rowBytes(), int64_t(llvm::alignTo(std::max(plain.memberBytes(), paired.memberBytes()), 64))};
 }
 
 Value PanelRows::takes(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input,

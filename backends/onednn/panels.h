@@ -18,8 +18,8 @@ bool gainsInF32(const cpu::WeightFormat &format);
 
 /// Whether oneDNN gets pairs of bf16: it multiplies them as this machine does it best, be it with AMX, where cpu's own
 /// kernels prefer FMAs.
-inline bool hasPairedPanels(cpu::Rounding rounding, const cpu::Isa &isa) {
-  return rounding == cpu::Rounding::bf16 && isa.hasBf16;
+inline bool hasPairedPanels(Activations rounding, const cpu::Isa &isa) {
+  return rounding == Activations::bf16 && isa.hasBf16;
 }
 
 /// Where the 32 columns of a panel that one block of packed weights holds go: the first 16 to `low`, the others to
@@ -33,7 +33,7 @@ struct UnpackCall {
 /// Emits a call of the shared function that unpacks K x 32 weights: each is scaled, moved and, if `rounding` is bf16,
 /// rounded to it. A panel of pairs has bf16 in it, another one f32.
 void emitUnpack(cpu::Code &code, mlir::ModuleOp module, const cpu::Isa &isa, const cpu::WeightFormat &weight,
-                cpu::Rounding rounding, const UnpackCall &call);
+                Activations rounding, const UnpackCall &call);
 
 /// Calls of many rows, where the host offers service number 0, the service has fast products of their shapes, and these
 /// are faster than cpu's kernels: those in bf16 from ONEDNN_GEMM_LEAST rows on, those in f32 from ONEDNN_GEMM_LEAST_F32

@@ -63,9 +63,9 @@ struct Unpacker {
 
 } // namespace
 
-void emitUnpack(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &weight, Rounding rounding,
+void emitUnpack(Code &code, ModuleOp module, const Isa &isa, const WeightFormat &weight, Activations rounding,
                 const UnpackCall &call) {
-  bool rounds = rounding == Rounding::bf16, isPaired = hasPairedPanels(rounding, isa);
+  bool rounds = rounding == Activations::bf16, isPaired = hasPairedPanels(rounding, isa);
   std::string name = "onednn_unpack_" + weight.name() + (isPaired ? "_pairs_" : rounds ? "_bf16_" : "_f32_") + isa.name;
   SmallVector<Type> types{code.ptr, code.i64, code.ptr, code.ptr, code.i64};
   auto function = sharedFunction(module, name, types, [&](Code &body, ValueRange args) {

@@ -7,7 +7,6 @@
 #include "llvm/Support/xxhash.h"
 
 #include <algorithm>
-#include <random>
 
 using namespace kvasir;
 
@@ -21,7 +20,6 @@ void unpackRow(const uint8_t *bytes, WeightRow &row) {
 }
 
 /// In [-1, 1). Not of std::uniform_real_distribution, whose numbers differ between libraries.
-float drawNumber(std::mt19937_64 &random) { return float(int64_t(random() >> 40) - (1 << 23)) * 0x1p-23f; }
 
 /// Scales (and mins) about as large as those of one level, in multiples of either sign.
 void drawLevels(WeightRow &row, std::mt19937_64 &random, float step) {

@@ -8,10 +8,14 @@
 
 #include <deque>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
 namespace kvasir {
+
+/// In [-1, 1), the same on every machine.
+inline float drawNumber(std::mt19937_64 &random) { return float(int64_t(random() >> 40) - (1 << 23)) * 0x1p-23f; }
 
 /// Weights for a program that only names its own: equal for equal seeds and names, on every machine. Matrices have
 /// values of about 0.05, vectors of about 1, as norms have.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/mutate/inputs.h"
 
+#include "compiler/driver/random_weights.h"
 #include "compiler/packing/weight_form.h"
 
 #include <cmath>
@@ -10,7 +11,6 @@ using namespace kvasir;
 
 namespace {
 /// In [-1, 1), the same on every machine.
-float drawNumber(std::mt19937_64 &random) { return float(int64_t(random() >> 40) - (1 << 23)) * 0x1p-23f; }
 
 /// One input of a call, filled element by element.
 class Filler {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "compiler/dialects/lm/emit.h"
 #include "compiler/packing/weight_planes.h"
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/passes.h"
@@ -13,10 +14,9 @@
 
 using namespace mlir;
 using namespace kvasir;
+using kvasir::lm::emitIndex;
 
 namespace {
-Value emitIndex(ImplicitLocOpBuilder &builder, int64_t value) { return builder.create<arith::ConstantIndexOp>(value); }
-
 /// for i in 0 .. end: body(i)
 template <typename Body> void emitLoop(ImplicitLocOpBuilder &builder, Value end, Body body) {
   auto loop = builder.create<scf::ForOp>(emitIndex(builder, 0), end, emitIndex(builder, 1));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/plane_access.h"
 
+#include "compiler/dialects/lm/emit.h"
 #include "compiler/passes/call_frame.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -10,12 +11,9 @@
 
 using namespace mlir;
 using namespace kvasir;
+using kvasir::lm::emitIndex;
 
 namespace {
-Value emitIndex(ImplicitLocOpBuilder &builder, uint64_t value) {
-  return builder.create<arith::ConstantIndexOp>(int64_t(value));
-}
-
 Value emitI32(ImplicitLocOpBuilder &builder, uint32_t value) {
   return builder.create<arith::ConstantIntOp>(int64_t(value), 32);
 }

@@ -40,19 +40,6 @@ constexpr StringLiteral kPrefix = "probe.";
 
 constexpr StringLiteral kLayer = ".{layer}";
 
-/// What the tensor operand `number` is called, as in the op's definition.
-std::string inputName(Operation *op, unsigned number) {
-  if (isa<lm::RopeOp>(op))
-    return number == 0 ? "input" : "angles";
-  if (isa<lm::SwigluOp>(op))
-    return number == 0 ? "gate" : "up";
-  if (isa<lm::EmbeddingOp>(op))
-    return "ids";
-  if (isa<lm::RopeAnglesOp>(op))
-    return "positions";
-  return number == 0 ? "input" : "input" + std::to_string(number);
-}
-
 /// One op as a function of its own.
 class Probe {
 public:
@@ -108,7 +95,8 @@ private:
     for (auto [i, operand] : llvm::enumerate(op->getOperands()))
       if (isa<RankedTensorType>(operand.getType()) && isInput(operand)) {
         auto embedding = dyn_cast<lm::EmbeddingOp>(op);
-        addInput(operand.getType(), inputName(op, i), embedding ? embedding.getWeight().getType().getNumRows() : 0);
+        addInput(operand.getType(), cast<lm::Decomposes>(op).operandName(i),
+                 embedding ? embedding.getWeight().getType().getNumRows() : 0);
       }
     if (int64_t layers = numLayers())
       addInput(RankedTensorType::get({1}, builder.getI32Type()), "layer", layers);

@@ -113,6 +113,6 @@ void kvasir_model_get_facts(const kvasir_model *handle, kvasir_model_facts *fact
   known.context = model.context();
   known.weights_bytes = handle->weightsBytes;
   known.slots = model.slots()->size();
-  atBorder(nullptr, 0, [&] { known.max_tokens = model.description().functions[model.predictFunction()].maxTokens; });
+  atBorder(nullptr, 0, [&] { known.max_tokens = model.cutTokens(model.predictFunction()); });
   std::memcpy(facts, &known, std::min<size_t>(facts->size, sizeof known));
 }

@@ -17,12 +17,6 @@ namespace {
 // 256 rows of 4096 elements are 4 MB.
 constexpr uint64_t kRowsAtOnce = 256;
 
-std::vector<float> rowsOf(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count) {
-  std::vector<float> values(count * rowElements(state.slots()[slot]));
-  readRows(state, slot, layer, first, count, values.data());
-  return values;
-}
-
 bool isCache(const State &state, size_t slot) { return state.slots()[slot].kind == SlotKind::cache; }
 
 uint64_t hashOf(std::span<const float> values) { return XXH3_64bits(values.data(), values.size_bytes()); }

@@ -94,9 +94,11 @@ Report runDiff(const Given &a, const Given &b, const DiffOptions &options) {
     requireProbes(a, graph);
     requireProbes(b, other);
   }
-  SideBySide sides(a.model, b.model, planned, graph);
+  SideBySide sides(a.model, b.model, planned, graph, a.norms);
   report.promisesEqualBits = sides.tolerances().areEqualBits();
   sides.run(report);
+  if (report.first && !report.promisesEqualBits && a.norms.runs.empty())
+    report.notes.push_back("A does not say where its norms are: whether its model enlarges rounding is not known");
   if (graph && other)
     report.programs = firstDifference(*graph, *other);
   if (options.comparesOps)

@@ -4,6 +4,7 @@
 #define KVASIR_RUNTIME_DIFF_DIFF_H
 
 #include "runtime/diff/graph.h"
+#include "runtime/diff/noise.h"
 #include "runtime/diff/report.h"
 #include "runtime/model/model.h"
 
@@ -21,6 +22,7 @@ struct Given {
   Model &model;
   std::string path;                  ///< for people
   std::vector<FunctionGraph> graphs; ///< none: the plugin has none
+  Norms norms;
 };
 
 /// Runs both in step on conversations of their own: the prompt, then single tokens and a call of several. Stops at the

@@ -90,6 +90,10 @@ std::string subjectLine(const char *letter, const Subject &subject) {
 
 } // namespace
 
+const char *Report::result() const {
+  return !areEqual() ? "different" : std::max(largestPart(compared), largestPart(ops)) > 0 ? "rounding" : "equal";
+}
+
 std::string Report::verdict() const {
   if (firstOp)
     return "different: " + opText(*firstOp);
@@ -100,8 +104,9 @@ std::string Report::verdict() const {
   const double part = std::max(largestPart(compared), largestPart(ops));
   if (part == 0)
     return "equal to the bit";
-  char text[80];
-  std::snprintf(text, sizeof text, "equal: the largest difference is %.2g of what rounding explains", part);
+  char text[100];
+  std::snprintf(text, sizeof text, "equal within rounding: the largest difference is %.2g of what rounding explains",
+                part);
   return text;
 }
 
@@ -113,6 +118,8 @@ std::string Report::text() const {
       std::to_string(numTokens) + " tokens in " + std::to_string(numCalls) + (numCalls == 1 ? " call\n" : " calls\n");
   for (const Compared &each : compared)
     text += lineOf(each.name, each.numRows, "rows", each.largest);
+  if (numEnlarged > 0)
+    text += std::to_string(numEnlarged) + " rows are where the model enlarges rounding: A's own move as far\n";
   if (!ops.empty())
     text += "each op alone, with A's inputs\n";
   for (const ComparedOp &each : ops)

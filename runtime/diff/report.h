@@ -3,22 +3,13 @@
 #ifndef KVASIR_RUNTIME_DIFF_REPORT_H
 #define KVASIR_RUNTIME_DIFF_REPORT_H
 
-#include <cstdint>
+#include "runtime/diff/difference.h"
+
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace kvasir::runtime::diff {
-
-/// Two rows of numbers side by side, and where in them they are furthest apart.
-struct Difference {
-  double share = 0;     ///< of the rows' largest number; infinite beside a number that is none
-  double tolerance = 0; ///< what rounding explains
-  uint64_t element = 0;
-  double a = 0, b = 0;
-
-  bool isBeyond() const { return share > tolerance; }
-};
 
 /// Where rows were compared.
 struct Place {
@@ -61,6 +52,7 @@ struct Report {
   bool promisesEqualBits = false;
   uint64_t numTokens = 0, numCalls = 0;
   std::vector<Compared> compared;
+  uint64_t numEnlarged = 0;     ///< rows that rounding explains only since A's model enlarges it
   std::optional<Finding> first; ///< the first that rounding does not explain
   std::string origin;           ///< of B's row there, if it is a row of A's elsewhere: "layer 3 of slot v"
   std::string suspects;         ///< ops that may be at fault where ops were compared and none is
@@ -70,6 +62,7 @@ struct Report {
   std::vector<std::string> notes; ///< what could not be compared, and why
 
   bool areEqual() const { return !first && !firstOp; }
+  const char *result() const;  ///< "equal" to the bit, within "rounding", or "different"
   std::string verdict() const; ///< one sentence
   std::string text() const;
   std::string json() const;

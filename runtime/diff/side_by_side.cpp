@@ -15,12 +15,6 @@ namespace {
 // All rows of outputs up to 128 MB; beyond, those of the last token.
 constexpr uint64_t kOutputElements = 1 << 25;
 
-std::vector<float> rowsOf(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count) {
-  std::vector<float> values(count * rowElements(state.slots()[slot]));
-  readRows(state, slot, layer, first, count, values.data());
-  return values;
-}
-
 std::vector<float> registerOf(const State &state, size_t slot, uint64_t layer) {
   std::vector<float> values(registerElements(state.slots()[slot]));
   readRegister(state, slot, layer, values.data());
@@ -61,42 +55,13 @@ void requireSameIds(const Description &a, const Description &b) {
                                   ": the same tokens mean something else to them");
 }
 
-/// Rows and their length of a function's output; 0 where it has none for a token.
-uint64_t widthOf(const TensorDescription &output) {
-  uint64_t width = 1;
-  for (size_t i = 1; i < output.shape.size(); ++i)
-    width *= output.shape[i].number;
-  return isSplit(output, 'W') || isSplit(output, 'T') ? width : 0;
-}
-
 } // namespace
 
-Difference differenceOf(std::span<const float> a, std::span<const float> b, double tolerance, double scale) {
-  Difference difference{.tolerance = tolerance};
-  double largest = scale, apart = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (std::memcmp(&a[i], &b[i], sizeof a[i]) == 0) {
-      largest = std::isfinite(a[i]) ? std::max(largest, std::fabs(double{a[i]})) : largest;
-      continue;
-    }
-    double here = std::fabs(double{a[i]} - double{b[i]});
-    here = std::isfinite(here) ? here : HUGE_VAL;
-    for (const float number : {a[i], b[i]})
-      largest = std::isfinite(number) ? std::max(largest, std::fabs(double{number})) : largest;
-    if (here > apart) {
-      apart = here;
-      difference.element = i;
-      difference.a = a[i];
-      difference.b = b[i];
-    }
-  }
-  difference.share = apart > 0 ? apart / largest : 0; // a difference to zeros only is infinite
-  return difference;
-}
-
-SideBySide::SideBySide(Model &a, Model &b, const audit::AuditOptions &options, const FunctionGraph *graph)
+SideBySide::SideBySide(Model &a, Model &b, const audit::AuditOptions &options, const FunctionGraph *graph,
+                       const Norms &norms)
     : sides{{a, makePlan(a, options), a.makeState(0)}, {b, makePlan(b, options), b.makeState(0)}}, options(options),
-      allowed(a.description(), b.description()), writes(orderWrites(graph)) {
+      allowed(a.description(), b.description()), writes(orderWrites(graph)),
+      response(sides[0], norms, allowed.unit(), options.cancel) {
   requireSameIds(a.description(), b.description());
 }
 
@@ -132,8 +97,7 @@ void SideBySide::run(Report &report) {
   for (const uint64_t tokens : sides[0].plan.cuts) {
     if (start + tokens > sides[1].state->capacity())
       break;
-    compareCall(report, start, tokens);
-    made.emplace_back(start, tokens);
+    compareCall(report, {start, tokens});
     start += tokens;
     ++report.numCalls;
     report.numTokens = start;
@@ -142,52 +106,29 @@ void SideBySide::run(Report &report) {
   }
 }
 
-const FunctionDescription &SideBySide::function(const Side &side) const {
-  return side.model.description().functions[callTokens == 1 ? side.plan.step : side.plan.prefill];
-}
-
-SideBySide::Bytes SideBySide::call(Side &side, uint64_t start, uint64_t tokens, Wanted wanted) {
-  CallRequest request;
-  request.function = callTokens == 1 ? side.plan.step : side.plan.prefill;
-  request.states = {side.state.get()};
-  request.counts = {tokens};
-  request.wanted = wanted;
-  request.cancel = options.cancel;
-  const auto ids = std::span(sides[0].plan.ids).subspan(start, tokens);
-  const auto inputs = audit::inputsOf(function(side), ids, start);
-  Bytes outputs;
-  std::vector<const uint8_t *> inputBytes;
-  std::vector<uint8_t *> outputBytes;
-  for (const auto &input : inputs)
-    inputBytes.push_back(input.data());
-  for (const TensorDescription &output : function(side).outputs)
-    outputs.emplace_back(denseBytes(output.element, resolveDims(output, request.sizes())));
-  for (auto &output : outputs)
-    outputBytes.push_back(output.data());
-  runCall(side.model, request, inputBytes, outputBytes);
-  return outputs;
-}
-
-void SideBySide::compareCall(Report &report, uint64_t start, uint64_t tokens) {
-  callTokens = tokens;
+void SideBySide::compareCall(Report &report, const MadeCall &call) {
   uint64_t elements = 0;
-  for (const TensorDescription &output : function(sides[0]).outputs)
-    elements += widthOf(output) * tokens;
+  for (const TensorDescription &output : sides[0].functionFor(call.tokens).outputs)
+    elements += widthOf(output) * call.tokens;
   const Wanted wanted = elements <= kOutputElements ? Wanted::all : Wanted::last;
-  const Bytes a = call(sides[0], start, tokens, wanted), b = call(sides[1], start, tokens, wanted);
+  const auto ids = std::span(sides[0].plan.ids).subspan(call.start, call.tokens);
+  const Outputs a = sides[0].call(ids, call.start, wanted, options.cancel);
+  const Outputs b = sides[1].call(ids, call.start, wanted, options.cancel);
+  made.push_back(call);
+  response.expect(call, wanted);
   for (const Write &write : writes) {
     if (sides[0].model.description().slots[write.slot].kind == SlotKind::reg)
       compareRegister(report, write);
     else
-      compareRows(report, write, start);
+      compareRows(report, write);
   }
-  compareOutputs(report, a, b, start, wanted);
+  compareOutputs(report, a, b, wanted);
 }
 
 Place SideBySide::placeOf(const std::string &name, uint64_t row) const {
   Place place;
-  place.function = function(sides[0]).name;
-  place.callTokens = callTokens;
+  place.function = sides[0].functionFor(made.back().tokens).name;
+  place.callTokens = made.back().tokens;
   place.slot = name;
   place.row = row;
   place.token = sides[0].plan.ids[row];
@@ -203,10 +144,23 @@ void SideBySide::record(Report &report, Compared &compared, const Place &place, 
     report.first = {place, difference};
 }
 
-void SideBySide::compareRows(Report &report, const Write &write, uint64_t start) {
+/// Where rows are further apart than rounding explains as such, A itself is asked how far rounding moves it there. What
+/// is behind the first that differs may follow from it, and nothing is asked.
+Difference SideBySide::compare(Report &report, std::span<const float> a, std::span<const float> b, double tolerance,
+                               const RowOf &rowOf) {
+  Difference difference = differenceOf(a, b, tolerance);
+  if (!difference.isBeyond() || report.first || allowed.areEqualBits() || !response.isKnown())
+    return difference;
+  difference.tolerance = std::max(tolerance, allowed.ofResponse(response.of(a, rowOf)));
+  if (!difference.isBeyond())
+    ++report.numEnlarged;
+  return difference;
+}
+
+void SideBySide::compareRows(Report &report, const Write &write) {
   const State &a = *sides[0].state, &b = *sides[1].state;
   const SlotDescription &slot = a.slots()[write.slot];
-  const uint64_t first = std::max({start, a.firstHeldRow(write.slot), b.firstHeldRow(write.otherSlot)});
+  const uint64_t first = std::max({made.back().start, a.firstHeldRow(write.slot), b.firstHeldRow(write.otherSlot)});
   const uint64_t count = a.length() - std::min(first, a.length()), width = rowElements(slot);
   const auto rows = rowsOf(a, write.slot, write.layer, first, count);
   const auto others = rowsOf(b, write.otherSlot, write.layer, first, count);
@@ -217,9 +171,12 @@ void SideBySide::compareRows(Report &report, const Write &write, uint64_t start)
     place.layer = write.layer;
     place.width = slot.width;
     const bool wasFound = report.first.has_value();
+    const auto rowOf = [&](const Draw &draw) {
+      return rowsOf(*draw.side.state, write.slot, write.layer, first + i, 1);
+    };
     record(report, report.compared[write.slot], place,
-           differenceOf(std::span(rows).subspan(i * width, width), std::span(others).subspan(i * width, width),
-                        allowed.ofState(slot, write.layer)));
+           compare(report, std::span(rows).subspan(i * width, width), std::span(others).subspan(i * width, width),
+                   allowed.ofState(slot, write.layer), rowOf));
     if (!wasFound && report.first)
       report.origin = originOf(write, first + i);
   }
@@ -234,12 +191,14 @@ void SideBySide::compareRegister(Report &report, const Write &write) {
   place.layer = write.layer;
   place.width = slot.shape.empty() ? 1 : slot.shape.back();
   record(report, report.compared[write.slot], place,
-         differenceOf(registerOf(a, write.slot, write.layer), registerOf(b, write.otherSlot, write.layer),
-                      allowed.ofState(slot, write.layer)));
+         compare(report, registerOf(a, write.slot, write.layer), registerOf(b, write.otherSlot, write.layer),
+                 allowed.ofState(slot, write.layer),
+                 [&](const Draw &draw) { return registerOf(*draw.side.state, write.slot, write.layer); }));
 }
 
-void SideBySide::compareOutputs(Report &report, const Bytes &a, const Bytes &b, uint64_t start, Wanted wanted) {
-  const auto &outputs = function(sides[0]).outputs, &others = function(sides[1]).outputs;
+void SideBySide::compareOutputs(Report &report, const Outputs &a, const Outputs &b, Wanted wanted) {
+  const auto [start, tokens] = made.back();
+  const auto &outputs = sides[0].functionFor(tokens).outputs, &others = sides[1].functionFor(tokens).outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const auto other = std::ranges::find(others, outputs[i].name, &TensorDescription::name);
     const uint64_t width = widthOf(outputs[i]);
@@ -253,12 +212,17 @@ void SideBySide::compareOutputs(Report &report, const Bytes &a, const Bytes &b, 
     const auto otherRows = numbersOf(b[static_cast<size_t>(other - others.begin())], other->element);
     const uint64_t count = std::min(rows.size(), otherRows.size()) / width;
     for (uint64_t row = 0; row < count; ++row) {
-      Place place = placeOf(outputs[i].name, wanted == Wanted::all ? start + row : start + callTokens - count + row);
+      Place place = placeOf(outputs[i].name, wanted == Wanted::all ? start + row : start + tokens - count + row);
       place.isOutput = true;
       place.width = width;
+      const auto rowOf = [&](const Draw &draw) {
+        const auto moved = numbersOf(draw.outputs[i], outputs[i].element);
+        return std::vector(moved.begin() + static_cast<ptrdiff_t>(row * width),
+                           moved.begin() + static_cast<ptrdiff_t>((row + 1) * width));
+      };
       record(report, *compared, place,
-             differenceOf(std::span(rows).subspan(row * width, width), std::span(otherRows).subspan(row * width, width),
-                          allowed.ofOutputs()));
+             compare(report, std::span(rows).subspan(row * width, width),
+                     std::span(otherRows).subspan(row * width, width), allowed.ofOutputs(), rowOf));
     }
   }
 }

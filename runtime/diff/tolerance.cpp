@@ -56,11 +56,11 @@ uint64_t layersOf(const Description &description) {
 Tolerances::Tolerances(const Description &a, const Description &b)
     : isExact(a.backend == b.backend && a.numerics.id == b.numerics.id),
       activations(std::max(unitOfActivations(a), unitOfActivations(b))),
-      unit(std::max({activations, unitOfRows(a), unitOfRows(b), kSums})),
+      coarsest(std::max({activations, unitOfRows(a), unitOfRows(b), kSums})),
       numLayers(std::max(layersOf(a), layersOf(b))) {}
 
 double Tolerances::atDepth(uint64_t depth) const {
-  return isExact ? 0 : unit * (4 + 2 * std::sqrt(kRoundingsOfALayer * static_cast<double>(depth)));
+  return isExact ? 0 : coarsest * (4 + 2 * std::sqrt(kRoundingsOfALayer * static_cast<double>(depth)));
 }
 
 double Tolerances::ofState(const SlotDescription &slot, uint64_t layer) const {
@@ -70,6 +70,8 @@ double Tolerances::ofState(const SlotDescription &slot, uint64_t layer) const {
 }
 
 double Tolerances::ofOutputs() const { return atDepth(numLayers); }
+
+double Tolerances::ofResponse(double response) const { return isExact ? 0 : 4 * coarsest + 4 * response; }
 
 double Tolerances::ofOp(uint64_t columns) const {
   return isExact ? 0 : std::max(4 * activations, 0x1p-23 * static_cast<double>(columns));

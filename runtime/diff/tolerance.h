@@ -17,7 +17,8 @@ namespace kvasir::runtime::diff {
 /// A row is rounded as it is stored, and so are the numbers that it is made of: at worst u each, in each of the two
 /// plugins, 4 u. A layer rounds about 8 times what reaches the next: the inputs of its four matrices, queries, a key
 /// row, a value row, and what is attended. Independent roundings add up as squares: u sqrt(8 d) below layer d, and
-/// twice that bounds a row's worst number. Outputs have all layers below them.
+/// twice that bounds a row's worst number. Outputs have all layers below them. Layers are taken to hand on errors as
+/// large as they get them; where a model enlarges them, `ofResponse` says by what it was seen to do.
 ///
 /// Plugins of one backend with one numerics id promise equal bits (plugins/description.h): nothing is explained then.
 class Tolerances {
@@ -28,11 +29,19 @@ public:
   double ofState(const SlotDescription &slot, uint64_t layer) const;
   double ofOutputs() const;
 
+  /// The same of any row, where A's own moves by `response` (the root mean square of some draws) when each number of
+  /// its norms is off by `unit()`, up or down at random. Norms multiply the inputs of three of a layer's matrices and
+  /// of another two: two roundings of its eight, of which all are sqrt(8 / 2) times as much; B is one more draw, which
+  /// twice that bounds.
+  double ofResponse(double response) const;
+
   /// Of one op with equal inputs, whose sums have `columns` terms, as a share of the largest number of all its rows.
   /// Its activations round once: errors of u of each term add up as the terms do, to about u of a typical result, and
   /// four times that bounds the worst of all rows. Exact ones leave sums in f32, whose order is the backend's: 2^-23 a
   /// term bounds these, whatever the numbers are.
   double ofOp(uint64_t columns) const;
+
+  double unit() const { return coarsest; }
 
   /// Are equal bits promised?
   bool areEqualBits() const { return isExact; }
@@ -41,7 +50,7 @@ private:
   double atDepth(uint64_t depth) const;
 
   bool isExact;
-  double activations, unit; ///< u of the coarser activations; and with it of all that is stored
+  double activations, coarsest; ///< u of the coarser activations; and with it of all that is stored
   uint64_t numLayers;
 };
 

@@ -11,29 +11,6 @@ namespace {
 
 constexpr uint64_t kCalls = 3;
 
-/// Of a language model what a host would pass, else small numbers. The smallest extents that are allowed.
-Tensors madeUpInputs(const FunctionDescription &function, uint64_t number) {
-  if (const auto host = hostFunctionOf(function)) {
-    std::vector<int32_t> ids(host->batch * host->leastTokens, static_cast<int32_t>(number + 1));
-    return inputsOf({&*host, ids, number * host->leastTokens}, {});
-  }
-  Tensors inputs;
-  for (const TensorDescription &input : function.inputs) {
-    std::vector<uint64_t> dims;
-    for (const Dimension &dim : input.shape) {
-      uint64_t extent = dim.symbol ? 1 : dim.number;
-      for (const ExtentDescription &each : function.extents)
-        if (dim.symbol && each.symbol == dim.symbol)
-          extent = each.from;
-      dims.push_back(extent);
-    }
-    const Tensor zeros = Tensor::make(input.element, dims);
-    const bool isWhole = input.element == ElementType::i32 || input.element == ElementType::i64;
-    inputs[input.name] = isWhole ? zeros : fill(zeros, number + 1);
-  }
-  return inputs;
-}
-
 bool isClose(const Tensor &left, const Tensor &right) {
   if (left.dims != right.dims)
     return false;

@@ -12,26 +12,27 @@ namespace {
 struct FilledState {
   Tensor before[2], after[2];
 
-  bool isKept(uint64_t element) const {
+  /// The elements that a call changed.
+  std::vector<uint64_t> changed() const {
     const size_t size = before[0].elementBytes();
-    for (size_t run = 0; run < 2; ++run)
-      if (std::memcmp(&before[run].bytes[element * size], &after[run].bytes[element * size], size) != 0)
-        return false;
-    return true;
+    std::vector<uint64_t> elements;
+    for (uint64_t i = 0; i < before[0].numElements(); ++i)
+      if (std::memcmp(&before[0].bytes[i * size], &after[0].bytes[i * size], size) != 0 ||
+          std::memcmp(&before[1].bytes[i * size], &after[1].bytes[i * size], size) != 0)
+        elements.push_back(i);
+    return elements;
   }
 };
 
-/// Indices along one axis at which any element was changed.
-uint64_t numChanged(const FilledState &state, size_t axis) {
-  const std::vector<uint64_t> &dims = state.before[0].dims;
+/// Indices along one axis at which any of these elements lies.
+uint64_t numIndices(const std::vector<uint64_t> &elements, const std::vector<uint64_t> &dims, size_t axis) {
   uint64_t inner = 1;
   for (size_t i = axis + 1; i < dims.size(); ++i)
     inner *= dims[i];
-  std::set<uint64_t> changed;
-  for (uint64_t i = 0; i < state.before[0].numElements(); ++i)
-    if (!state.isKept(i))
-      changed.insert(i / inner % dims[axis]);
-  return changed.size();
+  std::vector<bool> isAmong(dims[axis]);
+  for (const uint64_t element : elements)
+    isAmong[element / inner % dims[axis]] = true;
+  return static_cast<uint64_t>(std::ranges::count(isAmong, true));
 }
 
 std::vector<size_t> otherAxes(const std::vector<uint64_t> &dims, size_t token) {
@@ -55,13 +56,12 @@ struct Votes {
 
   void count(const FilledState &state, uint64_t numTokens) {
     const std::vector<uint64_t> &dims = state.before[0].dims;
-    bool isAllNew = true;
-    for (uint64_t i = 0; i < state.before[0].numElements() && isAllNew; ++i)
-      isAllNew = !state.isKept(i);
+    const std::vector<uint64_t> changed = state.changed();
+    const bool isAllNew = changed.size() == state.before[0].numElements();
     for (size_t axis = 0; axis < dims.size(); ++axis) {
       if (dims[axis] <= numTokens || dims.size() < 2)
         continue;
-      rows[axis] += numChanged(state, axis) == numTokens;
+      rows[axis] += numIndices(changed, dims, axis) == numTokens;
       moves[axis] += isAllNew && isMovedAlong(state, axis);
     }
   }
@@ -127,7 +127,6 @@ void PackageAudit::findCaches() {
   }
   // What moves without a mask that says how much of it counts is a register of the last inputs.
   const bool hasMask = std::ranges::any_of(functions, [](const HostFunction &each) { return !each.maskInput.empty(); });
-  CacheForm form;
   for (const SlotDescription &slot : program.description().slots) {
     const auto moved = Votes::winner(votes[slot.name].moves, slot.shape);
     if (moved && (!hasMask || slot.shape[*moved] <= mostTokens()))
@@ -136,15 +135,16 @@ void PackageAudit::findCaches() {
     if (!axis)
       continue;
     session.axes[slot.name] = {*axis, otherAxes(slot.shape, *axis)};
-    form.style = moved ? CacheStyle::shift : form.style;
-    form.numRows = std::max(form.numRows, slot.shape[*axis]);
+    session.forms[slot.name] = {moved ? CacheStyle::shift : CacheStyle::linear, slot.shape[*axis]};
   }
   // A state that no call writes is like one of the same shape.
   for (const SlotDescription &slot : program.description().slots)
     for (const SlotDescription &other : program.description().slots)
-      if (!session.axes.contains(slot.name) && slot.shape == other.shape && session.axes.contains(other.name))
+      if (!session.axes.contains(slot.name) && !filledElsewhere.contains(slot.name) && slot.shape == other.shape &&
+          session.axes.contains(other.name)) {
         session.axes[slot.name] = session.axes[other.name];
-  session.setCache(form);
+        session.forms[slot.name] = session.forms[other.name];
+      }
 }
 
 /// Of the longest call that is made.
@@ -155,27 +155,54 @@ uint64_t PackageAudit::mostTokens() const {
   return most;
 }
 
-/// Functions that go on from the last row to the first: some call behind the last row succeeds, and writes the first.
-void PackageAudit::findRing() {
-  CacheForm form = session.cache();
-  const uint64_t most = mostTokens();
-  for (const HostFunction &function : functions) {
-    if (function.style != PositionStyle::input || form.style != CacheStyle::linear || form.numRows == 0)
-      continue;
-    Session trial = session;
-    trial.setCache({CacheStyle::ring, form.numRows, 1});
-    try {
-      const auto rows = trial.rowsOf({&function, session.ids(function, form.numRows, chunkOf(function)), form.numRows},
-                                     program.zeroState());
-      for (const auto &[name, slabs] : rows)
-        if (slabs[0].written.size() == chunkOf(function) && slabs[0].written[0] == 0)
-          form.style = CacheStyle::ring;
-    } catch (const Error &) {
+/// Caches that go on from the last row to the first, or to one behind a few first ones: some call behind the last row
+/// succeeds, and writes that.
+void PackageAudit::findRings() {
+  std::set<uint64_t> extents;
+  for (const auto &[state, form] : session.forms)
+    if (form.style == CacheStyle::linear)
+      extents.insert(form.numRows);
+  for (const uint64_t numRows : extents)
+    for (const HostFunction &function : functions)
+      if (function.style == PositionStyle::input)
+        findRingsOf(function, numRows);
+  for (auto &[state, form] : session.forms)
+    if (const uint64_t numTurning = form.numRows - form.numSinks;
+        form.style != CacheStyle::linear && numTurning > mostTokens())
+      form.window = numTurning - mostTokens() + 1;
+}
+
+void PackageAudit::findRingsOf(const HostFunction &function, uint64_t numRows) {
+  Session trial = session;
+  for (auto &[state, form] : trial.forms)
+    if (form.numRows == numRows)
+      form = {CacheStyle::ring, numRows, 1};
+  const uint64_t count = chunkOf(function);
+  // The first row that it writes at a position, by state.
+  const auto firstRows = [&](uint64_t position) {
+    std::map<std::string, uint64_t> rows;
+    for (const auto &[state, slabs] :
+         trial.rowsOf({&function, session.ids(function, position, count), position}, program.zeroState()))
+      if (slabs[0].written.size() == count)
+        rows[state] = slabs[0].written[0];
+    return rows;
+  };
+  try {
+    for (const auto &[state, row] : firstRows(numRows)) {
+      CacheForm &form = session.forms.at(state);
+      if (form.numRows != numRows || form.style != CacheStyle::linear || (row > 0 && (count > 1 || row + 1 >= numRows)))
+        continue;
+      const CacheForm ring{CacheStyle::ring, numRows, UINT64_MAX, row};
+      const uint64_t turn = numRows - row;
+      const bool turns =
+          row == 0 || std::ranges::all_of(std::vector{row, numRows - 1, numRows + turn - 1, numRows + turn},
+                                          [&](uint64_t position) {
+                                            return firstRows(position)[state] == ring.rowOf(position, position + 1);
+                                          });
+      form = turns ? ring : form;
     }
+  } catch (const Error &) {
   }
-  if (form.style != CacheStyle::linear && form.numRows > most)
-    form.window = form.numRows - most + 1;
-  session.setCache(form);
 }
 
 } // namespace kvasir::imported

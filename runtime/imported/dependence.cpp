@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
-// What depends on what: a token's rows and outputs on later tokens, on other sequences, on rows that nobody wrote.
+// What depends on what: a token's rows and outputs on later tokens, on other sequences, on where the token is.
 #include "runtime/imported/package_audit.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvasir::imported {
 namespace {
 
 std::vector<std::vector<float>> outputsOf(const Step &step, const std::string &name) {
   return tokenOutputs(step.outputs.at(name), *step.function, step.numTokens);
+}
+
+float largestOf(const std::vector<float> &row) {
+  float largest = 0;
+  for (const float number : row)
+    largest = std::max(largest, std::fabs(number));
+  return largest;
 }
 
 /// NaN counts as equal to itself.
@@ -36,7 +44,7 @@ void PackageAudit::perturb() {
 }
 
 void PackageAudit::perturbToken(const HostFunction &function, const Run &plain, uint64_t token) {
-  const Run changed = session.run({{&function, plain.numTokens()}}, Session::Watch::off, token);
+  const Run changed = session.run({{&function, plain.end()}}, Session::Watch::off, token);
   if (!changed.failure.empty())
     return;
   const Step &before = plain.steps[0], &after = changed.steps[0];
@@ -85,7 +93,7 @@ bool PackageAudit::isSequenceAlone(const Tensor &before, const Tensor &after, si
 /// The last sequence gets another token: nothing of the others may change.
 void PackageAudit::perturbSequence(const HostFunction &function, const Run &plain) {
   const uint64_t last = function.batch - 1;
-  const Run changed = session.run({{&function, plain.numTokens()}}, Session::Watch::off, 0, int64_t(last));
+  const Run changed = session.run({{&function, plain.end()}}, Session::Watch::off, 0, int64_t(last));
   for (const auto &[state, ignored] : session.axes) {
     const auto axes = batchAxes(function, state);
     if (axes.empty() || !changed.failure.empty() || hasError(function, state))
@@ -100,53 +108,62 @@ void PackageAudit::perturbSequence(const HostFunction &function, const Run &plai
   }
 }
 
-/// Does the row of a token depend on where the token is? Asked of tokens that see nothing but themselves.
-bool PackageAudit::dependsOnPosition(const HostFunction &function, const std::string &state) const {
+/// The rows, by slab, of the first tokens at a position, behind zeros or numbers: of tokens that see nothing but
+/// themselves, if the mask is the host's.
+std::vector<std::vector<float>> PackageAudit::rowsAlone(const HostFunction &function, const std::string &state,
+                                                        uint64_t position, bool isFilled) const {
   Session alone = session;
-  alone.setCache({session.cache().style, session.cache().numRows, 1});
-  const uint64_t count = function.isAnyLength() ? function.leastTokens : function.mostTokens;
+  alone.setWindows(1);
+  const uint64_t count = leastTokensOf(function);
+  Tensors held = alone.stateAt(position);
+  for (const auto &[name, ignored] : session.axes)
+    held.at(name) = isFilled ? fill(held.at(name), 1) : held.at(name);
+  alone.call({&function, session.ids(function, 0, count), position}, held);
+  return tokenRows(held.at(state), session.axes.at(state), session.forms.at(state), position, position + count);
+}
+
+/// Does the row of a token depend on where the token is?
+bool PackageAudit::dependsOnPosition(const HostFunction &function, const std::string &state) const {
+  const uint64_t count = leastTokensOf(function);
   const uint64_t position = std::min(count, session.cache().numRows - std::min(session.cache().numRows, count));
-  const auto rowsAt = [&](uint64_t at) {
-    Tensors held = program.zeroState();
-    alone.call({&function, session.ids(function, 0, count), at}, held);
-    return tokenRows(held.at(state), session.axes.at(state), session.cache(), at, at + count);
-  };
   try {
-    return rowsAt(0) != rowsAt(position);
+    return rowsAlone(function, state, 0) != rowsAlone(function, state, position);
   } catch (const Error &) {
     return false;
   }
 }
 
-/// What is wrong with what a function attends to; null if nothing can be told.
-const char *PackageAudit::attentionFault(const HostFunction &function) const {
-  const uint64_t count = function.isAnyLength() ? function.leastTokens : function.mostTokens;
-  const uint64_t position = count;
-  const uint64_t numRows = session.cache().numRows;
-  if (session.cache().style != CacheStyle::linear || function.style == PositionStyle::internal ||
-      position + count >= numRows)
-    return nullptr;
-  const auto outputsWith = [&](uint64_t first, uint64_t last, uint64_t seed) {
-    Tensors state = program.zeroState();
-    for (const auto &[name, axes] : session.axes) {
-      Tensor &value = state.at(name);
-      const Tensor filled = fill(value, seed);
-      const Rows rows(value.dims, axes);
-      for (uint64_t slab = 0; slab < rows.numSlabs(); ++slab)
-        for (uint64_t row = first; row < std::min(last, rows.numRows()); ++row)
-          for (uint64_t i = 0; i < rows.rowElements(); ++i)
-            value.set(rows.offset(slab, row, i), filled.at(rows.offset(slab, row, i)));
-    }
-    return session.call({&function, session.ids(function, position, count), position}, state);
-  };
-  try {
-    if (outputsWith(position + count, numRows, 1) != outputsWith(position + count, numRows, 2))
-      return "attends to rows behind its last token, which nobody has written";
-    if (outputsWith(0, position, 1) == outputsWith(0, position, 2))
-      return "does not attend to the rows of earlier calls";
-  } catch (const Error &) {
+/// Rows that depend on their position at the front must do so at the end. Types that round positions make pairs of
+/// them, so some are tried.
+void PackageAudit::checkPhases() {
+  constexpr uint64_t kTried = 4;
+  for (const HostFunction &function : functions) {
+    const CacheForm cache = session.cache();
+    const uint64_t numBefore = leastTokensOf(function) + kTried;
+    if (!isPlayed(function) || isFirstOnly(function) || !canBePlaced(function) || numBefore >= cache.numRows ||
+        cache.style != CacheStyle::linear)
+      continue;
+    for (const auto &[state, ignored] : session.axes)
+      for (uint64_t position = cache.numRows - numBefore; position + 1 < cache.numRows - numBefore + kTried; ++position)
+        if (!hasError(function))
+          checkPhase(function, state, position);
   }
-  return nullptr;
+}
+
+void PackageAudit::checkPhase(const HostFunction &function, const std::string &state, uint64_t position) {
+  try {
+    const auto first = rowsAlone(function, state, 0), second = rowsAlone(function, state, 1);
+    const auto behindOthers = rowsAlone(function, state, 1, true); // the same in the first layer
+    const auto left = rowsAlone(function, state, position), right = rowsAlone(function, state, position + 1);
+    for (size_t slab = 0; slab < first.size(); ++slab)
+      if (!isClose(first[slab], second[slab], largestOf(first[slab]), false) && second[slab] == behindOthers[slab] &&
+          left[slab] == right[slab])
+        return add(BugClass::phase, function.name(), state,
+                   "the row of a token is the same at positions " + std::to_string(position) + " and " +
+                       std::to_string(position + 1) + ", and is not at 0 and 1: positions are rounded or clamped");
+  } catch (const Error &error) {
+    notes.push_back(function.name() + " at position " + std::to_string(position) + ": " + error.what());
+  }
 }
 
 } // namespace kvasir::imported

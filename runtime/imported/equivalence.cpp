@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 namespace kvasir::imported {
 namespace {
@@ -55,26 +56,87 @@ bool isClose(const std::vector<float> &left, const std::vector<float> &right, fl
 }
 
 void PackageAudit::compareRuns() {
-  for (size_t i = 1; hasSingle && i < runs.size(); ++i)
-    compareWith(runs[0], runs[i]);
+  for (const Series &each : series)
+    for (const Run &run : each.runs)
+      compareWith(each.shortest, run);
 }
 
 /// Up to the first step that differs: what comes after it goes on from other rows.
-void PackageAudit::compareWith(const Run &single, const Run &run) {
+void PackageAudit::compareWith(const Run &shortest, const Run &run) {
   for (const Step &step : run.steps) {
-    const Step *due = stepEndingAt(single, step.position + step.numTokens);
-    if (!due || hasError(*step.function) || hasError(*due->function) || !compareCaches(*due, step) ||
-        !compareRegisters(*due, step) || !compareOutputs(single, step))
+    const Step *due = stepEndingAt(shortest, step.position + step.numTokens);
+    if (!due)
+      continue;
+    if (hasError(*step.function) || hasError(*due->function) || !compareCaches(run.start, *due, step) ||
+        !compareRegisters(*due, step) || !compareOutputs(shortest, step))
       return;
   }
 }
 
-/// The first token whose rows differ, and in which slabs; nothing if all are the same.
-std::optional<PackageAudit::Difference> PackageAudit::findDifference(const std::string &state, const Step &due,
-                                                                     const Step &found) const {
+/// A state of so many tokens: the rows and registers that a step left, over and over.
+Tensors PackageAudit::longState(const Step &step, uint64_t position) const {
+  Tensors state = session.stateAt(position);
+  for (auto &[name, value] : state)
+    if (!session.axes.contains(name) && !session.counters.contains(name))
+      value = step.states.at(name);
+  const uint64_t end = step.position + step.numTokens;
+  for (const auto &[name, axes] : session.axes) {
+    const CacheForm &form = session.forms.at(name);
+    const Tensor &from = step.states.at(name);
+    Tensor &to = state.at(name);
+    const Rows source(from.dims, axes), target(to.dims, axes);
+    const size_t sizeBytes = to.elementBytes();
+    for (uint64_t token = 0; token < position; ++token) {
+      const uint64_t like = end - 1 - (position - 1 - token) % std::min(end, form.numRows);
+      if (!form.holds(token, position) || !form.holds(like, end))
+        continue;
+      for (uint64_t slab = 0; slab < target.numSlabs(); ++slab)
+        for (uint64_t i = 0; i < target.rowElements(); ++i)
+          std::memcpy(&to.bytes[target.offset(slab, form.rowOf(token, position), i) * sizeBytes],
+                      &from.bytes[source.offset(slab, form.rowOf(like, end), i) * sizeBytes], sizeBytes);
+    }
+  }
+  return state;
+}
+
+/// In the middle of the caches and at their end, behind rows as if of earlier calls.
+void PackageAudit::compareFar() {
+  for (const Series &each : series)
+    for (const HostFunction &function : functions) {
+      const uint64_t count = chunkOf(function);
+      if (!each.reference || each.shortest.steps.empty() || function.takesVectors != each.reference->takesVectors ||
+          !isPlayed(function) || isFirstOnly(function) || !canBePlaced(function) || !canBePlaced(*each.reference))
+        continue;
+      for (const uint64_t position : farPositions(count))
+        if (!hasError(function) && !hasError(*each.reference))
+          compareAt(position, {&function, count}, each);
+    }
+}
+
+void PackageAudit::compareAt(uint64_t position, const Piece &piece, const Series &like) {
+  const uint64_t ofReference = leastTokensOf(*like.reference);
+  if (piece.numTokens % ofReference != 0)
+    return;
+  const Tensors state = longState(like.shortest.steps.back(), position);
+  const Run shortest =
+      session.runFrom(state, position, std::vector<Piece>(piece.numTokens / ofReference, {like.reference, ofReference}),
+                      Session::Watch::rows);
+  const Run run = session.runFrom(state, position, {piece}, Session::Watch::rows);
+  for (const Run *each : {&shortest, &run}) {
+    if (!each->failure.empty() && session.cache().style == CacheStyle::linear)
+      notes.push_back(each->failure);
+    collectFacts(*each);
+  }
+  judgeRows();
+  compareWith(shortest, run);
+}
+
+/// The first token from `start` on whose rows differ, and in which slabs; nothing if all are the same.
+std::optional<PackageAudit::Difference> PackageAudit::findDifference(const std::string &state, uint64_t start,
+                                                                     const Step &due, const Step &found) const {
   const uint64_t end = due.position + due.numTokens;
   const float largest = largestOf(due.states.at(state));
-  for (uint64_t token = 0; token < end; ++token) {
+  for (uint64_t token = start; token < end; ++token) {
     const auto left = rowsOf(due, state, token), right = rowsOf(found, state, token);
     Difference difference{state, token, {}};
     for (size_t slab = 0; slab < left.size(); ++slab)
@@ -87,14 +149,14 @@ std::optional<PackageAudit::Difference> PackageAudit::findDifference(const std::
 }
 
 std::vector<std::vector<float>> PackageAudit::rowsOf(const Step &step, const std::string &state, uint64_t token) const {
-  return tokenRows(step.states.at(state), session.axes.at(state), session.cache(), token,
+  return tokenRows(step.states.at(state), session.axes.at(state), session.forms.at(state), token,
                    step.position + step.numTokens);
 }
 
-bool PackageAudit::compareCaches(const Step &due, const Step &found) {
+bool PackageAudit::compareCaches(uint64_t start, const Step &due, const Step &found) {
   std::vector<Difference> differences;
   for (const auto &[state, ignored] : session.axes)
-    if (auto difference = findDifference(state, due, found))
+    if (auto difference = findDifference(state, start, due, found))
       differences.push_back(std::move(*difference));
   // The first layer's rows come from the tokens alone; those of others from what it attended to.
   size_t firstSlab = SIZE_MAX;
@@ -102,10 +164,10 @@ bool PackageAudit::compareCaches(const Step &due, const Step &found) {
     firstSlab = std::min(firstSlab, each.slabs[0]);
   const bool isDeep = firstSlab > 0;
   if (!differences.empty() && isDeep)
-    judgeAttention(*found.function, *due.function,
-                   "rows of token " + std::to_string(differences[0].token) + " in '" + differences[0].state +
-                       "' are others than those of function " + due.function->name() +
-                       ", though those of the first layer are the same");
+    add(BugClass::wrongMask, found.function->name(), "",
+        "rows of token " + std::to_string(differences[0].token) + " in '" + differences[0].state +
+            "' are others than those of function " + due.function->name() +
+            ", though those of the first layer are the same");
   for (const Difference &each : differences)
     if (!isDeep && each.slabs[0] == firstSlab)
       judgeDifference(each, due, found);
@@ -176,31 +238,28 @@ bool PackageAudit::compareRegisters(const Step &due, const Step &found) {
   return differing.empty();
 }
 
-bool PackageAudit::compareOutputs(const Run &single, const Step &step) {
+bool PackageAudit::compareOutputs(const Run &shortest, const Step &step) {
   for (const auto &[name, output] : step.outputs) {
     const auto tokens = tokenOutputs(output, *step.function, step.numTokens);
     for (uint64_t i = 0; i < tokens.size(); ++i) {
       const uint64_t token = step.position + step.numTokens - tokens.size() + i;
-      const Step *due = single.stepOf(token);
+      const Step *due = shortest.stepOf(token);
       if (!due || !due->outputs.contains(name))
         continue;
-      const auto expected = tokenOutputs(due->outputs.at(name), *due->function, due->numTokens).back();
+      const auto all = tokenOutputs(due->outputs.at(name), *due->function, due->numTokens);
+      const uint64_t numBehind = due->position + due->numTokens - 1 - token;
+      if (numBehind >= all.size()) // only the last token has outputs
+        continue;
+      const auto &expected = all[all.size() - 1 - numBehind];
       if (expected.size() != tokens[i].size() || isClose(expected, tokens[i], largestOf(due->outputs.at(name)), false))
         continue;
-      judgeAttention(*step.function, *due->function,
-                     "output '" + name + "' of token " + std::to_string(token) + " is another than that of function " +
-                         due->function->name() + ", and all rows are the same");
+      add(BugClass::wrongMask, step.function->name(), "",
+          "output '" + name + "' of token " + std::to_string(token) + " is another than that of function " +
+              due->function->name() + ", and all rows are the same");
       return false;
     }
   }
   return true;
-}
-
-void PackageAudit::judgeAttention(const HostFunction &function, const HostFunction &other, const std::string &what) {
-  const char *fault = attentionFault(function), *otherFault = attentionFault(other);
-  const HostFunction &guilty = fault || !otherFault ? function : other;
-  const char *reason = fault ? fault : otherFault;
-  add(BugClass::wrongMask, guilty.name(), "", what + (reason ? ": it " + std::string(reason) : ""));
 }
 
 } // namespace kvasir::imported

@@ -40,19 +40,28 @@ void PackageAudit::run() {
     whyNothing = "every call fails: " + notes.back();
     return;
   }
+  findFilled();
   findCaches();
-  findRing();
+  findRings();
   for (const HostFunction &function : functions)
-    for (const std::string &line : inventionsOf(function, session.cache()))
+    for (const std::string &line : inventionsOf(function, session.allForms()))
       inventions.push_back(line);
   watchEach();
   makeRuns();
+  findCounters();
   judgeRows();
   checkNumbers();
   checkEnds();
+  checkCounters();
   perturb();
+  checkAttention();
   compareRuns();
+  compareFar();
+  checkPhases();
   checkRepeats();
+  if (std::ranges::all_of(series, [](const Series &each) { return each.reference != nullptr; }))
+    whyNothing = "functions that take token ids were not compared with those that take embeddings: nothing says which "
+                 "embedding an id has";
 }
 
 /// Functions that are not called.
@@ -91,6 +100,12 @@ bool PackageAudit::isFirstOnly(const HostFunction &function) const {
   });
 }
 
+/// Can it be called as if other calls had been before?
+bool PackageAudit::canBePlaced(const HostFunction &function) const {
+  return function.style != PositionStyle::internal || !session.counters.empty() ||
+         (!function.maskInput.empty() && session.hasReused());
+}
+
 uint64_t PackageAudit::chunkOf(const HostFunction &function) const {
   if (!function.isAnyLength())
     return function.mostTokens;
@@ -100,13 +115,35 @@ uint64_t PackageAudit::chunkOf(const HostFunction &function) const {
   return allowed != function.allowedTokens.end() ? *allowed : function.leastTokens;
 }
 
+/// In the middle of the caches and at their end; of those whose rows are used again, where they have been filled.
+std::vector<uint64_t> PackageAudit::farPositions(uint64_t numTokens) const {
+  const CacheForm cache = session.cache();
+  std::vector<uint64_t> positions;
+  const auto add = [&](uint64_t position) {
+    if (position > 0 && (cache.style != CacheStyle::linear || position + numTokens <= cache.numRows) &&
+        std::ranges::find(positions, position) == positions.end())
+      positions.push_back(position);
+  };
+  // A ring's calls begin at multiples of their length.
+  const auto aligned = [&](uint64_t position) { return position / numTokens * numTokens; };
+  if (cache.numRows == 0)
+    return positions;
+  const bool isLinear = cache.style == CacheStyle::linear;
+  add(session.hasReused() ? aligned(cache.numRows / 2) : cache.numRows / 2);
+  add(isLinear ? cache.numRows - std::min(cache.numRows, numTokens) : aligned(cache.numRows));
+  return positions;
+}
+
 /// Ways to give a function's calls their place among others: at the front, behind another of its own, behind and in
-/// front of single tokens.
-std::vector<std::vector<Piece>> PackageAudit::plansOf(const HostFunction &function, const HostFunction *single) const {
+/// front of the reference's.
+std::vector<std::vector<Piece>> PackageAudit::plansOf(const HostFunction &function,
+                                                      const HostFunction *reference) const {
   const uint64_t count = chunkOf(function);
-  const CacheForm &cache = session.cache();
-  const bool isReused = cache.style != CacheStyle::linear;
-  const uint64_t most = cache.numRows == 0 ? 4 * count : isReused ? cache.numRows + count : cache.numRows;
+  const CacheForm cache = session.cache();
+  const bool isReused = session.hasReused();
+  const uint64_t most = cache.numRows == 0                  ? 4 * count
+                        : cache.style != CacheStyle::linear ? cache.numRows + count
+                                                            : cache.numRows;
   const Piece piece{&function, count};
   std::vector<std::vector<Piece>> plans = {{piece}};
   if (isFirstOnly(function))
@@ -115,49 +152,120 @@ std::vector<std::vector<Piece>> PackageAudit::plansOf(const HostFunction &functi
     plans.push_back({piece, piece, piece});
   else if (2 * count <= most)
     plans.push_back({piece, piece});
-  if (!single)
+  if (!reference)
     return plans;
-  const Piece one{single, 1};
+  const Piece other{reference, leastTokensOf(*reference)};
   // A ring's calls begin at multiples of their length.
-  const uint64_t before = cache.style == CacheStyle::ring ? count : 2;
-  for (const uint64_t numBefore : {uint64_t{0}, before}) {
-    std::vector<Piece> plan(numBefore, one);
+  const uint64_t before = isReused && session.cache().style != CacheStyle::shift ? count : 2;
+  for (const uint64_t tokensBefore : {uint64_t{0}, before}) {
+    const uint64_t numBefore = (tokensBefore + other.numTokens - 1) / other.numTokens;
+    std::vector<Piece> plan(numBefore, other);
     plan.push_back(piece);
-    for (uint64_t i = 0; i < 3 && numBefore + count + i < most; ++i)
-      plan.push_back(one);
-    if (numBefore + count <= most)
+    for (uint64_t i = 0; i < 3 && (numBefore + i) * other.numTokens + count < most; ++i)
+      plan.push_back(other);
+    if (numBefore * other.numTokens + count <= most)
       plans.push_back(plan);
   }
   return plans;
 }
 
-void PackageAudit::makeRuns() {
-  const HostFunction *single = nullptr;
+/// The function of the shortest calls; of several, one that takes no others. Null if none goes on by itself.
+const HostFunction *PackageAudit::findReference(bool takesVectors) const {
+  const HostFunction *best = nullptr;
   for (const HostFunction &function : functions)
-    if (isPlayed(function) && !isFirstOnly(function) && function.takes(1) && (!single || !function.isAnyLength()))
-      single = &function;
+    if (function.takesVectors == takesVectors && isPlayed(function) && !isFirstOnly(function) &&
+        (!best || leastTokensOf(function) < leastTokensOf(*best) ||
+         (leastTokensOf(function) == leastTokensOf(*best) && !function.isAnyLength())))
+      best = &function;
+  return best;
+}
+
+void PackageAudit::makeRuns() {
+  for (const bool takesVectors : {false, true})
+    makeSeries(takesVectors);
+}
+
+void PackageAudit::makeSeries(bool takesVectors) {
+  const HostFunction *reference = findReference(takesVectors);
+  const uint64_t least = reference ? leastTokensOf(*reference) : 1;
   std::vector<std::vector<Piece>> plans;
   for (const HostFunction &function : functions)
-    if (isPlayed(function) && chunkOf(function) > 1)
-      for (auto &plan : plansOf(function, single))
+    if (function.takesVectors == takesVectors && isPlayed(function) &&
+        (chunkOf(function) > least || &function != reference))
+      for (auto &plan : plansOf(function, reference))
         plans.push_back(std::move(plan));
-  uint64_t most = 8;
+  uint64_t most = std::max<uint64_t>(8, 2 * least);
   for (const auto &plan : plans) {
     uint64_t count = 0;
     for (const Piece &piece : plan)
       count += piece.numTokens;
     most = std::max(most, count);
   }
+  constexpr uint64_t kShortRing = 64;
+  for (const auto &[state, form] : session.forms)
+    if (form.style != CacheStyle::linear && form.numRows <= kShortRing)
+      most = std::max(most, form.numRows + 2 * least);
   if (session.cache().numRows != 0 && session.cache().style == CacheStyle::linear)
     most = std::min(most, session.cache().numRows);
-  if (single)
-    plans.insert(plans.begin(), std::vector<Piece>(most, {single, 1}));
-  hasSingle = single != nullptr;
-  for (const auto &plan : plans) {
-    runs.push_back(session.run(plan, Session::Watch::rows));
-    collectFacts(runs.back());
-    if (!runs.back().failure.empty())
-      notes.push_back(runs.back().failure);
+  const auto play = [&](const std::vector<Piece> &plan) {
+    Run run = session.run(plan, Session::Watch::rows);
+    collectFacts(run);
+    if (!run.failure.empty())
+      notes.push_back(run.failure);
+    return run;
+  };
+  Series made{reference, {}, {}};
+  if (reference)
+    made.shortest = play(std::vector<Piece>(most / least, {reference, least}));
+  for (const auto &plan : plans)
+    made.runs.push_back(play(plan));
+  series.push_back(std::move(made));
+}
+
+/// Functions without tokens are called once with made up inputs: which states do they fill as a whole?
+void PackageAudit::findFilled() {
+  for (const FunctionDescription &function : program.description().functions) {
+    if (std::ranges::find(functions, function.name, &HostFunction::name) != functions.end())
+      continue;
+    Tensors before[2], after[2];
+    try {
+      for (size_t run = 0; run < 2; ++run) {
+        before[run] = program.zeroState();
+        for (auto &[name, value] : before[run])
+          value = fill(value, run + 1);
+        after[run] = before[run];
+        program.call(function.name, after[run], madeUpInputs(function, 0));
+      }
+    } catch (const Error &) {
+      continue;
+    }
+    for (const auto &[name, value] : before[0]) {
+      const auto slabs = rowMap({value, after[0].at(name)}, {before[1].at(name), after[1].at(name)}, {0, {}});
+      if (value.numElements() > 1 && slabs[0].written.size() == value.dims[0])
+        filledElsewhere.insert(name);
+    }
+  }
+}
+
+/// A state of one number that is the number of tokens after every call.
+void PackageAudit::findCounters() {
+  for (const SlotDescription &slot : program.description().slots) {
+    size_t numCalls = 0;
+    bool isCount = !session.axes.contains(slot.name);
+    const auto look = [&](const Run &run) {
+      for (const Step &step : run.steps) {
+        const Tensor &value = step.states.at(slot.name);
+        isCount =
+            isCount && value.numElements() == 1 && value.at(0) == static_cast<float>(step.position + step.numTokens);
+        ++numCalls;
+      }
+    };
+    for (const Series &each : series) {
+      look(each.shortest);
+      std::ranges::for_each(each.runs, look);
+    }
+    if (isCount && numCalls > 1)
+      session.counters.insert(slot.name);
   }
 }
 
@@ -183,6 +291,22 @@ std::string PackageAudit::doubtOf(const std::string &function) const {
   return names.empty() ? "" : "; this may come from what was passed as " + names;
 }
 
+/// Numbers that are kept for each token beside its codes: a scale that comes from the largest number makes that one a
+/// code at the limit.
+uint64_t PackageAudit::numScalesOf(const std::string &state) const {
+  const auto perToken = [&](const std::string &name) {
+    uint64_t count = 1;
+    for (size_t axis = 0; axis < program.findSlot(name)->shape.size(); ++axis)
+      count *= axis == session.axes.at(name).token ? 1 : program.findSlot(name)->shape[axis];
+    return count;
+  };
+  uint64_t count = 0;
+  for (const auto &[name, ignored] : session.axes)
+    if (isFloat(program.zeroState().at(name).element) && perToken(name) < perToken(state))
+      count += perToken(name);
+  return count;
+}
+
 /// Infinite and NaN numbers, and codes at their limits, in what calls wrote. A run is looked at up to its first number
 /// that is none: what comes after it attends to that.
 void PackageAudit::checkNumbers() {
@@ -190,30 +314,38 @@ void PackageAudit::checkNumbers() {
     uint64_t numElements = 0, numLimits = 0, numOdd = 0;
   };
   std::map<std::string, Count> counts;
-  for (const Run &run : runs)
+  const auto count = [&](const Run &run) {
     for (const Step &step : run.steps) {
       Count own;
       for (const auto &[state, ignored] : session.axes)
-        for (uint64_t i = 0; i < step.numTokens; ++i)
+        for (uint64_t i = 0; i < step.numTokens; ++i) {
+          uint64_t numLimits = 0;
           for (const auto &row : rowsOf(step, state, step.position + i))
             for (const float number : row) {
               ++own.numElements;
               own.numOdd += !std::isfinite(number);
-              own.numLimits += step.states.at(state).element == ElementType::i8 && std::fabs(number) >= 127;
+              numLimits += step.states.at(state).element == ElementType::i8 && std::fabs(number) >= 127;
             }
+          own.numLimits += numLimits - std::min(numLimits, numScalesOf(state));
+        }
       Count &all = counts[step.function->name()];
       all = {all.numElements + own.numElements, all.numLimits + own.numLimits, all.numOdd + own.numOdd};
       if (own.numOdd > 0)
         break;
     }
-  for (const auto &[function, count] : counts) {
-    const std::string share = " of " + std::to_string(count.numElements) + " stored ";
-    if (count.numLimits >= 2 && count.numLimits * 50 >= count.numElements)
+  };
+  for (const Series &each : series) {
+    count(each.shortest);
+    std::ranges::for_each(each.runs, count);
+  }
+  for (const auto &[function, own] : counts) {
+    const std::string share = " of " + std::to_string(own.numElements) + " stored ";
+    if (own.numLimits >= 2 && own.numLimits * 50 >= own.numElements)
       add(BugClass::precision, function, "",
-          std::to_string(count.numLimits) + share +
+          std::to_string(own.numLimits) + share +
               "codes are the largest or least that int8 has: the scale is too small");
-    if (count.numOdd > 0)
-      add(BugClass::precision, function, "", std::to_string(count.numOdd) + share + "numbers are infinite or NaN");
+    if (own.numOdd > 0)
+      add(BugClass::precision, function, "", std::to_string(own.numOdd) + share + "numbers are infinite or NaN");
   }
 }
 
@@ -228,9 +360,13 @@ void PackageAudit::checkRepeats() {
   }
 }
 
+uint64_t leastTokensOf(const HostFunction &function) {
+  return function.isAnyLength() ? function.leastTokens : function.mostTokens;
+}
+
 /// A prompt of another length than the one call's can't be read by such calls alone, and a second does not fit.
 bool PackageAudit::needsPadding() const {
-  const CacheForm &cache = session.cache();
+  const CacheForm cache = session.cache();
   return std::ranges::any_of(functions, [&](const HostFunction &function) {
     return cache.style == CacheStyle::linear && !function.isAnyLength() && function.mostTokens > 1 &&
            function.mostTokens < cache.numRows && 2 * function.mostTokens > cache.numRows && functions.size() > 1;

@@ -3,9 +3,8 @@
 #ifndef KVASIR_RUNTIME_IMPORTED_PACKAGE_AUDIT_H
 #define KVASIR_RUNTIME_IMPORTED_PACKAGE_AUDIT_H
 
+#include "runtime/imported/attention_probe.h"
 #include "runtime/imported/package_finding.h"
-#include "runtime/imported/session.h"
-
 #include <set>
 
 namespace kvasir::imported {
@@ -32,7 +31,7 @@ public:
   std::vector<std::string> inventions; ///< what the audit passes as inputs, a line each
   std::vector<std::string> rowLines;   ///< what each function writes, a line a function and position
   std::vector<std::string> notes;      ///< what was not done, and why
-  std::string whyNothing;              ///< why no call was made that succeeded; empty if one was
+  std::string whyNothing;              ///< why no call was made, or functions not compared; empty if all was done
 
   /// Is it the host that has to fill up a prompt to the length of a call?
   bool needsPadding() const;
@@ -50,16 +49,23 @@ private:
   void noteOthers();
   void findCaches();
   bool lowerVocabulary();
-  void findRing();
+  void findRings();
+  void findRingsOf(const HostFunction &function, uint64_t numRows);
+  void findFilled();
+  void findCounters();
   bool isPlayed(const HostFunction &function) const;
   bool isFirstOnly(const HostFunction &function) const;
+  bool canBePlaced(const HostFunction &function) const;
   uint64_t chunkOf(const HostFunction &function) const;
+  std::vector<uint64_t> farPositions(uint64_t numTokens) const;
   uint64_t mostTokens() const;
 
   // Rows.
   void watchEach();
   void makeRuns();
-  std::vector<std::vector<Piece>> plansOf(const HostFunction &function, const HostFunction *single) const;
+  void makeSeries(bool takesVectors);
+  const HostFunction *findReference(bool takesVectors) const;
+  std::vector<std::vector<Piece>> plansOf(const HostFunction &function, const HostFunction *reference) const;
   void collectFacts(const Run &run);
   void judgeRows();
   void judgeFacts(const HostFunction &function, const std::string &state, const std::vector<const RowFact *> &facts);
@@ -70,6 +76,8 @@ private:
   void judgeCounters(const std::vector<const RowFact *> &wrong);
   void checkEnds();
   void checkEnd(const HostFunction &function, uint64_t position, bool isBeyond);
+  void checkCounters();
+  void checkCounter(const HostFunction &function, const std::string &counter, uint64_t position);
 
   // Dependence.
   void perturb();
@@ -77,6 +85,21 @@ private:
   void perturbSequence(const HostFunction &function, const Run &plain);
   std::vector<size_t> batchAxes(const HostFunction &function, const std::string &state) const;
   bool isSequenceAlone(const Tensor &before, const Tensor &after, size_t axis, uint64_t sequence) const;
+
+  std::vector<std::vector<float>> rowsAlone(const HostFunction &function, const std::string &state, uint64_t position,
+                                            bool isFilled = false) const;
+  bool dependsOnPosition(const HostFunction &function, const std::string &state) const;
+  void checkPhases();
+  void checkPhase(const HostFunction &function, const std::string &state, uint64_t position);
+
+  // What is attended to.
+  void checkAttention();
+  void checkAttentionOf(const HostFunction &function, uint64_t numTokens);
+  void checkUnwritten(const HostFunction &function, AttentionProbe &probe, uint64_t position);
+  /// Does anything depend on any of its rows?
+  bool checkEarlier(const HostFunction &function, AttentionProbe &probe, const SlabGroup &group, size_t numGroups,
+                    const std::vector<uint64_t> &positions, uint64_t numTokens);
+  std::vector<SlabGroup> slabGroups() const;
 
   // Functions against each other.
   /// A token's rows that differ between two functions, and in which slabs.
@@ -86,21 +109,30 @@ private:
     std::vector<size_t> slabs;
   };
 
+  /// Runs of functions that take their tokens alike: as ids, or as embeddings.
+  struct Series {
+    const HostFunction *reference; ///< that of the shortest calls; null if none goes on by itself
+    Run shortest;                  ///< its calls alone
+    std::vector<Run> runs;
+  };
+
   void compareRuns();
-  void compareWith(const Run &single, const Run &run);
-  bool compareCaches(const Step &due, const Step &found);
+  void compareFar();
+  void compareAt(uint64_t position, const Piece &piece, const Series &like);
+  Tensors longState(const Step &step, uint64_t position) const;
+  void compareWith(const Run &shortest, const Run &run);
+  bool compareCaches(uint64_t start, const Step &due, const Step &found);
   bool compareRegisters(const Step &due, const Step &found);
-  bool compareOutputs(const Run &single, const Step &step);
-  std::optional<Difference> findDifference(const std::string &state, const Step &due, const Step &found) const;
+  bool compareOutputs(const Run &shortest, const Step &step);
+  std::optional<Difference> findDifference(const std::string &state, uint64_t start, const Step &due,
+                                           const Step &found) const;
   std::vector<std::vector<float>> rowsOf(const Step &step, const std::string &state, uint64_t token) const;
   std::string ownerOf(const Difference &difference, const Step &due, const Step &found) const;
   void judgeDifference(const Difference &difference, const Step &due, const Step &found);
-  void judgeAttention(const HostFunction &function, const HostFunction &other, const std::string &what);
-  bool dependsOnPosition(const HostFunction &function, const std::string &state) const;
-  const char *attentionFault(const HostFunction &function) const;
 
   // Numbers.
   void checkNumbers();
+  uint64_t numScalesOf(const std::string &state) const;
   void checkRepeats();
 
   std::string doubtOf(const std::string &function) const;
@@ -113,10 +145,13 @@ private:
   const KnownFacts &known;
   std::vector<HostFunction> functions;
   Session session;
-  std::vector<Run> runs; ///< the first is token by token, if a function can do that
-  bool hasSingle = false;
+  std::vector<Series> series;
+  std::set<std::string> filledElsewhere; ///< states that functions without tokens fill as a whole
   std::vector<RowFact> facts;
 };
+
+/// Of its shortest call.
+uint64_t leastTokensOf(const HostFunction &function);
 
 /// Are two rows, or outputs, the same but for what 16-bit arithmetic in another order rounds? `largest` is that of all
 /// rows of the state; `isInteger` allows for one step.

@@ -20,6 +20,7 @@ enum class BugClass {
   wrongOffset = 6,
   wrongSlab = 7,
   reordered = 8,
+  staleAttention = 9,
   layoutsDiffer = 11,
   wrongMask = 12,
   notCausal = 13,

@@ -45,6 +45,8 @@ PluginProgram::PluginProgram(const std::string &path, Wish form)
     : model(path, {1, Pinning::automatic, Unverified::take}), form(form), content(descriptionOf(model)) {
   slotNames = namesOf(content.slots);
   content = opaquePart(content);
+  State state = makeState();
+  zeros = readAll(state);
 }
 
 const FunctionDescription *Program::findFunction(const std::string &name) const {
@@ -88,11 +90,6 @@ bool PluginProgram::hasForms() const {
                              [](const FunctionDescription &each) { return each.raised.has_value(); });
 }
 
-Tensors PluginProgram::zeroState() const {
-  State state = makeState();
-  return readAll(state);
-}
-
 Tensors PluginProgram::call(const std::string &function, Tensors &values, const Tensors &inputs) const {
   State state = makeState();
   writeAll(state, values);
@@ -108,10 +105,11 @@ Tensor PluginProgram::read(State &state, const std::string &name) const {
 
 void PluginProgram::write(State &state, const std::string &name, const Tensor &value) const {
   const size_t index = indexOf(name);
-  const Tensor held = read(state, name);
+  const SlotDescription &slot = *findSlot(name);
+  const Tensor held{slot.layout.planes.empty() ? ElementType::f32 : slot.layout.planes[0].element, slot.shape, {}};
   if (value.element != held.element || value.dims != held.dims)
     throw Error(KV_BAD_INPUT, ("state '" + name + "' is " + text(held) + " and can't hold " + text(value)).c_str());
-  orError(name, [&] { writeRegister(state.get(), index, *findSlot(name), value); });
+  orError(name, [&] { writeRegister(state.get(), index, slot, value); });
 }
 
 Tensors PluginProgram::readAll(State &state) const {

@@ -42,7 +42,7 @@ public:
   explicit PluginProgram(const std::string &path, Wish form = Wish::automatic);
 
   const Description &description() const override { return content; }
-  Tensors zeroState() const override;
+  Tensors zeroState() const override { return zeros; }
   Tensors call(const std::string &function, Tensors &state, const Tensors &inputs) const override;
 
   // The same on states of the runtime.
@@ -72,6 +72,7 @@ private:
 
   Model model;
   const Wish form;
+  Tensors zeros;                      ///< a new state
   std::vector<std::string> slotNames; ///< all of the plugin's
   Description content;
   mutable uint64_t raisedCalls = 0;

@@ -16,10 +16,24 @@ const Plane &planeOf(const SlotDescription &slot) {
   return slot.layout.planes[0];
 }
 
-/// `copy(stored, dense, sizeBytes)` for each element of a register's block and of a dense tensor, as offsets in bytes.
-template <typename Copy> void forEachElement(const Plane &plane, uint64_t numElements, Copy copy) {
+/// Do elements lie side by side?
+bool isDense(const Plane &plane) {
+  size_t numLanes = 0;
+  bool isSideBySide = true;
+  for (const Digit &digit : plane.digits)
+    if (digit.axis == Axis::lane) {
+      ++numLanes;
+      isSideBySide = digit.strideBits == elementBits(plane.element);
+    }
+  return numLanes == 1 && isSideBySide;
+}
+
+/// `copy(stored, dense, sizeBytes)` for the pieces of a register's block and of a dense tensor, as offsets in bytes.
+template <typename Copy> void forEachPiece(const Plane &plane, uint64_t numElements, Copy copy) {
   uint64_t indices[kNumAxes] = {};
   const size_t sizeBytes = elementBits(plane.element) / 8;
+  if (isDense(plane) && numElements > 0)
+    return copy(bitOffset(plane, indices) / 8, 0, numElements * sizeBytes);
   for (uint64_t i = 0; i < numElements; ++i) {
     indices[static_cast<size_t>(Axis::lane)] = i;
     copy(bitOffset(plane, indices) / 8, i * sizeBytes, sizeBytes);
@@ -34,7 +48,7 @@ Tensor readRegister(kvasir_state *state, size_t index, const SlotDescription &sl
   const runtime::BlockRef whole = runtime::wholeRegister(*state->state, index);
   const uint8_t *block = whole.bytes();
   Tensor value = Tensor::make(plane.element, slot.shape);
-  forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
+  forEachPiece(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
     std::memcpy(&value.bytes[dense], block + stored, sizeBytes);
   });
   return value;
@@ -47,7 +61,7 @@ void writeRegister(kvasir_state *state, size_t index, const SlotDescription &slo
   runtime::BlockPool &pool = held.slots().pool(index);
   runtime::BlockRef block = pool.acquire();
   std::memset(block.bytes(), 0, pool.blockBytes());
-  forEachElement(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
+  forEachPiece(plane, value.numElements(), [&](uint64_t stored, uint64_t dense, size_t sizeBytes) {
     std::memcpy(block.bytes() + stored, &value.bytes[dense], sizeBytes);
   });
   const uint64_t length = held.slots().hasOrigins() ? 0 : held.length(); // its rows may be in caches

@@ -43,18 +43,19 @@ std::vector<uint64_t> PackageAudit::dueRows(const RowFact &fact) const {
   std::vector<uint64_t> rows;
   const uint64_t end = fact.position + fact.numTokens;
   for (uint64_t token = fact.position; token < end; ++token)
-    rows.push_back(session.cache().rowOf(token, end));
+    rows.push_back(session.forms.at(fact.state).rowOf(token, end));
   std::ranges::sort(rows);
   return rows;
 }
 
 bool PackageAudit::isRight(const RowFact &fact) const {
   const auto due = dueRows(fact);
-  const bool isShift = session.cache().style == CacheStyle::shift;
+  const CacheForm &form = session.forms.at(fact.state);
+  const bool isShift = form.style == CacheStyle::shift;
   return std::ranges::all_of(fact.slabs, [&](const SlabRows &slab) {
     const bool isMoved = !isShift || slab.moved.empty() || slab.movedFrom == int64_t(fact.numTokens);
     return slab.written == due && slab.partial.empty() && isMoved &&
-           (!isShift || slab.moved.size() + due.size() == session.cache().numRows);
+           (!isShift || slab.moved.size() + due.size() == form.numRows);
   });
 }
 
@@ -105,7 +106,7 @@ void PackageAudit::judgeRows() {
         }
       if (!isWrong || hasError(function, state))
         continue;
-      if (session.cache().style != CacheStyle::linear)
+      if (session.forms.at(state).style != CacheStyle::linear)
         judgeReused(function, state, own);
       else if (function.style == PositionStyle::internal && isRight(*own.front()))
         std::ranges::copy_if(own, std::back_inserter(counted), [&](const RowFact *fact) { return !isRight(*fact); });
@@ -198,8 +199,9 @@ void PackageAudit::judgeReused(const HostFunction &function, const std::string &
   const auto wrong = std::ranges::find_if(own, [&](const RowFact *fact) { return !isRight(*fact); });
   const RowFact &fact = **wrong;
   const SlabRows &slab = typical(fact.slabs);
-  const std::string modulus = std::to_string(session.cache().numRows);
-  if (session.cache().style == CacheStyle::shift)
+  const CacheForm &form = session.forms.at(state);
+  const std::string modulus = std::to_string(form.numRows);
+  if (form.style == CacheStyle::shift)
     return add(BugClass::wrongRing, function.name(), state,
                "a call of " + tokensText(fact.numTokens) + " moves rows by " + std::to_string(slab.movedFrom) +
                    " and writes rows " + rangesText(slab.written) + ", expected " + std::to_string(fact.numTokens) +
@@ -217,7 +219,7 @@ void PackageAudit::checkEnds() {
   if (form.numRows == 0 || form.style != CacheStyle::linear)
     return;
   for (const HostFunction &function : functions) {
-    const uint64_t count = function.isAnyLength() ? function.leastTokens : function.mostTokens;
+    const uint64_t count = leastTokensOf(function);
     if (!isPlayed(function) || isFirstOnly(function) || hasError(function) || count > form.numRows ||
         function.style == PositionStyle::internal)
       continue;
@@ -226,8 +228,44 @@ void PackageAudit::checkEnds() {
   }
 }
 
+/// What counts tokens in the state itself, where its type may end: at powers of two, and at the last rows.
+void PackageAudit::checkCounters() {
+  const CacheForm form = session.cache();
+  for (const HostFunction &function : functions) {
+    const uint64_t count = chunkOf(function);
+    if (function.style != PositionStyle::internal || form.style != CacheStyle::linear || form.numRows < count ||
+        !isPlayed(function))
+      continue;
+    std::set<uint64_t> positions = {form.numRows - count};
+    for (uint64_t position = 16; position + count <= form.numRows; position *= 2)
+      positions.insert(position);
+    for (const uint64_t position : positions)
+      for (const std::string &counter : session.counters)
+        if (!hasError(function))
+          checkCounter(function, counter, position);
+  }
+}
+
+void PackageAudit::checkCounter(const HostFunction &function, const std::string &counter, uint64_t position) {
+  const uint64_t count = chunkOf(function);
+  Tensors state = session.stateAt(position);
+  if (state.at(counter).at(0) != static_cast<float>(position))
+    return; // no call leaves it so
+  try {
+    session.call({&function, session.ids(function, position, count), position}, state);
+    const float counted = state.at(counter).at(0);
+    if (counted != static_cast<float>(position + count))
+      return add(BugClass::overflow, function.name(), counter,
+                 "is " + std::to_string(static_cast<int64_t>(counted)) + " after a call of " + tokensText(count) +
+                     " at position " + std::to_string(position) + ", expected " + std::to_string(position + count) +
+                     ": its type counts no further");
+  } catch (const Error &error) {
+    notes.push_back(function.name() + " at position " + std::to_string(position) + ": " + error.what());
+  }
+}
+
 void PackageAudit::checkEnd(const HostFunction &function, uint64_t position, bool isBeyond) {
-  const uint64_t count = function.isAnyLength() ? function.leastTokens : function.mostTokens;
+  const uint64_t count = leastTokensOf(function);
   std::map<std::string, std::vector<SlabRows>> rows;
   try {
     rows = session.rowsOf({&function, session.ids(function, position, count), position}, program.zeroState());
@@ -239,8 +277,7 @@ void PackageAudit::checkEnd(const HostFunction &function, uint64_t position, boo
   for (const auto &[state, slabs] : rows) {
     const RowFact fact{&function, state, position, count, slabs};
     const std::vector<uint64_t> &written = typical(slabs).written;
-    if (program.findSlot(state)->shape[session.axes.at(state).token] != session.cache().numRows || written.empty() ||
-        (!isBeyond && isRight(fact)))
+    if (session.forms.at(state) != session.cache() || written.empty() || (!isBeyond && isRight(fact)))
       continue;
     add(BugClass::overflow, function.name(), state,
         "at position " + std::to_string(position) + " of " + std::to_string(session.cache().numRows) +

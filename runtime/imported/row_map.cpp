@@ -29,22 +29,53 @@ uint64_t scatter(uint64_t number) {
   return number ^ number >> 31;
 }
 
+constexpr uint64_t kPrime = 251;
+
+/// A number below kPrime for each element. Seeds times a step that is not 0 differ in every element, so what a call
+/// stores can't equal both fills.
+uint64_t residue(uint64_t index, uint64_t seed) {
+  const uint64_t bits = scatter(index), step = 1 + (bits >> 32) % (kPrime - 1);
+  return (bits % kPrime + seed % kPrime * step) % kPrime;
+}
+
+double numberOf(ElementType element, uint64_t residue) {
+  const int64_t number = int64_t(residue) - (element == ElementType::u8 ? 0 : 125);
+  return isFloat(element) ? static_cast<double>(2 * number + 1) / 128 : static_cast<double>(number);
+}
+
 /// Compares rows of the states before and after a call, in both runs at once.
 class RowComparison {
 public:
   RowComparison(const FilledRun &first, const FilledRun &second, const Rows &rows)
       : runs{first, second}, rows(rows), sizeBytes(first.before.elementBytes()) {}
 
-  /// Elements of a row that are what they were `delta` rows further on.
-  uint64_t numEqual(uint64_t slab, uint64_t row, int64_t delta) const {
-    uint64_t count = 0;
-    for (uint64_t element = 0; element < rows.rowElements(); ++element) {
-      const uint64_t to = rows.offset(slab, row, element), from = rows.offset(slab, row + delta, element);
-      count += std::ranges::all_of(runs, [&](const FilledRun &run) {
-        return std::memcmp(&run.after.bytes[to * sizeBytes], &run.before.bytes[from * sizeBytes], sizeBytes) == 0;
-      });
-    }
-    return count;
+  /// For each row of a slab, how many elements are what they were.
+  std::vector<uint64_t> numKept(uint64_t slab) const {
+    std::vector<uint64_t> counts(rows.numRows());
+    const auto count = [&](uint64_t row, uint64_t element) {
+      counts[row] += isKept(rows.offset(slab, row, element), rows.offset(slab, row, element), 1);
+    };
+    if (!rows.isDense()) // element by element through all rows, which may be side by side
+      for (uint64_t element = 0; element < rows.rowElements(); ++element)
+        for (uint64_t row = 0; row < rows.numRows(); ++row)
+          count(row, element);
+    for (uint64_t row = 0; rows.isDense() && row < rows.numRows(); ++row)
+      if (isEqual(slab, row, 0))
+        counts[row] = rows.rowElements();
+      else
+        for (uint64_t element = 0; element < rows.rowElements(); ++element)
+          count(row, element);
+    return counts;
+  }
+
+  /// Is a row what was `delta` rows further on?
+  bool isEqual(uint64_t slab, uint64_t row, int64_t delta) const {
+    if (rows.isDense())
+      return isKept(rows.offset(slab, row, 0), rows.offset(slab, row + delta, 0), rows.rowElements());
+    for (uint64_t element = 0; element < rows.rowElements(); ++element)
+      if (!isKept(rows.offset(slab, row, element), rows.offset(slab, row + delta, element), 1))
+        return false;
+    return true;
   }
 
   /// The distance from which one of `candidates` comes; nothing if none does. Those at either end are tried: what moves
@@ -54,12 +85,22 @@ public:
     for (size_t i = 0; i < std::min(candidates.size(), kTried); ++i)
       for (uint64_t row = candidates[i % 2 ? candidates.size() - 1 - i / 2 : i / 2], from = 0; from < rows.numRows();
            ++from)
-        if (from != row && numEqual(slab, row, int64_t(from) - int64_t(row)) == rows.rowElements())
+        if (from != row && isEqual(slab, row, int64_t(from) - int64_t(row)))
           return int64_t(from) - int64_t(row);
     return std::nullopt;
   }
 
 private:
+  /// Do `count` elements hold what others did?
+  bool isKept(uint64_t to, uint64_t from, uint64_t count) const {
+    const auto isSame = [&](const FilledRun &run) {
+      const uint8_t *after = &run.after.bytes[to * sizeBytes], *before = &run.before.bytes[from * sizeBytes];
+      return count == 1 && sizeBytes == 2 ? after[0] == before[0] && after[1] == before[1]
+                                          : std::memcmp(after, before, count * sizeBytes) == 0;
+    };
+    return isSame(runs[0]) && isSame(runs[1]);
+  }
+
   const FilledRun runs[2];
   const Rows &rows;
   const size_t sizeBytes;
@@ -72,8 +113,7 @@ void separateMoved(const RowComparison &comparison, uint64_t slab, const Rows &r
   found.movedFrom = *delta;
   std::erase_if(found.written, [&](uint64_t row) {
     const int64_t from = int64_t(row) + *delta;
-    const bool isMoved =
-        from >= 0 && from < int64_t(rows.numRows()) && comparison.numEqual(slab, row, *delta) == rows.rowElements();
+    const bool isMoved = from >= 0 && from < int64_t(rows.numRows()) && comparison.isEqual(slab, row, *delta);
     if (isMoved)
       found.moved.push_back(row);
     return isMoved;
@@ -131,19 +171,18 @@ Tensor firstRows(const Tensor &state, size_t tokenAxis, uint64_t count) {
   return first;
 }
 
-// Numbers modulo a prime: seeds times a step that is not 0 differ in every element, so what a call stores can't equal
-// both fills.
 Tensor fill(const Tensor &like, uint64_t seed) {
-  constexpr uint64_t kPrime = 251;
-  Tensor filled = Tensor::make(like.element, like.dims);
-  const bool isOfFloats = isFloat(like.element);
-  const int64_t least = like.element == ElementType::u8 ? 0 : -125;
-  for (uint64_t i = 0; i < filled.numElements(); ++i) {
-    const uint64_t bits = scatter(i), step = 1 + (bits >> 32) % (kPrime - 1);
-    const int64_t number = static_cast<int64_t>((bits % kPrime + seed % kPrime * step) % kPrime) + least;
-    filled.set(i, isOfFloats ? static_cast<double>(2 * number + 1) / 128 : static_cast<double>(number));
-  }
+  Tensor numbers = Tensor::make(like.element, {kPrime}), filled = Tensor::make(like.element, like.dims);
+  for (uint64_t i = 0; i < kPrime; ++i)
+    numbers.set(i, numberOf(like.element, i));
+  const size_t sizeBytes = like.elementBytes();
+  for (uint64_t i = 0; i < filled.numElements(); ++i)
+    std::memcpy(&filled.bytes[i * sizeBytes], &numbers.bytes[residue(i, seed) * sizeBytes], sizeBytes);
   return filled;
+}
+
+double fillNumber(ElementType element, uint64_t index, uint64_t seed) {
+  return numberOf(element, residue(index, seed));
 }
 
 std::vector<SlabRows> rowMap(const FilledRun &first, const FilledRun &second, const RowAxes &axes) {
@@ -151,13 +190,12 @@ std::vector<SlabRows> rowMap(const FilledRun &first, const FilledRun &second, co
   const RowComparison comparison(first, second, rows);
   std::vector<SlabRows> slabs(rows.numSlabs());
   for (uint64_t slab = 0; slab < slabs.size(); ++slab) {
-    for (uint64_t row = 0; row < rows.numRows(); ++row) {
-      const uint64_t numKept = comparison.numEqual(slab, row, 0);
-      if (numKept == 0)
+    const std::vector<uint64_t> numKept = comparison.numKept(slab);
+    for (uint64_t row = 0; row < rows.numRows(); ++row)
+      if (numKept[row] == 0)
         slabs[slab].written.push_back(row);
-      else if (numKept < rows.rowElements())
+      else if (numKept[row] < rows.rowElements())
         slabs[slab].partial.push_back(row);
-    }
     separateMoved(comparison, slab, rows, slabs[slab]);
   }
   return slabs;

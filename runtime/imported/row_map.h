@@ -32,6 +32,9 @@ public:
     return slabOffsets[slab] + row * tokenStride + elementOffsets[element];
   }
 
+  /// Do a row's elements lie side by side?
+  bool isDense() const { return elementOffsets.back() + 1 == elementOffsets.size(); }
+
   /// The index along each slab axis: [1, 0]; empty if there is one slab.
   std::vector<uint64_t> indexOf(uint64_t slab) const;
   /// The other way; nothing if there is no such slab.
@@ -56,6 +59,9 @@ struct SlabRows {
 /// Numbers that tell the elements of a state apart, small and finite; another seed, modulo 251, gives another number in
 /// every element.
 Tensor fill(const Tensor &like, uint64_t seed);
+
+/// What that is in one element.
+double fillNumber(ElementType element, uint64_t index, uint64_t seed);
 
 /// One run of a call on a filled state.
 struct FilledRun {

@@ -49,6 +49,15 @@ void Tensor::set(uint64_t index, double value) {
     store<int64_t>(at, value);
 }
 
+void Tensor::setAll(double value) {
+  const size_t size = elementBytes();
+  if (bytes.empty())
+    return;
+  set(0, value);
+  for (size_t at = size; at < bytes.size(); at += size)
+    std::memcpy(&bytes[at], bytes.data(), size);
+}
+
 std::string text(const Tensor &tensor) {
   std::string dims;
   for (const uint64_t dim : tensor.dims)

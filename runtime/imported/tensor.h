@@ -28,6 +28,7 @@ struct Tensor {
 
   /// Rounds to nearest; integers are clamped to what their type holds.
   void set(uint64_t index, double value);
+  void setAll(double value);
 
   bool operator==(const Tensor &) const = default;
 };

@@ -43,18 +43,27 @@ void requireStates(const Model &model, const CallRequest &request) {
                 "sequence " + std::to_string(empty - request.counts.begin()) + " of the call has no new tokens");
 }
 
-/// A longer call is several executes; that works only where each tensor can be cut by tokens.
-void requireCuttable(const FunctionDescription &function) {
-  const auto refuse = [&](const TensorDescription &tensor) {
-    throw Error(KV_BAD_INPUT, "function " + function.name + " takes at most " + std::to_string(function.maxTokens) +
-                                  " tokens at once, and '" + tensor.name + "' can't be cut by tokens");
-  };
+/// A longer call is several executes; that works only where each tensor can be cut by tokens. The first that can't be;
+/// null: none.
+const TensorDescription *findUncuttable(const FunctionDescription &function) {
   for (const TensorDescription &input : function.inputs)
     if (hasSymbol(input) && !isSplit(input, 'T'))
-      refuse(input);
+      return &input;
   for (const TensorDescription &output : function.outputs)
     if (!isSplit(output, 'T') && !isSplit(output, 'W'))
-      refuse(output);
+      return &output;
+  return nullptr;
+}
+
+std::vector<Chunk> cutCall(const Model &model, const CallRequest &request) {
+  const FunctionDescription &function = model.description().functions[request.function];
+  const TensorDescription *const uncuttable = findUncuttable(function);
+  auto chunks =
+      cutBatch(request.counts, request.wanted, uncuttable ? function.maxTokens : model.cutTokens(request.function));
+  if (uncuttable && chunks.size() > 1)
+    throw Error(KV_BAD_INPUT, "function " + function.name + " takes at most " + std::to_string(function.maxTokens) +
+                                  " tokens at once, and '" + uncuttable->name + "' can't be cut by tokens");
+  return chunks;
 }
 
 void requireIds(const std::vector<int32_t> &ids, uint64_t vocabulary) {
@@ -92,9 +101,7 @@ void runCall(Model &model, const CallRequest &request, const std::vector<const u
   requireStates(model, request);
   model.requireWhole();
   const FunctionDescription &function = model.description().functions[request.function];
-  const auto chunks = cutBatch(request.counts, request.wanted, function.maxTokens);
-  if (chunks.size() > 1)
-    requireCuttable(function);
+  const auto chunks = cutCall(model, request);
 
   std::vector<Transaction> transactions;
   for (size_t i = 0; i < request.states.size(); ++i) {

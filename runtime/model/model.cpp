@@ -51,16 +51,23 @@ size_t Model::findFunction(const std::string &name) const {
   throw Error(KV_BAD_INPUT, "no function is called '" + name + "'; there are " + (names.empty() ? "none" : names));
 }
 
-size_t Model::predictFunction() const {
-  const auto &functions = description().functions;
+size_t predictFunction(const Description &description) {
+  const auto &functions = description.functions;
   const auto found = std::ranges::find_if(functions, [&](const FunctionDescription &function) {
-    return !isRaisedForm(description(), function) && hasRole(function.inputs, TensorRole::ids) &&
+    return !isRaisedForm(description, function) && hasRole(function.inputs, TensorRole::ids) &&
            hasRole(function.outputs, TensorRole::logits);
   });
   if (found == functions.end())
     throw Error(KV_UNSUPPORTED, "this model has no function from token ids to logits" +
                                     std::string(functions.empty() ? ": it is a vocabulary only" : ""));
   return found - functions.begin();
+}
+
+// SmolLM2's prompts of 512 tokens take 1.5 % longer in one piece than in two on 2 threads; on 16, which have 16 of the
+// rows each in a piece of 256, 0.87 of the time.
+uint64_t Model::cutTokens(size_t function) const {
+  constexpr uint64_t kLeast = 256, kForMember = 64;
+  return std::min(description().functions[function].maxTokens, std::max(kLeast, kForMember * threads()));
 }
 
 size_t Model::raisedForm(size_t function) const {

@@ -32,6 +32,9 @@ struct Identity {
 bool isSameModel(std::span<const uint8_t> fingerprint, const std::string &name,
                  std::span<const uint8_t> otherFingerprint, const std::string &otherName);
 
+/// Index of the first function from token ids to logits. Throws `unsupported` if there is none.
+size_t predictFunction(const Description &description);
+
 /// What a plugin gives: code, its description, weights.
 struct Program {
   const kv_plugin *plugin = nullptr;
@@ -61,6 +64,7 @@ public:
   Model(Program program, const ModelOptions &options);
 
   const Description &description() const { return program.description; }
+  const Program &loaded() const { return program; }
   const kv_plugin &plugin() const { return *program.plugin; }
   const uint8_t *weights() const { return program.weights; }
   const void *const *services() const { return program.services; }
@@ -83,8 +87,11 @@ public:
   /// Index of the raised form of a function that has one.
   size_t raisedForm(size_t function) const;
 
-  /// Index of the first function from token ids to logits. Throws `unsupported` if there is none.
-  size_t predictFunction() const;
+  size_t predictFunction() const { return runtime::predictFunction(description()); }
+
+  /// The tokens that a longer call of the function is cut into, where its tensors can be cut: no more than it takes at
+  /// once, and so few that what one layer hands to the next stays in the caches of the team.
+  uint64_t cutTokens(size_t function) const;
 
   /// An empty state for at most `capacity` tokens; 0 takes the model's context. Throws bad input beyond the context.
   std::unique_ptr<State> makeState(uint64_t capacity, uint32_t numCheckpoints = kAutomaticCheckpoints) const;

@@ -89,10 +89,10 @@ MemoryPlan planMemory(const Model &model, uint64_t context, uint64_t batch) {
                                   " tokens: at least one, and at most " + std::to_string(model.context()) +
                                   " tokens, can be planned");
   context = context ? context : model.context();
-  const uint64_t maxTokens = model.description().functions[model.predictFunction()].maxTokens;
+  const uint64_t cutTokens = model.cutTokens(model.predictFunction());
   std::vector<Chunk> chunks;
   if (context > 1)
-    chunks = cutBatch(std::vector<uint64_t>(batch, context - 1), Wanted::last, maxTokens);
+    chunks = cutBatch(std::vector<uint64_t>(batch, context - 1), Wanted::last, cutTokens);
   MemoryPlan plan;
   for (const Chunk &chunk : chunks) {
     std::vector<uint64_t> starts;
@@ -100,7 +100,7 @@ MemoryPlan planMemory(const Model &model, uint64_t context, uint64_t batch) {
       starts.push_back(run.first);
     plan.prefillScratchBytes = std::max(plan.prefillScratchBytes, scratchFor(model, chunk, std::move(starts)));
   }
-  for (const Chunk &chunk : cutBatch(std::vector<uint64_t>(batch, 1), Wanted::last, maxTokens))
+  for (const Chunk &chunk : cutBatch(std::vector<uint64_t>(batch, 1), Wanted::last, cutTokens))
     plan.decodeScratchBytes = std::max(plan.decodeScratchBytes,
                                        scratchFor(model, chunk, std::vector<uint64_t>(chunk.runs.size(), context - 1)));
   const Slots &slots = *model.slots();

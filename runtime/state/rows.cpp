@@ -87,6 +87,12 @@ void readRows(const State &state, size_t slotIndex, uint64_t layer, uint64_t fir
   }
 }
 
+std::vector<float> rowsOf(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count) {
+  std::vector<float> rows(count * rowElements(state.slots()[slot]));
+  readRows(state, slot, layer, first, count, rows.data());
+  return rows;
+}
+
 void writeRows(State &state, size_t slotIndex, uint64_t layer, uint64_t first, uint64_t count, const float *rows) {
   const SlotDescription &slot = state.slots()[slotIndex];
   requireRows(state, slotIndex, layer, first, count);

@@ -18,6 +18,9 @@ uint64_t registerElements(const SlotDescription &slot);
 /// not there, or have left the slot's window. Cost: some ns an element.
 void readRows(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count, float *rows);
 
+/// The same, on their own.
+std::vector<float> rowsOf(const State &state, size_t slot, uint64_t layer, uint64_t first, uint64_t count);
+
 /// The other way. Numbers are rounded to what the slot stores, to nearest, ties to even; what readRows gave comes back
 /// unchanged. Blocks that other states hold too are copied first. Errors as readRows, and nothing is changed then; also
 /// `unsupported` for layouts of codes and integers, for which there is no one rounding, and out of memory.

@@ -3,6 +3,8 @@
 #ifndef KVASIR_RUNTIME_STATE_FILE_FORMAT_H
 #define KVASIR_RUNTIME_STATE_FILE_FORMAT_H
 
+#include "plugins/alignment.h"
+
 #include <bit>
 #include <cstdint>
 
@@ -18,8 +20,6 @@ inline constexpr uint64_t kRowsBorder = 4096;
 
 /// Sections between the header and the rows begin on this border.
 inline constexpr uint64_t kSectionBorder = 8;
-
-constexpr uint64_t alignTo(uint64_t size, uint64_t border) { return (size + border - 1) / border * border; }
 
 /// Header and metadata of more bytes are refused before memory is asked for: it is room for 60 million ids.
 inline constexpr uint64_t kMaxMetadataBytes = 256 << 20;

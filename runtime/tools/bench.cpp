@@ -159,7 +159,7 @@ int bench(const BenchOptions &options) {
   if (tests.empty())
     throw Misused("nothing to measure: -p and -n are both 0");
   const Work work = readWork(options.model);
-  requirePredicts(Model(options.model, {.threads = 1}));
+  requirePredicts(work.description);
   auto threads = parseNumbers(options.threads, "-t", 1, 1024);
   if (threads.empty())
     threads = {0};

@@ -24,21 +24,34 @@ struct DiffCommand {
   bool comparesOps = false, printsJson = false;
 };
 
-/// What the compiler wrote down of the plugin's ops; nothing if it was made by others.
-std::vector<runtime::diff::FunctionGraph> graphsOf(const std::string &path) {
-  const auto file = PluginFile::open(path);
-  if (!file || std::ranges::none_of(file->sections(),
-                                    [](const kv_section &each) { return each.name == std::string_view("graph"); }))
-    return {};
-  const auto bytes = file->section("graph");
-  if (!bytes)
-    throw Failed("'" + path + "': " + bytes.message());
-  auto graphs = runtime::diff::readGraphs(*bytes);
-  if (!graphs)
-    throw Failed("'" + path + "': " + graphs.message());
-  return *graphs;
+/// What the compiler wrote down of the plugin's ops and norms; nothing if it was made by others.
+runtime::diff::Given given(const Model &model, const std::string &path) {
+  const auto refuse = [&](const std::string &why) { return Failed("'" + path + "': " + why); };
+  auto opened = PluginFile::open(path);
+  if (!opened)
+    throw refuse(opened.message());
+  const auto file = std::make_shared<const PluginFile>(std::move(*opened));
+  if (file->manifest().weights_size != model.get()->weightsBytes)
+    throw refuse("became another file while it was read");
+  runtime::diff::Given plugin{*model.get()->model, path, {}, {}};
+  if (std::ranges::any_of(file->sections(),
+                          [](const kv_section &each) { return each.name == std::string_view("graph"); })) {
+    const auto bytes = file->section("graph");
+    if (!bytes)
+      throw refuse(bytes.message());
+    auto graphs = runtime::diff::readGraphs(*bytes);
+    if (!graphs)
+      throw refuse(graphs.message());
+    plugin.graphs = std::move(*graphs);
+  }
+  auto norms = runtime::diff::findNorms(file);
+  if (!norms)
+    throw refuse(norms.message());
+  plugin.norms = std::move(*norms);
+  return plugin;
 }
 
+/// As cmp(1) and diff(1): 1 says that they differ, and nothing else.
 int diff(const DiffCommand &command) {
   const Interrupt interrupt;
   const ModelOptions options{command.threads, Pinning::automatic, Unverified::take};
@@ -49,10 +62,7 @@ int diff(const DiffCommand &command) {
   diffOptions.chunkTokens = command.chunk;
   diffOptions.comparesOps = command.comparesOps;
   diffOptions.cancel = &interrupt.cancel().get()->flag;
-  const auto report = withApiErrors([&] {
-    return runDiff({*a.get()->model, command.a, graphsOf(command.a)}, {*b.get()->model, command.b, graphsOf(command.b)},
-                   diffOptions);
-  });
+  const auto report = withApiErrors([&] { return runDiff(given(a, command.a), given(b, command.b), diffOptions); });
   printNow(command.printsJson ? report.json() + "\n" : report.text());
   return report.areEqual() ? kDone : kFailed;
 }
@@ -74,9 +84,12 @@ void addDiff(CLI::App &program, int &exitCode) {
   command->add_option("-t,--threads", options->threads, "0: one for each core")->check(CLI::Range(0, 1024));
   command->add_flag("--json", options->printsJson, "print JSON");
   command->footer(
-      "Without a prompt, tokens are made up. Exit code 0: equal within rounding, 1: the last line says where "
-      "they differ.");
-  command->callback([=, &exitCode] { exitCode = diff(*options); });
+      "Without a prompt, tokens are made up. Exit code 0: equal, to the bit or within rounding; 1: different "
+      "for another reason, the last line says where; 2: they could not be compared.");
+  command->callback([=, &exitCode] {
+    exitCode = kNotCompared;
+    exitCode = diff(*options);
+  });
 }
 
 } // namespace kvasir::tools

@@ -7,7 +7,7 @@
 
 namespace kvasir::tools {
 
-enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130 };
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kNotCompared = 2, kInterrupted = 130 };
 
 /// Something that failed for a reason that a person can do something about; one line.
 struct Failed : std::runtime_error {

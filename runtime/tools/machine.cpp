@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "runtime/api/handles.h" // before kvasir.hpp, whose names are those of what handles hold
+#include "runtime/model/model.h" // before kvasir.hpp, whose names are those of what handles hold
 
 #include "runtime/tools/api_errors.h"
 #include "runtime/tools/failed.h"
@@ -61,9 +61,9 @@ std::string processorName() {
   return "unknown";
 }
 
-void requirePredicts(const Model &model) {
-  withApiErrors([&] { return model.get()->model->predictFunction(); });
-  if (model.facts().vocabulary == 0)
+void requirePredicts(const Description &description) {
+  withApiErrors([&] { return runtime::predictFunction(description); });
+  if (description.model.vocabularySize == 0)
     throw Failed("this model has no vocabulary, from which tokens could be made up");
 }
 

@@ -45,7 +45,7 @@ std::string processorName();
 
 /// Throws, of a model that can't be given made-up tokens: Error if none of its functions goes from ids to logits,
 /// Failed if it has no vocabulary.
-void requirePredicts(const Model &model);
+void requirePredicts(const Description &description);
 
 /// Ids without meaning; speed does not depend on them. The last eighth of the vocabulary is left out: control tokens
 /// are often there. The vocabulary is not empty.

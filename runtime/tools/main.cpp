@@ -5,6 +5,7 @@
 #include "kvasir/kvasir.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 
@@ -46,7 +47,7 @@ int runProgram(CLI::App &program, int argc, char **argv, const int &exitCode) {
   } catch (const std::exception &error) {
     std::fprintf(stderr, "kvasir: %s\n", error.what());
   }
-  return kFailed;
+  return std::max<int>(exitCode, kFailed); // a command whose 1 says something else has set its own before
 }
 
 } // namespace
@@ -57,7 +58,8 @@ int main(int argc, char **argv) {
   CLI::App program{"Runs and looks into models that kvasir-compile made"};
   program.require_subcommand(1);
   program.set_version_flag("--version", std::string("kvasir ") + kvasir_version());
-  program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing could be checked (audit), 130 interrupted.");
+  program.footer("Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing could be checked (audit), 130 interrupted; of "
+                 "diff 0 equal, 1 different, 2 not compared.");
   int exitCode = kDone;
   addAudit(program, exitCode);
   addBench(program, exitCode);

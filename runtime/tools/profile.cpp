@@ -159,7 +159,7 @@ int profile(const ProfileOptions &options) {
   const PluginFile file = openFile(options.model);
   const Weights where = options.copiesWeights ? Weights::copied : Weights::mapped;
   const Model model(options.model, {.threads = options.threads, .teamUse = TeamUse::fixed, .weights = where});
-  requirePredicts(model);
+  requirePredicts(file.description());
   const StepTable table = needSteps(options.model, file);
   const VariantSteps &variant = findVariant(table, model.get()->model->variant(), options.model);
   const Work work = readWork(options.model);

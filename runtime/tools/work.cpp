@@ -98,6 +98,7 @@ Work readWork(const std::string &path) {
   if (!tensors)
     throw Failed("cannot read '" + path + "': " + tensors.message());
   Work work;
+  work.description = file->description();
   work.weightsOffset = file->manifest().weights_offset;
   work.weightsBytes = file->manifest().weights_size;
   const Activations activations = file->description().numerics.activations;

@@ -32,6 +32,7 @@ struct AttentionWork {
 };
 
 struct Work {
+  Description description;                      ///< the file's
   uint64_t weightsOffset = 0, weightsBytes = 0; ///< in the file
   uint64_t stepBytes = 0;                       ///< of weights that one call reads, whatever the number of its tokens
   Ops tokenOps = {};                            ///< of one token of a prompt: the matrices but the head

@@ -228,7 +228,7 @@ void refuseMasks(Kit &kit) {
       continue;
     ++kit.report.numErrors;
     try {
-      kit.compile(name, attentionProgram(shape));
+      kit.compile(kit.write(name, attentionProgram(shape)));
       kit.report.fail(name, "compiles, and has no cases yet");
     } catch (const std::runtime_error &error) {
       if (std::string(error.what()).find("has a " + word + " mask; only causal ones are lowered yet") ==
@@ -241,14 +241,17 @@ void refuseMasks(Kit &kit) {
 } // namespace
 
 void runAttention(Kit &kit) {
-  refuseMasks(kit);
+  if (!kit.isOfFates)
+    refuseMasks(kit);
   for (const AttentionShape &shape : kShapes) {
     if (shape.name().find(kit.only) == std::string::npos)
       continue;
-    const Kit::Pair pair = kit.compile(shape.name(), attentionProgram(shape));
-    kit.countFates(shape.name(), pair.source, "step");
+    const std::filesystem::path source = kit.write(shape.name(), attentionProgram(shape));
+    kit.countStateFates(shape.name(), kit.explain(source)["step"]);
+    if (kit.isOfFates)
+      continue;
     try {
-      AttentionRunner(kit, shape, pair).run();
+      AttentionRunner(kit, shape, kit.compile(source)).run();
     } catch (const kvasir::Error &error) {
       kit.report.fail(shape.name(), error.what());
     }

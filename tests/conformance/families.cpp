@@ -51,6 +51,13 @@ constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},   {1, 32},   {31, 33},  
 constexpr Shape kFused[] = {{33, 64}, {64, 32}};
 constexpr int kWidths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 300};
 
+/// result = gate * share(gate) * up, with the roundings of the result and of the share.
+struct Gate {
+  const char *op;
+  double units, unitsOfShare;
+};
+constexpr Gate kGates[] = {{"swiglu", 8, 0}};
+
 string number(int value) { return std::to_string(value); }
 string rows(int width) { return "tensor<?x" + number(width) + "xf32>"; }
 
@@ -81,8 +88,9 @@ public:
                  "  return %result : " + result + "\n}\n";
   }
 
+  void add(OpCase op) { family.cases.push_back(std::move(op)); }
   void add(const string &name, Kind kind, bool isFused = false, bool hasF32Scales = false) {
-    family.cases.push_back({name, kind, isFused, hasF32Scales});
+    add({name, kind, isFused, hasF32Scales});
   }
 
   Family finish() {
@@ -260,11 +268,11 @@ void addNorm(Writer &writer, const string &type, const string &shape, int width)
   writer.add(name, Kind::rmsNorm);
 }
 
-void addGated(Writer &writer, int width) {
-  const string name = "swiglu." + number(width);
+void addGated(Writer &writer, const Gate &gate, int width) {
+  const string name = gate.op + ("." + number(width));
   writer.function(name, {"%gate: " + rows(width), "%up: " + rows(width)},
-                  "  %result = lm.swiglu %gate, %up : " + rows(width) + "\n", rows(width));
-  writer.add(name, Kind::swiglu);
+                  "  %result = lm." + string(gate.op) + " %gate, %up : " + rows(width) + "\n", rows(width));
+  writer.add({name, Kind::gated, false, false, gate.units, gate.unitsOfShare});
 }
 
 void addTake(Writer &writer, int width) {
@@ -280,7 +288,8 @@ Family rowwise() {
   Writer writer("rowwise");
   for (const int width : kWidths) {
     addNorm(writer, rows(width), number(width), width);
-    addGated(writer, width);
+    for (const Gate &gate : kGates)
+      addGated(writer, gate, width);
     addTake(writer, width);
   }
   for (const auto &[heads, width] : {Shape{1, 16}, {3, 64}, {2, 33}, {5, 2}})

@@ -9,7 +9,7 @@
 namespace conformance {
 
 /// What a case computes, for the distance that its results may have (tolerance.h).
-enum class Kind { exact, embedding, rmsNorm, rope, ropeAngles, swiglu, linear, linearAdd, normLinear, gateUp };
+enum class Kind { exact, embedding, rmsNorm, rope, ropeAngles, gated, linear, linearAdd, normLinear, gateUp };
 
 inline bool hasLinears(Kind kind) { return kind >= Kind::linear; }
 
@@ -20,6 +20,8 @@ struct OpCase {
   Kind kind;
   bool isFused = false;      ///< of several ops
   bool hasF32Scales = false; ///< which a backend that rounds activations may store in f16
+  double units = 0;          ///< roundings that a gated result has
+  double unitsOfShare = 0;   ///< that the share of the gate has, which is at most 1
 };
 
 struct Family {

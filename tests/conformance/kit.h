@@ -39,20 +39,28 @@ struct Kit {
   std::filesystem::path programs;   ///< with state (tests/programs)
   std::string only;                 ///< cases whose names have this in them
   bool isLong = false;              ///< more shapes of batches
+  bool isOfFates = false;           ///< the list is held against what becomes of each op, and nothing is run
   DeclinedList declined;
   Report report;
 
-  /// Writes a program and compiles it for both, at the same time.
+  using Fates = std::map<std::string, std::vector<Json>>;
+
+  /// Writes a program into the folder; gives its path.
+  std::filesystem::path write(const std::string &name, const std::string &program) const;
+  /// What --explain says of a program, function by function. The list is told of each op.
+  Fates explain(const std::filesystem::path &source);
+  /// Compiles a program for both, at the same time.
   struct Pair {
     std::filesystem::path source, reference, tested;
   };
-  Pair compile(const std::string &name, const std::string &program);
+  Pair compile(const std::filesystem::path &source);
   /// Compiles for reference, unless the folder has that from the same text.
-  void compileReference(const Pair &pair, const std::string &program) const;
+  void compileReference(const Pair &pair) const;
 
-  /// The state ops of a program's function are a kernel's, or the list says why not: "attend.2x1x16" for kv.attend in
-  /// the program of that name.
-  void countFates(const std::string &name, const std::filesystem::path &source, const std::string &function);
+  /// A case is a kernel's, or the list says why not.
+  void countFate(const std::string &name, const std::string &reason);
+  /// The same of the state ops among `fates`: "attend.2x1x16" for kv.attend in the program of that name.
+  void countStateFates(const std::string &name, const std::vector<Json> &fates);
 };
 
 /// Every op with every type and shape, against reference; and the same bits row by row and with other teams.

@@ -32,36 +32,50 @@ std::string textOf(const std::filesystem::path &path) {
 
 } // namespace
 
-void Kit::compileReference(const Pair &pair, const std::string &program) const {
+void Kit::compileReference(const Pair &pair) const {
   const std::filesystem::path kept = references / pair.source.filename();
-  if (std::filesystem::exists(pair.reference) && textOf(kept) == program)
+  if (std::filesystem::exists(pair.reference) && textOf(kept) == textOf(pair.source))
     return;
   reference.compile(pair.source, pair.reference);
   std::filesystem::copy_file(pair.source, kept, std::filesystem::copy_options::overwrite_existing);
 }
 
-Kit::Pair Kit::compile(const std::string &name, const std::string &program) {
-  Pair pair{folder / (name + ".mlir"), references / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
+std::filesystem::path Kit::write(const std::string &name, const std::string &program) const {
+  const std::filesystem::path source = folder / (name + ".mlir");
   nowRuns(name);
-  std::ofstream(pair.source) << program;
-  auto compiled = std::async(std::launch::async, [&] { compileReference(pair, program); });
+  std::ofstream(source) << program;
+  return source;
+}
+
+Kit::Fates Kit::explain(const std::filesystem::path &source) {
+  Fates fates = tested.explain(source);
+  for (const auto &[function, ops] : fates)
+    for (const Json &fate : ops)
+      if (fate.contains("reason") || fate.contains("kernel")) // upstream's are nobody's to take
+        declined.note(fate.at("op"), fate.value("reason", ""));
+  return fates;
+}
+
+Kit::Pair Kit::compile(const std::filesystem::path &source) {
+  const std::string name = source.stem();
+  Pair pair{source, references / (name + ".reference.kvasir"), folder / (name + ".kvasir")};
+  auto compiled = std::async(std::launch::async, [&] { compileReference(pair); });
   tested.compile(pair.source, pair.tested);
   compiled.get();
   return pair;
 }
 
-void Kit::countFates(const std::string &name, const std::filesystem::path &source, const std::string &function) {
-  const std::vector<Json> fates = tested.explain(source)[function];
-  for (const Json &fate : fates) {
-    const std::string op = fate.at("op"), what = op.substr(op.find('.') + 1) + name.substr(name.find('.'));
-    if (!op.starts_with("kv."))
-      continue; // upstream's are nobody's to take
-    const std::string reason = fate.value("reason", "");
-    report.countFate(reason);
-    const std::string wrong = reason.empty() ? declined.checkTaken(what) : declined.checkDeclined(what, reason);
-    if (!wrong.empty())
-      report.fail(what, wrong);
-  }
+void Kit::countFate(const std::string &name, const std::string &reason) {
+  report.countFate(reason);
+  const std::string wrong = reason.empty() ? declined.checkTaken(name) : declined.checkDeclined(name, reason);
+  if (!wrong.empty())
+    report.fail(name, wrong);
+}
+
+void Kit::countStateFates(const std::string &name, const std::vector<Json> &fates) {
+  for (const Json &fate : fates)
+    if (const std::string op = fate.at("op"); op.starts_with("kv."))
+      countFate(op.substr(op.find('.') + 1) + name.substr(name.find('.')), fate.value("reason", ""));
 }
 
 namespace {
@@ -69,7 +83,7 @@ namespace {
 struct Options {
   std::string backend, compiler, declined, work, references, programs = KVASIR_PROGRAMS, only;
   std::string activations;
-  bool isLong = false;
+  bool isLong = false, isOfFates = false;
 };
 
 void addOptions(CLI::App &app, Options &options) {
@@ -82,6 +96,7 @@ void addOptions(CLI::App &app, Options &options) {
   app.add_option("--references", options.references,
                  "A folder where reference's plugins are kept, for other runs with the same kvasir-compile");
   app.add_option("--only", options.only, "Cases whose names have this in them");
+  app.add_flag("--fates", options.isOfFates, "Hold the list against what becomes of each op, and run nothing");
   app.add_flag("--long", options.isLong, "More numbers of tokens, longer conversations");
 }
 
@@ -114,6 +129,7 @@ int run(const Options &options, const std::filesystem::path &folder) {
           options.programs,
           options.only,
           options.isLong,
+          options.isOfFates,
           DeclinedList(options.declined),
           {}};
   const auto attempt = [&](const std::string &name, const auto &part) {
@@ -129,8 +145,8 @@ int run(const Options &options, const std::filesystem::path &folder) {
   attempt("rows", [&] { runRows(kit); });
   attempt("programs", [&] { runPrograms(kit); });
   if (options.only.empty())
-    for (const std::string &line : kit.declined.unused())
-      kit.report.fail("the list", "has a line that no case needs: " + line);
+    for (const std::string &line : kit.declined.mistakes())
+      kit.report.fail("the list", line);
   printSummary(kit.report);
   return kit.report.failures() ? 1 : 0;
 }

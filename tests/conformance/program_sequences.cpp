@@ -210,9 +210,12 @@ void runPrograms(Kit &kit) {
   for (const auto &[name, text] : programs) {
     if (name.find(kit.only) == std::string::npos)
       continue;
-    const Kit::Pair pair = kit.compile(name, text);
+    const std::filesystem::path source = kit.write(name, text);
+    kit.explain(source);
+    if (kit.isOfFates)
+      continue;
     try {
-      ProgramRunner(kit, name, pair).run();
+      ProgramRunner(kit, name, kit.compile(source)).run();
     } catch (const kvasir::Error &error) {
       kit.report.fail(name, error.what());
     }

@@ -196,10 +196,12 @@ void runRows(Kit &kit) {
   for (const RowsShape &shape : kShapes) {
     if (shape.name().find(kit.only) == std::string::npos)
       continue;
-    const Kit::Pair pair = kit.compile(shape.name(), rowsProgram(shape));
-    kit.countFates(shape.name(), pair.source, "step");
+    const std::filesystem::path source = kit.write(shape.name(), rowsProgram(shape));
+    kit.countStateFates(shape.name(), kit.explain(source)["step"]);
+    if (kit.isOfFates)
+      continue;
     try {
-      RowsRunner(kit, shape, pair).run();
+      RowsRunner(kit, shape, kit.compile(source)).run();
     } catch (const kvasir::Error &error) {
       kit.report.fail(shape.name(), error.what());
     }

@@ -48,6 +48,14 @@ std::vector<double> ofEmbedding(const std::vector<float> &expected, double unit)
   return std::vector<double>(expected.size(), (2 * 2 * kUnit + unit) * 2 * largest);
 }
 
+/// Twice the roundings of the result, and those of a share that is at most 1.
+std::vector<double> ofGated(const OpCase &op, const std::vector<Tensor> &inputs, const std::vector<float> &expected) {
+  std::vector<double> limits = times(expected, 2 * op.units * kUnit);
+  for (size_t i = 0; i < limits.size(); ++i)
+    limits[i] += 2 * op.unitsOfShare * kUnit * std::abs(double(inputs[0].floats()[i]) * inputs[1].floats()[i]);
+  return limits;
+}
+
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
 } // namespace
@@ -149,8 +157,8 @@ std::vector<double> Tolerance::of(const OpCase &op, const std::vector<Tensor> &i
     return ofRope(inputs[0]);
   case Kind::ropeAngles:
     return std::vector<double>(expected.size(), 4 * kUnit);
-  case Kind::swiglu:
-    return times(expected, 2 * 8 * kUnit);
+  case Kind::gated:
+    return ofGated(op, inputs, expected);
   case Kind::linear:
     return ofLinear(op.function, inputs, inputs[0].floats(), {});
   default:

@@ -13,7 +13,8 @@
 // error of a sum of K products has the variance sum of (error of x)^2 w^2 / 3; 6 standard deviations are allowed.
 //
 // Formulas. rms_norm is a sum of E squares, halved by the root, and 4 roundings; rope 3, swiglu 8 with an exp of 2
-// units; rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
+// units (other gates: kGates of families.cpp; a share that is a difference errs by units of 1, not of itself);
+// rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
 // embeddings of codes round a product and a sum. Where activations are rounded, scales and mins of f32 may be stored in
 // f16: embeddings err by 2^-11 more; what that does to linears is far below what their activations' rounding does.
 //

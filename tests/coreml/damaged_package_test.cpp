@@ -2,6 +2,7 @@
 // Packages as accidents and attackers leave them: a clear line, and nothing outside the package is opened.
 #include "compiler/frontends/coreml/package.h"
 #include "compiler/frontends/coreml/report.h"
+#include "tests/fuzz/wire_mutator.h"
 #include "tests/unit/damage.h"
 
 #include <doctest/doctest.h>
@@ -176,6 +177,32 @@ private:
   std::vector<uint8_t> manifest, program;
 };
 
+using test::WireField;
+using test::WireMessage;
+
+WireField message(uint32_t number, WireMessage fields) {
+  return {number, WireField::Form::message, 0, {}, std::move(fields)};
+}
+
+WireField text(uint32_t number, const std::string &text) {
+  return {number, WireField::Form::bytes, 0, {text.begin(), text.end()}, {}};
+}
+
+WireField number(uint32_t number, uint64_t value) { return {number, WireField::Form::varint, value, {}, {}}; }
+
+/// What the description of a function 'main' that does nothing says of the dims of an input: `array` are the fields of
+/// its array type.
+std::vector<DimRange> declaredDims(WireMessage array) {
+  const WireField input = message(1, {text(1, "x"), message(3, {message(5, std::move(array))})});
+  const WireField block = message(3, {text(1, "CoreML8"), message(2, {})});
+  const WireField function = message(2, {text(1, "main"), message(2, {text(2, "CoreML8"), block})});
+  const Copy copy("prefill8");
+  copy.write(kProgram, test::serialise({message(2, {input}), message(502, {function})}));
+  Result<Package> opened = Package::open(copy.package().string());
+  REQUIRE_MESSAGE(bool(opened), (opened ? "" : opened.message()));
+  return opened->program().functions.front().declaredDims.at("x");
+}
+
 } // namespace
 
 TEST_CASE("damaged programs, weights and manifests are read or refused in one line") {
@@ -260,4 +287,21 @@ TEST_CASE("what is missing or of another kind is named") {
     CHECK(copy.message().ends_with("weight file: has version 3; version 2 is read"));
   }
   CHECK(Package::open("/nowhere").message() == "No such file or directory");
+}
+
+TEST_CASE("a dim that may be one of 300,000 sizes is read in their order, once each" * doctest::timeout(20)) {
+  WireMessage shapes;
+  for (uint64_t size = 300'000; size > 0; --size)
+    shapes.push_back(message(1, {number(1, size)}));
+  shapes.push_back(shapes.front());
+  const std::vector<DimRange> dims = declaredDims({message(21, std::move(shapes))});
+  REQUIRE(dims.size() == 1);
+  std::vector<int64_t> due(300'000);
+  std::iota(due.begin(), due.end(), 1);
+  CHECK(dims.front().values == due);
+}
+
+TEST_CASE("of a description's dims no more are kept than tensors have") {
+  CHECK(declaredDims({message(21, {message(1, WireMessage(100'000, number(1, 7)))})}).size() == 16);
+  CHECK(declaredDims({message(31, WireMessage(100'000, message(1, {number(1, 7)})))}).size() == 16);
 }

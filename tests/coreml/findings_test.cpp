@@ -19,9 +19,10 @@ const std::filesystem::path kCases = KVASIR_COREML_CASES;
 /// Classes that a program shows without being run.
 const std::set<int> kStatic = {1, 2, 3, 4, 5, 6, 8, 9, 10, 23};
 
-/// What only running it shows: rows of one tensor that recurs, a counter, two packages side by side.
-const std::set<std::string> kDynamic = {"counter_advances_by_one", "e1_raw_exported", "e5_waw_exported",
-                                        "ssm_prefill_last_only"};
+/// What only running it shows: rows of one tensor that recurs, a counter, two packages side by side, an attention that
+/// is no op.
+const std::set<std::string> kDynamic = {"counter_advances_by_one", "decode_reads_first", "e1_raw_exported",
+                                        "e5_waw_exported", "ssm_prefill_last_only"};
 
 std::string nameOf(const nlohmann::json &value) { return value.is_string() ? value.get<std::string>() : ""; }
 
@@ -118,4 +119,48 @@ TEST_CASE("offsets that double at each step are followed once, and not beyond wh
   CHECK(text(expressions.find({3, {}}, 0).value()) == "8 * pos");
   CHECK(text(expressions.find({40, {}}, 0).value()) == "1099511627776 * pos");
   CHECK(!expressions.find({kSteps, {}}, 0));
+}
+
+TEST_CASE("elements of the tensors that scatters take their indices from") {
+  Function function;
+  const auto value = [&](std::vector<int64_t> dims, std::optional<Constant> constant = {}) {
+    const Type type{TypeKind::tensor, {Element::i32, std::move(dims)}};
+    function.values.push_back({"pos", type, std::move(constant)});
+    return ValueId(function.values.size() - 1);
+  };
+  std::vector<std::vector<uint8_t>> kept;
+  kept.reserve(8);
+  const auto number = [&](std::vector<int64_t> dims, std::vector<uint8_t> bytes) {
+    kept.push_back(std::move(bytes));
+    return value(dims, Constant{{Element::i8, dims}, kept.back(), {}});
+  };
+  const auto make = [&](const char *type, std::vector<int64_t> dims,
+                        std::map<std::string, std::vector<ValueId>> operands) {
+    Operation operation;
+    operation.type = type;
+    for (const auto &[name, values] : operands)
+      for (ValueId operand : values)
+        operation.inputs[name].push_back({operand, {}});
+    operation.outputs = {value(std::move(dims))};
+    function.body.operations.push_back(operation);
+    return operation.outputs.front();
+  };
+  const ValueId pos = value({1}), two = number({}, {2}), one = number({}, {1}), row = number({3}, {0, 1, 2});
+  function.inputs = {pos};
+  const ValueId rows = make("range_1d", {4}, {{"start", {pos}}, {"end", {two}}, {"step", {two}}});
+  const ValueId column = make("expand_dims", {4, 1}, {{"x", {rows}}});
+  const ValueId cells = make("tile", {4, 3}, {{"x", {column}}, {"reps", {row}}});
+  const ValueId sum = make("add", {4, 3}, {{"x", {cells}}, {"y", {one}}});
+  const ValueId places = make("stack", {1, 2}, {{"values", {two, pos}}, {"axis", {one}}});
+  const ValueId broadcast = make("add", {4, 3}, {{"x", {column}}, {"y", {row}}});
+  const ValueId many = make("stack", {4, 2}, {{"values", {rows, rows}}, {"axis", {one}}});
+  const IndexExpressions expressions(function);
+  CHECK(text(expressions.find({rows, {}}, 3).value()) == "pos + 6");
+  CHECK(text(expressions.find({cells, {}}, 7).value()) == "pos + 4");
+  CHECK(text(expressions.find({sum, {}}, 11).value()) == "pos + 7");
+  CHECK(text(expressions.find({places, {}}, 0).value()) == "2");
+  CHECK(text(expressions.find({places, {}}, 1).value()) == "pos");
+  CHECK(!expressions.find({broadcast, {}}, 5));
+  CHECK(!expressions.find({many, {}}, 2));
+  CHECK(!expressions.find({rows, {}}, uint64_t(1) << 40));
 }

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-TYPES = {"bool": 1, "string": 2, "float16": 10, "float32": 11, "int8": 21, "int32": 23}
+TYPES = {"bool": 1, "string": 2, "float16": 10, "float32": 11, "int8": 21, "int32": 23, "uint16": 32}
 
 
 def varint(number):
@@ -24,7 +24,8 @@ def field(number, value):
 
 
 def tensor_type(element, dims):
-    shape = b"".join(field(3, field(1, field(1, dim))) for dim in dims)
+    """A dim that only a call knows is None."""
+    shape = b"".join(field(3, field(2, b"") if dim is None else field(1, field(1, dim))) for dim in dims)
     return field(1, field(1, TYPES[element]) + field(2, len(dims)) + shape)
 
 
@@ -49,17 +50,22 @@ class Package:
 
     def op(self, op, element, dims, **operands):
         """One result, which is an output. Operands: "%name", numbers, arrays, texts, or lists of names."""
-        name = f"out{len(self.operations)}"
+        return self.ops(op, [(element, dims)], **operands)[0]
+
+    def ops(self, op, results, **operands):
+        """Results of these element types and dims, which are outputs."""
+        names = [f"out{len(self.operations)}" + (f"_{i}" if i else "") for i in range(len(results))]
         arguments = b""
         for key, given in operands.items():
             many = given if isinstance(given, list) and isinstance(given[0], str) else [given]
             bindings = b"".join(field(1, field(1, one[1:]) if isinstance(one, str) and one[:1] == "%"
                                       else field(2, literal(one))) for one in many)
             arguments += field(2, field(1, key) + field(2, bindings))
-        result = field(3, field(1, name) + field(2, tensor_type(element, dims)))
-        self.operations.append(field(1, op) + arguments + result)
-        self.outputs.append(name)
-        return "%" + name
+        made = b"".join(field(3, field(1, name) + field(2, tensor_type(element, dims)))
+                        for name, (element, dims) in zip(names, results))
+        self.operations.append(field(1, op) + arguments + made)
+        self.outputs += names
+        return ["%" + name for name in names]
 
     def write(self, path):
         block = b"".join(field(2, name) for name in self.outputs) + b"".join(field(3, op) for op in self.operations)

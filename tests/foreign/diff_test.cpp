@@ -42,6 +42,8 @@ TEST_CASE("a diff names the first row that a fault reaches") {
     CHECK(ran.exitCode == 1);
     const Json json = Json::parse(ran.out), first = json.at("first");
     CHECK(json.at("equal") == false);
+    CHECK(json.at("result") == "different");
+    CHECK(json.at("enlarged") == 0);
     CHECK(first.at("function") == "forward");
     CHECK(first.at("call_tokens") == row.callTokens);
     CHECK(first.at("slot") == row.slot);
@@ -66,6 +68,17 @@ TEST_CASE("a diff says it in one sentence") {
   CHECK(last.ends_with("; equal numerics promise equal bits; B's row is A's row of slot v\n"));
 }
 
+TEST_CASE("a diff says where it can't know how far rounding is enlarged") {
+  const std::string other = KVASIR_FOREIGN_PLUGINS "/foreign_swapped_f33.kvasir"; // promises no equal bits
+  REQUIRE(run("sed 's/\"id\": \"f32\"/\"id\": \"f33\"/' " + pathOf("swapped") + " > " + other).exitCode == 0);
+  const Json json = Json::parse(run("$KVASIR diff " + pathOf("right") + " " + other + " --json").out);
+  CHECK(json.at("equal_bits_promised") == false);
+  CHECK(json.at("result") == "different");
+  CHECK(json.at("notes").at(0) ==
+        "A does not say where its norms are: whether its model enlarges rounding is not known");
+  CHECK(Json::parse(diffOf("right", "swapped", "--json").out).at("notes").empty());
+}
+
 TEST_CASE("a diff of plugins that do the same says equal") {
   const Ran ran = diffOf("right", "right");
   CHECK(ran.exitCode == 0);
@@ -76,6 +89,7 @@ TEST_CASE("a diff of plugins that do the same says equal") {
                           "equal to the bit\n"));
   const Json json = Json::parse(diffOf("right_register", "right_register", "--json --ids 1,2,3,4,5 --chunk 2").out);
   CHECK(json.at("equal") == true);
+  CHECK(json.at("result") == "equal");
   CHECK(json.at("calls") == 7); // 2, 2, 1; 1, 1, 5, 1
   CHECK(json.at("compared").at(2).at("slot") == "taps");
   CHECK(json.at("compared").at(2).at("rows") == 42);
@@ -89,9 +103,12 @@ TEST_CASE("a register that differs is found") {
 
 TEST_CASE("what can't be compared is refused by name") {
   const Ran slots = diffOf("right_register", "right");
-  CHECK(slots.exitCode == 1);
+  CHECK(slots.exitCode == 2);
   CHECK(slots.err == "kvasir: the second model has no slot taps: their states can't be compared\n");
+  checkRefusal("$KVASIR diff /nowhere $TOY", 2, "kvasir: cannot load '/nowhere': No such file or directory");
+  checkRefusal("$KVASIR diff $TOY", 2, "kvasir: diff: b is required");
   const Ran shapes = run("$KVASIR diff " + pathOf("right") + " $TOY");
+  CHECK(shapes.exitCode == 2);
   CHECK(shapes.err == "kvasir: slot k has rows of 16 numbers in 6 layers in the first model and rows of 2 numbers in 2 "
                       "layers in the second: their states can't be compared\n");
 }

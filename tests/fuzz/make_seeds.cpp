@@ -5,6 +5,7 @@
 #include "plugins/tensors.h"
 #include "plugins/writer.h"
 #include "runtime/state_file/saved_state.h"
+#include "tests/fuzz/package_input.h"
 #include "tests/fuzz/sliding_toy.h"
 #include "tests/unit/gguf_bytes.h"
 #include "tests/unit/small_vocabularies.h"
@@ -109,6 +110,19 @@ void seedTexts(Seeds seeds) {
       seeds.add((kind.empty() ? std::string(1, '\0') : kind) + text);
 }
 
+/// Packages that coremltools wrote: each kind of state, blocks, open dims, a compressed weight.
+void seedPackages(Seeds seeds) {
+  for (const std::string name : {"accumulator", "cond_write", "e5_waw_exported", "int8_kv_ok", "llama2L_hf_int4",
+                                 "ring_ok", "toy_kv_prefill_decode", "toy_torch_kv_dynamic"}) {
+    const std::filesystem::path package =
+        std::filesystem::path(KVASIR_COREML_CASES) / "packages" / (name + ".mlpackage");
+    const std::filesystem::path data = package / "Data/com.apple.CoreML";
+    seeds.add(test::PackageInput{readBytes(data / "model.mlmodel"), readBytes(data / "weights/weight.bin"),
+                                 readBytes(package / "Manifest.json")}
+                  .serialise());
+  }
+}
+
 /// One tensor of each type in `types`, two rows of 256, and a vocabulary.
 Bytes ggufFile() {
   // number and bytes of a row of 256: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16
@@ -137,6 +151,7 @@ int main(int argc, char **argv) try {
     return 2;
   const std::filesystem::path root = argv[1];
   std::filesystem::remove_all(root);
+  seedPackages({root, "coreml"});
   seedDescriptions({root, "description"});
   seedGraphs({root, "graph"});
   Seeds(root, "gguf").add(ggufFile());

@@ -3,7 +3,8 @@
 usage: faults.py --compiler BIN --kvasir BIN
 
 Each fault is planted in what the cpu backend compiles, and compared with the right one twice: compiled for cpu, where
-equal bits are promised, and for reference, where rounding explains something.
+equal bits are promised, and for reference, where rounding explains something. A model that enlarges rounding is right, and
+with a fault in it wrong.
 """
 import argparse
 import json
@@ -26,6 +27,15 @@ def find(reader, name):
 
 def wrong_weight(path):
     find(gguf.GGUFReader(path, "r+"), "blk.2.ffn_up.weight").data[5, 7] += 0.5
+
+
+def sharp_attention(path):
+    """Heads of layer 1 choose one row each, and whose scores are close, by the last bits."""
+    find(gguf.GGUFReader(path, "r+"), "blk.1.attn_q.weight").data[:] *= 64
+
+
+def wrong_keys(path):
+    find(gguf.GGUFReader(path, "r+"), "blk.2.attn_k.weight").data[:] *= -1
 
 
 def wrong_rope_base(path):
@@ -129,8 +139,26 @@ class Bench:
     def check_right(self):
         for source, options in ((self.path("right.gguf"), []), (PROGRAM, ["--random-weights", "1"])):
             backends = [self.compile(source, backend, *options) for backend in ("reference", "cpu")]
-            self.expect("right", self.diff(*backends), {"equal": True, "programs": "", "notes": []})
+            self.expect("right", self.diff(*backends), {"equal": True, "result": "rounding", "enlarged": 0, "programs": "",
+                                                        "notes": []})
             self.expect("right", self.diff(backends[1], backends[1]), {"verdict": "equal to the bit"})
+
+
+    def check_enlarged(self):
+        """What rounding explains is measured where a model enlarges it; a fault beside that is found all the same."""
+        sharp, wrong = self.path("sharp.gguf"), self.path("sharp_and_wrong.gguf")
+        shutil.copyfile(self.path("right.gguf"), sharp)
+        sharp_attention(sharp)
+        shutil.copyfile(sharp, wrong)
+        wrong_keys(wrong)
+        for a, b in (("reference", "cpu"), ("cpu", "reference")):
+            found = self.diff(self.compile(sharp, a), self.compile(sharp, b))
+            print("sharp, %s: %d rows, %s" % (a, found["enlarged"], found["verdict"]))
+            self.expect("sharp", found, {"result": "rounding", "enlarged": lambda rows: rows > 0})
+            found = self.diff(self.compile(sharp, a), self.compile(wrong, b))
+            print("sharp and wrong, %s: %d rows, %s" % (a, found["enlarged"], found["verdict"]))
+            self.expect("sharp and wrong", found, {"result": "different", **first_is("k", 2, 0, 140),
+                                                   "first_op.op": "blk.2.attn_k"})
 
 
 def first_is(slot, layer, row, tokens):
@@ -158,6 +186,7 @@ def run(bench):
     bench.check_program("five_tokens", wrong_for_five_tokens,
                         {**first_is("k", 1, 142, 5), "first_op": None, "programs": contains("addf")}, {})
     bench.check_right()
+    bench.check_enlarged()
 
 
 def main():

@@ -1,8 +1,9 @@
 """A backend from outside the tree, as a stranger writes it.
 
-usage: new_backend.py made     --root TREE --work DIR     three commands lead from nothing to SmolLM2's text
-       new_backend.py refused  --root TREE --work DIR     what is no backend, or of another build, is refused by name
-       new_backend.py first_op --root TREE --work DIR     the code in the folder's README is a first op, and works
+usage: new_backend.py made      --root TREE --work DIR    three commands lead from nothing to SmolLM2's text
+       new_backend.py refused   --root TREE --work DIR    what is no backend, or of another build, is refused by name
+       new_backend.py first_op  --root TREE --work DIR    the code in the folder's README is a first op, and works
+       new_backend.py second_op --root TREE --work DIR    and with the rest of it a second, which passes the kit
 
 DIR/mychip is made by the first and used by the others.
 """
@@ -16,6 +17,8 @@ import time
 
 PROMPT, TEXT = "Once upon a time", ", the city of Nova Haven was a"
 LIBRARY = "build/libkvasir-mychip.so"
+DECLINES = r"  std::optional<std::string> declines\(.*?\n  \}\n"
+NUMERICS = r"  /// Backends of one id [^{]*?kvasir::Numerics numerics\(\)[^\n]*\n\n"
 
 
 def run(*command, cwd=None, expect=0, env=None):
@@ -34,8 +37,8 @@ class Stranger:
     def __init__(self, root, work):
         self.root, self.folder = root, os.path.join(work, "mychip")
         self.library = os.path.join(self.folder, LIBRARY)
-        self.compiler = os.path.join(root, "build/release/bin/kvasir-compile")
-        self.kvasir = os.path.join(root, "build/release/bin/kvasir")
+        self.compiler, self.kvasir, self.kit = (os.path.join(root, "build/release/bin", name)
+                                                for name in ("kvasir-compile", "kvasir", "kvasir-conformance"))
         self.program = os.path.join(root, "tests/programs/llama.mlir")
 
     def dev(self, *arguments):
@@ -93,24 +96,50 @@ class Stranger:
         demand(re.search(pattern, said) and said.count("\n") == 1, "%s: expected '%s', not %s" % (arguments, pattern, said))
         demand(not os.path.exists(os.path.join(self.folder, "none.kvasir")), "something was written")
 
+    def read(self, name):
+        with open(os.path.join(self.folder, name)) as file:
+            return file.read()
+
+    def code(self):
+        """The pieces of code that the README shows: two of the first op, and three of the second."""
+        blocks = re.findall(r"```cpp\n(.*?)```", self.read("README.md"), re.DOTALL)
+        demand(len(blocks) == 5, "the README shows %d pieces of code, not 5" % len(blocks))
+        return blocks
+
+    def build_with(self, name, code, *replaced):
+        """In a copy of the folder, since others use it: `code` stands in the place of what the first pattern finds."""
+        made, self.folder = self.folder, self.folder + "." + name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(made, self.folder, ignore=shutil.ignore_patterns("build"))
+        self.library = os.path.join(self.folder, LIBRARY)
+        text = self.read("backend.cpp")
+        for pattern in replaced:
+            text, count = re.subn(pattern, lambda _: code, text, flags=re.DOTALL)
+            demand(count == 1, "backend.cpp has %d of %s" % (count, pattern))
+            code = ""
+        with open(os.path.join(self.folder, "backend.cpp"), "w") as file:
+            file.write(text)
+        self.build()
+
     def first_op(self):
-        source, built = os.path.join(self.folder, "backend.cpp"), os.path.join(self.folder, "build/first")
-        logits = [self.logits(built)]
-        empty = open(source).read()
-        blocks = re.findall(r"```cpp\n(.*?)```", open(os.path.join(self.folder, "README.md")).read(), re.DOTALL)
-        demand(len(blocks) == 2, "the README shows %d pieces of code, not 2" % len(blocks))
-        method = re.search(r"  std::optional<std::string> declines\(.*?\n  \}\n", empty, re.DOTALL).group()
-        with open(source, "w") as file:
-            file.write(empty.replace(method, "\n".join(blocks)))
-        try:
-            self.build()
-            logits.append(self.logits(built))
-            demand("mychip.swiglu" in self.compile("-", "--backend", self.library, "--emit", "lm"), "there is no kernel")
-        finally:
-            with open(source, "w") as file:
-                file.write(empty)
-            self.build()
-        demand(logits[0] == logits[1], "the first op changes bits")
+        before = self.logits(os.path.join(self.folder, "build/first"))
+        self.build_with("first", "\n".join(self.code()[:2]), DECLINES)
+        demand("mychip.swiglu" in self.compile("-", "--backend", self.library, "--emit", "lm"), "there is no kernel")
+        demand(self.logits(os.path.join(self.folder, "build/first")) == before, "the first op changes bits")
+
+    def second_op(self):
+        _, swiglu, *linear = self.code()
+        swiglu = swiglu.replace("emit(", "emitSwiglu(").replace(") const override", ") const")
+        self.build_with("second", "\n".join([swiglu, *linear]), DECLINES, NUMERICS)
+        declined, model = (os.path.join(self.folder, name) for name in ("declined.txt", "build/second.kvasir"))
+        with open(declined, "w") as file:
+            file.writelines(re.findall(r"^    ((?:!\(linear|linear)\S+ {2,}\S.*\n)", self.read("README.md"), re.MULTILINE))
+        for options in (["--fates"], ["--only", "of_layer.u4"]):
+            print(run(self.kit, "--backend", self.library, "--declined", declined, *options))
+        run(self.compiler, os.path.join(self.root, "build/models/SmolLM2-135M-Instruct.Q4_1.gguf"), "--backend", self.library,
+            "-o", model)
+        said = run(self.kvasir, "run", model, "-p", PROMPT, "-n", "8", "--temp", "0")
+        demand(TEXT in said, "the text is another: " + said)
 
     def logits(self, name):
         self.compile(name + ".kvasir", "--backend", self.library)
@@ -120,7 +149,7 @@ class Stranger:
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("what", choices=["made", "refused", "first_op"])
+    parser.add_argument("what", choices=["made", "refused", "first_op", "second_op"])
     parser.add_argument("--root", required=True)
     parser.add_argument("--work", required=True)
     args = parser.parse_args()

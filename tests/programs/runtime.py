@@ -68,7 +68,7 @@ class Model:
     def call(self, function, states, inputs, counts=None, wanted="all", wish="automatic", cancel=None, audit=None):
         """Outputs by name; `form` and `reason` are then the call's. `inputs` are arrays by name; `counts` are the new tokens
         of each state."""
-        kept = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        kept = {name: np.asarray(array, order="C") for name, array in inputs.items()}
         tensors = (Tensor * max(1, len(kept)))()
         for tensor, (name, array) in zip(tensors, kept.items()):
             tensor.name, tensor.bytes, tensor.size_bytes = name.encode(), array.ctypes.data, array.nbytes

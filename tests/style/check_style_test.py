@@ -55,6 +55,28 @@ class CheckStyle(unittest.TestCase):
         self.allow("compiler/a.cpp", '#include "mlir/IR/Builders.h"')
         self.allow("runtime/a.cpp", '#include "plugins/layout.h"')
 
+    def test_includes(self):
+        rule = "May include `runtime/b/b.h`, `plugins/` and `kvasir/x.h`; see `nowhere`. Others don't."
+        tree = {"runtime/a/README.md": "# a\n\n" + rule, "runtime/b/README.md": "May include: `runtime/c`.",
+                **{name: LICENCE for name in ("runtime/a/a.h", "runtime/b/b.h", "runtime/b/d.h", "runtime/c/c.h",
+                                              "plugins/p.h", "runtime/include/kvasir/x.h")}}
+
+        def check(path, line, files=None):
+            return findings({**tree, **(files or {}), path: LICENCE + line})
+
+        for allowed in ("runtime/a/a.h", "runtime/b/b.h", "plugins/p.h", "kvasir/x.h", "sys/mman.h"):
+            self.assertEqual(check("runtime/a/a.cpp", f'#include "{allowed}"'), [])
+        forbidden = "runtime/a/deep/a.cpp:2: includes: includes runtime/b/d.h, which runtime/a/README.md does not allow"
+        self.assertEqual(check("runtime/a/deep/a.cpp", '#include "runtime/b/d.h"'), [forbidden])
+        self.assertEqual(len(check("runtime/a/a.cpp", '#include "runtime/c/c.h"')), 1)
+        self.assertEqual(check("runtime/e/a.cpp", '#include "runtime/c/c.h"'), [])
+        self.assertEqual(check("runtime/a/a.cpp", '// #include "runtime/c/c.h"'), [])
+        more = {"runtime/a/README.md": "May include `runtime/b` and what that includes."}
+        self.assertEqual(check("runtime/a/a.cpp", '#include "runtime/c/c.h"', more), [])
+        stale = {"runtime/a/README.md": "# a\n\nMay include: `runtime/gone`."}
+        self.assertEqual(check("runtime/a/a.cpp", "", stale),
+                         ["runtime/a/README.md:3: includes: allows 'runtime/gone', which is not there"])
+
     def test_length(self):
         self.expect("compiler/a.cpp", "int a;\n" * 400, "401: length: has 401 lines")
         self.allow("compiler/a.cpp", "int a;\n" * 399)

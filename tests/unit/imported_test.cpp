@@ -95,7 +95,7 @@ TEST_CASE("what a host passes where the mask's width says the position") {
   CHECK(host->style == PositionStyle::width);
   CHECK(host->takes(16));
   CHECK(!host->takes(17));
-  const Tensors inputs = inputsOf({&*host, {5, 6}, 3}, {CacheStyle::linear, 64});
+  const Tensors inputs = inputsOf({&*host, {5, 6}, 3}, {{CacheStyle::linear, 64}});
   CHECK(inputs.at("inputIds").dims == std::vector<uint64_t>{1, 2});
   const Tensor &mask = inputs.at("causalMask");
   CHECK(mask.dims == std::vector<uint64_t>{1, 1, 2, 5});
@@ -116,7 +116,7 @@ TEST_CASE("what a host passes where the position is an input, and rows are used 
   CHECK(host->batch == 2);
   CHECK(host->mostTokens == 2);
   CHECK(host->positionInput == "pos");
-  const Tensors inputs = inputsOf({&*host, {1, 2, 3, 4}, 9}, {CacheStyle::ring, 8, 3});
+  const Tensors inputs = inputsOf({&*host, {1, 2, 3, 4}, 9}, {{CacheStyle::ring, 8, 3}});
   CHECK(inputs.at("input_ids").at(3) == 4);
   CHECK(inputs.at("pos").at(0) == 9);
   CHECK(inputs.at("keep").at(0) == 1);
@@ -125,6 +125,43 @@ TEST_CASE("what a host passes where the position is an input, and rows are used 
   for (uint64_t i = 0; i < 16; ++i)
     visible += inputs.at("causal_mask").at(i) == 0 ? '1' : '0';
   CHECK(visible == "1100000111100000");
+}
+
+TEST_CASE("a ring whose first tokens keep their rows") {
+  const CacheForm form{CacheStyle::ring, 8, 5, 2};
+  std::vector<uint64_t> rows;
+  for (uint64_t token = 0; token < 10; ++token)
+    rows.push_back(form.rowOf(token, token + 1));
+  CHECK(rows == std::vector<uint64_t>{0, 1, 2, 3, 4, 5, 6, 7, 2, 3});
+  CHECK(form.holds(1, 20));
+  CHECK(!form.holds(2, 9));
+  CHECK(form.holds(3, 9));
+}
+
+TEST_CASE("what a host passes as embeddings, and as a mask of old rows and new tokens") {
+  FunctionDescription function;
+  function.name = "prefill";
+  function.inputs = {{"inputs_embeds", ElementType::f16, {{0, 1}, {0, 2}, {0, 3}}},
+                     {"pos", ElementType::i32, {{0, 1}}},
+                     {"causal_mask", ElementType::f16, {{0, 1}, {0, 2}, {0, 6}}}};
+  const auto host = hostFunctionOf(function);
+  REQUIRE(host);
+  CHECK(host->takesVectors);
+  CHECK(host->mostTokens == 2);
+  CHECK(host->guessedInputs().empty());
+  const Tensors inputs = inputsOf({&*host, {5, 6}, 1}, {{CacheStyle::linear, 4}});
+  const Tensors others = inputsOf({&*host, {6, 6}, 1}, {{CacheStyle::linear, 4}});
+  const Tensor &left = inputs.at("inputs_embeds"), &right = others.at("inputs_embeds");
+  for (uint64_t i = 0; i < 3; ++i) {
+    CHECK(left.at(i) != right.at(i));
+    CHECK(left.at(3 + i) == right.at(3 + i));
+    CHECK(right.at(i) == right.at(3 + i));
+  }
+  std::vector<uint64_t> seen;
+  for (uint64_t i = 0; i < 12; ++i)
+    if (inputs.at("causal_mask").at(i) == 0)
+      seen.push_back(i);
+  CHECK(seen == std::vector<uint64_t>{0, 4, 6, 10, 11});
 }
 
 TEST_CASE("functions without tokens are no language model's") {

@@ -77,6 +77,42 @@ TEST_CASE("tokens that see what they must not") {
   CHECK(found(with(ToyBug::showsUnwritten)).find("12 prefill") != std::string::npos);
 }
 
+TEST_CASE("each function is judged alone: what both do alike is found") {
+  const std::string both = "12 decode k_cache\n12 decode v_cache\n12 prefill k_cache\n12 prefill v_cache\n";
+  CHECK(found(with(ToyBug::firstRows, "all")) == both);
+  CHECK(found(with(ToyBug::firstOfLayer, "all")) == both);
+  CHECK(found(with(ToyBug::notTheFirst, "all")) == both);
+  CHECK(found(with(ToyBug::notItself, "all")) == "12 decode k_cache\n");
+  CHECK(found(with(ToyBug::seesAll, "all")).starts_with("12 decode \n13 prefill"));
+  CHECK(found(with(ToyBug::seesItself, "all")) == "12 decode k_cache\n12 decode v_cache\n");
+  CHECK(found(with(ToyBug::keysAsValues, "all")) == "12 decode v_cache\n");
+  CHECK(found(with(ToyBug::readsFirst, "decode")) == "9 decode k_cache\n9 decode v_cache\n");
+  ToyPackage::Options any = with(ToyBug::firstRows, "all");
+  any.isAnyLength = true;
+  CHECK(found(any) == "12 main k_cache\n12 main v_cache\n");
+}
+
+TEST_CASE("a window moves with the position, so it is none of these") {
+  ToyPackage::Options options;
+  for (const uint64_t window : {2, 3, 5, 8, 13, 15}) {
+    options.window = window;
+    CHECK_MESSAGE(found(options) == "", window);
+  }
+  options.context = 64;
+  options.window = 40;
+  CHECK(found(options) == "");
+}
+
+TEST_CASE("what goes wrong far from the first rows") {
+  CHECK(found(with(ToyBug::clampedPhase)) == "20 prefill k_cache\n");
+  CHECK(found(with(ToyBug::clampedPhase, "all")) == "20 decode k_cache\n20 prefill k_cache\n");
+  ToyPackage::Options counter = with(ToyBug::codesCounter, "decode", ToyForm::counter);
+  counter.context = 256;
+  CHECK(found(counter) == "18 decode length\n");
+  counter.bug = ToyBug::none;
+  CHECK(found(counter) == "");
+}
+
 TEST_CASE("caches whose rows are used again") {
   CHECK(found(with(ToyBug::clamped, "decode", ToyForm::ring)) ==
         "19 decode k_cache [7, 8) for pos >= 8\n19 decode v_cache [7, 8) for pos >= 8\n");

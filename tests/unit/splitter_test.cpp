@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <iterator>
+#include <random>
 #include <string>
 
 using namespace kvasir;
@@ -64,6 +66,40 @@ TEST_CASE("words as the patterns' authors meant them") {
 }
 
 TEST_CASE("a pattern that matches nothing still cuts") { CHECK(barred("superbpe", "a1234567b") == "|a|1|234|567|b|"); }
+
+TEST_CASE("digits in threes are the words of the published patterns") {
+  const std::string_view beforeThrees[] = {R"(\p{N}+)", R"((?=(\d{3})+(?!\d)))"};
+  const std::string_view threes[] = {R"(\d{1,3}(?=(?:\d{3})*\b))"};
+  const auto superbpe = Splitter::make(findPretokenizer("superbpe")->patterns);
+  const auto publishedSuperbpe = Splitter::make(beforeThrees);
+  const auto grouped = Splitter::make(findPretokenizer("tiny_aya")->patterns.first(1));
+  const auto publishedGrouped = Splitter::make(threes);
+  const std::string_view characters[] = {"0", "1", "2", "7", "٣", "½", "Ⅷ", "a", "_", " ", ",", "é"};
+  std::mt19937 random(1);
+  for (int i = 0; i < 20000; ++i) {
+    std::string text;
+    const uint32_t kinds = random() % 2 ? 5 : static_cast<uint32_t>(std::size(characters)); // runs, or a mixture
+    for (uint32_t left = random() % 24; left > 0; --left)
+      text += characters[random() % 16 ? random() % kinds : random() % std::size(characters)];
+    CAPTURE(text);
+    REQUIRE(barred(*superbpe, text) == barred(*publishedSuperbpe, text));
+    REQUIRE(barred(*grouped, text) == barred(*publishedGrouped, text));
+  }
+}
+
+TEST_CASE("a long run of digits costs as much a digit as a short one") {
+  for (const std::string_view name : {"superbpe", "tiny_aya"}) {
+    CAPTURE(name);
+    auto splitter = Splitter::make(findPretokenizer(name)->patterns);
+    REQUIRE(splitter);
+    const std::string digits(1'000'000, '7'); // squared, minutes
+    const auto words = splitter->split(digits);
+    REQUIRE(words);
+    CHECK(words->size() == 333'334);
+    CHECK(words->front() == "7");
+    CHECK(words->back() == "777");
+  }
+}
 
 TEST_CASE("each pattern is applied to what the one before left") {
   const std::string_view patterns[] = {"b", "[a-c]+"};

@@ -12,7 +12,9 @@ using imported::Tensors;
 constexpr uint64_t kLayers = 2, kWidth = 4, kPrefill = 4;
 using Row = std::array<double, kWidth>;
 
-uint64_t numRows(ToyForm form) { return form == ToyForm::ring || form == ToyForm::shift ? 8 : 16; }
+uint64_t numRows(const ToyPackage::Options &options) {
+  return options.form == ToyForm::ring || options.form == ToyForm::shift ? 8 : options.context;
+}
 
 double mixed(uint64_t a, uint64_t b) { return std::sin(static_cast<double>(7 * a + 13 * b + 1)); }
 
@@ -35,7 +37,7 @@ Row project(const Row &x, uint64_t matrix) {
 class ToyCall {
 public:
   ToyCall(const ToyPackage::Options &options, bool hasBug, Tensors &state, const Tensors &inputs)
-      : options(options), bug(hasBug ? options.bug : ToyBug::none), state(state), inputs(inputs) {
+      : options(options), bug(hasBug ? options.bug : ToyBug::none), before(state), state(state), inputs(inputs) {
     ids = &inputs.at(inputs.contains("inputIds") ? "inputIds" : "input_ids");
     count = ids->dims[1];
     position = inputs.contains("pos")     ? static_cast<int64_t>(inputs.at("pos").at(0))
@@ -52,8 +54,10 @@ public:
       shift(bug == ToyBug::shiftsByOne ? 1 : count);
     for (uint64_t sequence = 0; sequence < options.batch; ++sequence)
       runSequence(sequence, output);
-    if (state.contains("length"))
-      state.at("length").set(0, static_cast<double>(position) + (bug == ToyBug::advancesByOne ? 1.0 : double(count)));
+    if (state.contains("length")) {
+      const double length = static_cast<double>(position) + (bug == ToyBug::advancesByOne ? 1.0 : double(count));
+      state.at("length").set(0, bug == ToyBug::codesCounter ? std::min(length, 127.0) : length);
+    }
     return {{"output", output}};
   }
 
@@ -84,19 +88,19 @@ private:
   }
 
   uint64_t at(uint64_t layer, uint64_t sequence, uint64_t row) const {
-    return ((layer * options.batch + sequence) * numRows(options.form) + row) * kWidth;
+    return ((layer * options.batch + sequence) * numRows(options) + row) * kWidth;
   }
 
   void shift(uint64_t by) {
     for (const char *name : {"k_cache", "v_cache"})
       for (uint64_t slab = 0; slab < kLayers * options.batch; ++slab)
-        for (uint64_t row = 0; row + by < numRows(options.form); ++row)
+        for (uint64_t row = 0; row + by < numRows(options); ++row)
           for (uint64_t i = 0; i < kWidth; ++i)
             state.at(name).set(at(0, slab, row) + i, state.at(name).at(at(0, slab, row + by) + i));
   }
 
   int64_t rowOf(uint64_t token) const {
-    const int64_t rows = int64_t(numRows(options.form)), due = position + int64_t(token);
+    const int64_t rows = int64_t(numRows(options)), due = position + int64_t(token);
     switch (options.form) {
     case ToyForm::ring:
       return bug == ToyBug::clamped ? std::min(due, rows - 1) : due % rows;
@@ -116,7 +120,7 @@ private:
   }
 
   void storeAt(const char *name, uint64_t layer, uint64_t sequence, int64_t place, const Row &row) {
-    if (place < 0 || place >= int64_t(numRows(options.form)))
+    if (place < 0 || place >= int64_t(numRows(options)))
       throw Error(KV_FAILED, "a row is out of range");
     const uint64_t layerPlace = bug == ToyBug::firstLayerTwice ? 0 : layer;
     for (uint64_t i = 0; i < kWidth; ++i)
@@ -133,7 +137,8 @@ private:
     for (uint64_t layer = 0; layer < kLayers; ++layer) {
       for (uint64_t token = 0; token < count; ++token) {
         Row key = project(x[token], 2 * layer), value = project(x[token], 2 * layer + 1);
-        const double phase = static_cast<double>(position) + double(token) + (bug == ToyBug::laterPhase ? 3 : 0);
+        double phase = static_cast<double>(position) + double(token) + (bug == ToyBug::laterPhase ? 3 : 0);
+        phase = bug == ToyBug::clampedPhase ? std::min(phase, 9.0) : phase;
         for (uint64_t i = 0; i < kWidth && bug != ToyBug::rawKeys && options.form == ToyForm::linear; ++i)
           key[i] = (key[i] + 0.25 * std::sin(phase * double(i + 1))) * (bug == ToyBug::scaled ? 2 : 1);
         const bool isSwapped = bug == ToyBug::swapped;
@@ -150,12 +155,23 @@ private:
 
   void attend(uint64_t layer, uint64_t sequence, uint64_t token, Row &x) const {
     const Tensor &visible = mask();
-    const uint64_t columns = std::min(visible.dims.back(), numRows(options.form));
+    const uint64_t columns = std::min(visible.dims.back(), numRows(options));
     Row sum = {};
     double total = 0;
+    const Tensors &caches = bug == ToyBug::readsFirst ? before : state;
     const auto isVisible = [&](uint64_t row) {
+      const bool isFew = bug == ToyBug::firstRows || (bug == ToyBug::firstOfLayer && layer == 1);
       if (bug == ToyBug::ignoresMask)
         return row < uint64_t(position) + count;
+      if (bug == ToyBug::seesAll)
+        return true;
+      if (bug == ToyBug::seesItself)
+        return int64_t(row) == position + int64_t(token);
+      if ((isFew && row >= 8) || (bug == ToyBug::notTheFirst && row == 0) ||
+          (bug == ToyBug::notItself && int64_t(row) == position + int64_t(token)))
+        return false;
+      if (options.window <= uint64_t(position) + token && row <= uint64_t(position) + token - options.window)
+        return false;
       return visible.at(token * visible.dims.back() + row) == 0 ||
              (bug == ToyBug::showsUnwritten && row == uint64_t(position) + count);
     };
@@ -164,11 +180,13 @@ private:
         continue;
       double score = 0;
       for (uint64_t i = 0; i < kWidth; ++i)
-        score += x[i] * state.at("k_cache").at(at(layer, sequence, row) + i) / options.scale;
+        score += x[i] * caches.at("k_cache").at(at(layer, sequence, row) + i) / options.scale;
       const double weight = std::exp(0.5 * score);
       total += weight;
       for (uint64_t i = 0; i < kWidth; ++i)
-        sum[i] += weight * state.at("v_cache").at(at(layer, sequence, row) + i) / options.scale;
+        sum[i] += weight *
+                  caches.at(bug == ToyBug::keysAsValues ? "k_cache" : "v_cache").at(at(layer, sequence, row) + i) /
+                  options.scale;
     }
     for (uint64_t i = 0; i < kWidth && total > 0; ++i)
       x[i] += sum[i] / total;
@@ -176,6 +194,7 @@ private:
 
   const ToyPackage::Options &options;
   const ToyBug bug;
+  const Tensors before;
   Tensors &state;
   const Tensors &inputs;
   const Tensor *ids;
@@ -188,7 +207,7 @@ FunctionDescription functionOf(const ToyPackage::Options &options, const std::st
   function.name = name;
   function.maxTokens = 0;
   const Dimension batch{0, options.batch}, tokens = count ? Dimension{0, count} : Dimension{'a', 0};
-  const Dimension columns = count ? Dimension{0, numRows(options.form)} : Dimension{'b', 0};
+  const Dimension columns = count ? Dimension{0, numRows(options)} : Dimension{'b', 0};
   function.inputs.push_back({count ? "input_ids" : "inputIds", ElementType::i32, {batch, tokens}});
   if (count && (options.form == ToyForm::linear || options.form == ToyForm::ring))
     function.inputs.push_back({"pos", ElementType::i32, {{0, 1}}});
@@ -198,7 +217,7 @@ FunctionDescription functionOf(const ToyPackage::Options &options, const std::st
   function.extents.resize(count ? 0 : 2);
   for (size_t i = 0; i < function.extents.size(); ++i) {
     function.extents[i].symbol = i ? 'b' : 'a';
-    function.extents[i].to = numRows(options.form);
+    function.extents[i].to = numRows(options);
   }
   return function;
 }
@@ -222,7 +241,7 @@ ToyPackage::ToyPackage(const Options &given) : options(given) {
     content.slots = {slotOf("last", {1, kWidth, 3}), slotOf("sum", {1, kWidth})};
     return;
   }
-  const std::vector<uint64_t> shape = {kLayers, options.batch, numRows(options.form), kWidth};
+  const std::vector<uint64_t> shape = {kLayers, options.batch, numRows(options), kWidth};
   content.slots = {slotOf("k_cache", shape), slotOf("v_cache", shape)};
   if (options.form == ToyForm::counter)
     content.slots.push_back(slotOf("length", {1}));
@@ -237,7 +256,8 @@ Tensors ToyPackage::zeroState() const {
 
 Tensors ToyPackage::call(const std::string &function, Tensors &state, const Tensors &inputs) const {
   Tensors next = state;
-  Tensors outputs = ToyCall(options, function == options.wrongFunction, next, inputs).run();
+  Tensors outputs =
+      ToyCall(options, options.wrongFunction == "all" || function == options.wrongFunction, next, inputs).run();
   state = std::move(next);
   return outputs;
 }

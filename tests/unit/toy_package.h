@@ -27,6 +27,16 @@ enum class ToyBug {
   advancesByOne,
   lastTokenOnly, ///< the recurrence takes the last token alone
   otherSequence, ///< rows of the first sequence are the last one's
+  firstRows,     ///< sees the first 8 rows only
+  notTheFirst,   ///< sees all rows but the first
+  notItself,     ///< sees what is before a token, and not the token
+  seesAll,       ///< sees all rows, written or not
+  readsFirst,    ///< sees the caches as they were before the call
+  firstOfLayer,  ///< the second layer sees the first 8 rows only
+  seesItself,    ///< and nothing else
+  keysAsValues,  ///< attends to keys, and never to values
+  clampedPhase,  ///< no position above 9 is put into keys
+  codesCounter,  ///< the length is kept in a number of 8 bits, and stays 127
   infinite
 };
 
@@ -38,8 +48,10 @@ public:
   struct Options {
     ToyForm form = ToyForm::linear;
     ToyBug bug = ToyBug::none;
-    std::string wrongFunction = "prefill"; ///< the one that has the bug
+    std::string wrongFunction = "prefill"; ///< the one that has the bug, or "all"
     bool isAnyLength = false;
+    uint64_t window = UINT64_MAX; ///< tokens that a token sees, itself among them
+    uint64_t context = 16;        ///< rows of a linear cache
     uint64_t batch = 1;
     ElementType element = ElementType::f16;
     double scale = 1; ///< of what is stored

@@ -59,6 +59,29 @@ TEST_CASE("each step is passed once an execute, and times add up to the execute'
   }
 }
 
+TEST_CASE("a larger team takes prompts in larger pieces, up to what the function takes") {
+  std::vector<float> alone;
+  for (const auto &[threads, most, pieces] :
+       std::initializer_list<std::tuple<uint32_t, uint64_t, std::vector<uint64_t>>>{{1, 1000, {256, 256, 188}},
+                                                                                    {4, 1000, {256, 256, 188}},
+                                                                                    {5, 1000, {320, 320, 60}},
+                                                                                    {5, 300, {300, 300, 100}}}) {
+    const auto model =
+        makeToyModel(threads, [&](Program &program) { program.description.functions[0].maxTokens = most; });
+    CHECK(model->cutTokens(0) == pieces[0]);
+    const auto state = model->makeState(0);
+    Trace trace(TOY_STEPS);
+    const auto logits = predictOn(*model, *state, toyIds(700, 1), &trace);
+    std::vector<uint64_t> seen;
+    for (const ExecuteTimes &execute : trace.take())
+      seen.push_back(execute.shape.numTokens);
+    CHECK(seen == pieces);
+    if (alone.empty())
+      alone = logits;
+    CHECK(logits == alone);
+  }
+}
+
 TEST_CASE("steps that no table has are of none") {
   const auto model = makeToyModel(2);
   const auto state = model->makeState(0);

@@ -61,7 +61,7 @@ std::string panelOf(const std::string &assembly, const char *rows, const Isa &is
 /// Vectors that are kept on the stack for want of registers.
 int spills(const std::string &assembly) { return count(assembly, "%[xyz]mm.*\\(%rsp\\)|\\(%rsp\\).*%[xyz]mm"); }
 
-std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
+std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Activations rounding) {
   KernelModule module;
   module.add("panel", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
     PanelCall call{args[0], args[1], args[2], code.num(0), args[3], args[3], args[4], args[4], args[0]};
@@ -76,7 +76,7 @@ std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Rounding r
 TEST_CASE("integer panels are vpdpbusd in registers on AVX-512, for every format") {
   for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed}) {
     CAPTURE(weight.name());
-    std::string assembly = panelAssembly(kVnni, weight, Rounding::int8);
+    std::string assembly = panelAssembly(kVnni, weight, Activations::int8);
     CHECK(count(assembly, "vpdpbusd.*%zmm") >= 8 * (2 + 8 + 2));
     CHECK(spills(assembly) == 0);
   }
@@ -85,7 +85,7 @@ TEST_CASE("integer panels are vpdpbusd in registers on AVX-512, for every format
 TEST_CASE("integer panels of many rows convert no scale in the loop over rows") {
   for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K, kQ6K, kMixed}) {
     CAPTURE(weight.name());
-    std::string assembly = panelAssembly(kVnni, weight, Rounding::int8);
+    std::string assembly = panelAssembly(kVnni, weight, Activations::int8);
     std::string rows = panelOf(assembly, "rows", kVnni);
     std::vector<std::string> loops = innerLoops(rows, "vpdpbusd.*%zmm");
     for (const std::string &loop : loops)
@@ -98,19 +98,19 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
   struct Case {
     Isa isa;
     WeightFormat weight;
-    Rounding rounding;
+    Activations rounding;
     const char *step; ///< what inner loops are made of
     int loops;        ///< one for each number of rows of a tile, and of few rows
   };
   const Case cases[] = {
-      {kAvx2, kQ40, Rounding::int8, "vpmaddubsw", 6},   {kAvx2, kQ41, Rounding::int8, "vpmaddubsw", 6},
-      {kAvx2, kQ80, Rounding::int8, "vpmaddwd", 6},     {kAvx2, kQ4K, Rounding::int8, "vpmaddubsw", 2},
-      {kAvx2, kQ5K, Rounding::int8, "vpmaddubsw", 2},   {kAvx2, kQ6K, Rounding::int8, "vpmaddubsw", 2},
-      {kAvx2, kBf16, Rounding::bf16, "vfmadd231ps", 4}, {kAvx2, kQ40, Rounding::bf16, "vfmadd231ps", 4},
-      {kAvx2, kQ41, Rounding::bf16, "vfmadd231ps", 4},  {kAvx2, kQ80, Rounding::bf16, "vfmadd231ps", 4},
-      {kAvx2Vnni, kQ40, Rounding::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ41, Rounding::int8, "vpdpbusd", 6},
-      {kAvx2Vnni, kQ80, Rounding::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ4K, Rounding::int8, "vpdpbusd", 2},
-      {kAvx2Vnni, kQ5K, Rounding::int8, "vpdpbusd", 2}, {kAvx2Vnni, kQ6K, Rounding::int8, "vpdpbusd", 2},
+      {kAvx2, kQ40, Activations::int8, "vpmaddubsw", 6},   {kAvx2, kQ41, Activations::int8, "vpmaddubsw", 6},
+      {kAvx2, kQ80, Activations::int8, "vpmaddwd", 6},     {kAvx2, kQ4K, Activations::int8, "vpmaddubsw", 2},
+      {kAvx2, kQ5K, Activations::int8, "vpmaddubsw", 2},   {kAvx2, kQ6K, Activations::int8, "vpmaddubsw", 2},
+      {kAvx2, kBf16, Activations::bf16, "vfmadd231ps", 4}, {kAvx2, kQ40, Activations::bf16, "vfmadd231ps", 4},
+      {kAvx2, kQ41, Activations::bf16, "vfmadd231ps", 4},  {kAvx2, kQ80, Activations::bf16, "vfmadd231ps", 4},
+      {kAvx2Vnni, kQ40, Activations::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ41, Activations::int8, "vpdpbusd", 6},
+      {kAvx2Vnni, kQ80, Activations::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ4K, Activations::int8, "vpdpbusd", 2},
+      {kAvx2Vnni, kQ5K, Activations::int8, "vpdpbusd", 2}, {kAvx2Vnni, kQ6K, Activations::int8, "vpdpbusd", 2},
   };
   for (const Case &test : cases) {
     CAPTURE(test.weight.name());
@@ -130,7 +130,7 @@ TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's r
     for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K}) {
       CAPTURE(isa.name);
       CAPTURE(weight.name());
-      std::string assembly = panelAssembly(isa, weight, Rounding::int8);
+      std::string assembly = panelAssembly(isa, weight, Activations::int8);
       std::string row = panelOf(assembly, "row", isa);
       row = row.substr(0, row.find("retq"));
       std::vector<std::string> loops = innerLoops(row, "vp(madd(ubsw|wd)|dpbusd).*%ymm");
@@ -143,7 +143,7 @@ TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's r
 TEST_CASE("panels with bf16 activations are vdpbf16ps in registers, and narrow codes a look-up") {
   for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed, kBf16}) {
     CAPTURE(weight.name());
-    std::string assembly = panelAssembly(kWithBf16, weight, Rounding::bf16);
+    std::string assembly = panelAssembly(kWithBf16, weight, Activations::bf16);
     CHECK(count(assembly, "vdpbf16ps.*%zmm") >= 2 * 16 + 4 * 2 * (8 + 4 + 1));
     CHECK(count(assembly, "vperm(w|[it]2w)") >= (weight.isNarrow() ? 2 * 32 : 0));
     CHECK(count(assembly, "vcvtdq2ps") <= (weight.isNarrow() ? 2 * 8 : 1000)); // of scales and mins at the most
@@ -154,7 +154,7 @@ TEST_CASE("panels with bf16 activations are vdpbf16ps in registers, and narrow c
 TEST_CASE("panels in f32 keep every vector in AVX-512's registers") {
   for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ6K, kMixed, kBf16, kF16, kF32}) {
     CAPTURE(weight.name());
-    std::string assembly = panelAssembly(kVnni, weight, Rounding::none);
+    std::string assembly = panelAssembly(kVnni, weight, Activations::exact);
     CHECK(count(assembly, "vfmadd.*ps.*%zmm") >= 2 * 32 + 4 * 2 * (8 + 4 + 1));
     CHECK(spills(assembly) == 0);
   }

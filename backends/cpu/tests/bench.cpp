@@ -18,7 +18,7 @@ using PanelsFn = void(const uint8_t *weights, int64_t panels, const uint8_t *act
 
 constexpr int64_t kColumns = 1536, kRows = 504;
 
-void addPanels(KernelModule &module, const Isa &isa, const WeightFormat &weight, Rounding rounding) {
+void addPanels(KernelModule &module, const Isa &isa, const WeightFormat &weight, Activations rounding) {
   for (bool isOneRow : {true, false})
     module.add(isOneRow ? "one" : "many", {'p', 'i', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
       ActivationFormat format = activationsFor(weight, rounding);
@@ -50,7 +50,7 @@ private:
   std::vector<Line> lines;
 };
 
-void bench(const Isa &isa, const char *name, const WeightFormat &weight, Rounding rounding, uint32_t threads) {
+void bench(const Isa &isa, const char *name, const WeightFormat &weight, Activations rounding, uint32_t threads) {
   KernelModule module;
   addPanels(module, isa, weight, rounding);
   module.compile(isa);
@@ -91,21 +91,21 @@ void bench(const Isa &isa, const char *name, const WeightFormat &weight, Roundin
 }
 
 void benchAll(const Isa &isa, uint32_t threads) {
-  auto run = [&](const char *name, const WeightFormat &weight, Rounding rounding) {
+  auto run = [&](const char *name, const WeightFormat &weight, Activations rounding) {
     bench(isa, name, weight, rounding, threads);
   };
-  run("Q4_0", {E::u4, 8, 32, E::f16, {}}, Rounding::int8);
-  run("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Rounding::int8);
-  run("Q8_0", {E::i8, 0, 32, E::f16, {}}, Rounding::int8);
-  run("Q5_0", {E::u5, 16, 32, E::f16, {}}, Rounding::int8);
-  run("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Rounding::int8);
-  run("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Rounding::int8);
-  run("Q6_K", {E::u6, 32, 16, E::i8, {}}, Rounding::int8);
-  run("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Rounding::int8);
-  run("BF16", {E::bf16, 0, 0, E::f16, {}}, Rounding::bf16);
-  run("Q4_0 x bf16", {E::u4, 8, 32, E::f16, {}}, Rounding::bf16);
-  run("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16);
-  run("Q8_0 x bf16", {E::i8, 0, 32, E::f16, {}}, Rounding::bf16);
+  run("Q4_0", {E::u4, 8, 32, E::f16, {}}, Activations::int8);
+  run("Q4_1", {E::u4, 0, 32, E::f16, E::f16}, Activations::int8);
+  run("Q8_0", {E::i8, 0, 32, E::f16, {}}, Activations::int8);
+  run("Q5_0", {E::u5, 16, 32, E::f16, {}}, Activations::int8);
+  run("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Activations::int8);
+  run("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Activations::int8);
+  run("Q6_K", {E::u6, 32, 16, E::i8, {}}, Activations::int8);
+  run("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Activations::int8);
+  run("BF16", {E::bf16, 0, 0, E::f16, {}}, Activations::bf16);
+  run("Q4_0 x bf16", {E::u4, 8, 32, E::f16, {}}, Activations::bf16);
+  run("Q4_1 x bf16", {E::u4, 0, 32, E::f16, E::f16}, Activations::bf16);
+  run("Q8_0 x bf16", {E::i8, 0, 32, E::f16, {}}, Activations::bf16);
 }
 } // namespace
 

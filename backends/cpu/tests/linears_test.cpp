@@ -131,7 +131,7 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
         return emitAppend(kernel, first, cache, rotation, row, column, tiles);
       }
     };
-    emitLinears(kernel, activationsFor(f.format, Rounding::int8), input, set);
+    emitLinears(kernel, activationsFor(f.format, Activations::int8), input, set);
   });
 }
 
@@ -143,7 +143,7 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
   float x[K];
   for (int64_t k = 0; k < K; ++k)
     x[k] = float(f.source[row * K + k] / std::sqrt(squares / K + 1e-5) * f.norm[k]);
-  std::vector<float> y = linearOfRow(f.first, x, Rounding::int8), up = linearOfRow(f.second, x, Rounding::int8);
+  std::vector<float> y = linearOfRow(f.first, x, Activations::int8), up = linearOfRow(f.second, x, Activations::int8);
   std::vector<double> result(f.N);
   for (int64_t n = 0; n < f.N; ++n) {
     double biased = y[n] + f.bias[n], turned = biased;

@@ -25,7 +25,7 @@ const WeightFormat kFormats[] = {
 using LinearFn = void(const uint8_t *, const float *, float *, int64_t rows, uint8_t *scratch);
 
 /// linear(weight, x [rows][K], y [rows][32 panels], rows, scratch), one row or many.
-void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight, Rounding rounding,
+void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight, Activations rounding,
                int64_t rowsOfWeight, int64_t columns) {
   for (bool isOneRow : {true, false})
     module.add(isOneRow ? "one" : "many", {'p', 'p', 'p', 'i', 'p'}, [&](Code &code, ValueRange args) {
@@ -56,7 +56,7 @@ void addLinear(KernelModule &module, const Isa &isa, const WeightFormat &weight,
     });
 }
 
-void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
+void check(const Isa &isa, const WeightFormat &weight, Activations rounding) {
   CAPTURE(isa.name);
   CAPTURE(weight.name());
   CAPTURE(int(rounding));
@@ -87,7 +87,7 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
       double error = 0, size = 0;
       for (int64_t n = 0; n < N; ++n)
         error += std::pow(exact[n] - one[n], 2), size += exact[n] * exact[n];
-      CHECK(std::sqrt(error / size) < (rounding == Rounding::int8 ? 0.02 : 0.004));
+      CHECK(std::sqrt(error / size) < (rounding == Activations::int8 ? 0.02 : 0.004));
     }
   }
 }
@@ -96,7 +96,8 @@ void check(const Isa &isa, const WeightFormat &weight, Rounding rounding) {
 TEST_CASE("panels compute the reference's bits for every format, one row or many") {
   for (const Isa &isa : testedIsas())
     for (const WeightFormat &weight : kFormats)
-      for (Rounding rounding : {Rounding::int8, Rounding::bf16, Rounding::none})
-        if (weight.isGrouped() || rounding == Rounding::none || (weight.codes == E::bf16 && rounding == Rounding::bf16))
+      for (Activations rounding : {Activations::int8, Activations::bf16, Activations::exact})
+        if (weight.isGrouped() || rounding == Activations::exact ||
+            (weight.codes == E::bf16 && rounding == Activations::bf16))
           check(isa, weight, rounding);
 }

@@ -164,16 +164,16 @@ float largestOf(const float *columns, int64_t count) {
 }
 
 /// `largest` of the whole row: scales of int8 are whole multiples of its unit.
-Group roundGroup(const float *columns, Rounding rounding, int64_t parts, float largest) {
+Group roundGroup(const float *columns, Activations rounding, int64_t parts, float largest) {
   Group group;
   float perOne = largest > 0 ? 32766.0f / largest : 0.0f;
   float multiplier = std::nearbyintf(largestOf(columns, 32) * perOne + 0.5f);
   float inverse = multiplier > 0 ? perOne * 127.0f / multiplier : 0.0f;
   for (int64_t k = 0; k < 32; ++k)
-    group.values[k] = rounding == Rounding::int8   ? std::nearbyintf(columns[k] * inverse)
-                      : rounding == Rounding::bf16 ? bf16ToFloat(floatToBf16(columns[k]))
-                                                   : columns[k];
-  if (rounding == Rounding::int8)
+    group.values[k] = rounding == Activations::int8   ? std::nearbyintf(columns[k] * inverse)
+                      : rounding == Activations::bf16 ? bf16ToFloat(floatToBf16(columns[k]))
+                                                      : columns[k];
+  if (rounding == Activations::int8)
     group.scale = multiplier;
   float halves[16];
   for (int64_t part = 0; part < parts; ++part) {
@@ -185,12 +185,12 @@ Group roundGroup(const float *columns, Rounding rounding, int64_t parts, float l
 }
 } // namespace
 
-std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding rounding) {
+std::vector<float> linearOfRow(const Matrix &m, const float *row, Activations rounding) {
   static const int64_t kGrouped[] = {2, 0, 3, 1}, kPairs[] = {1, 0, 3, 2}, kPlain[] = {0, 1, 2, 3};
   const int64_t *order = m.format.isGrouped() ? kGrouped : m.format.codes == ElementType::bf16 ? kPairs : kPlain;
   std::vector<float> result(m.rows);
   int64_t parts = std::max<int64_t>(1, m.format.subgroups()), size = 32 / parts;
-  bool isInt = rounding == Rounding::int8;
+  bool isInt = rounding == Activations::int8;
   // Integer dots are of narrow codes less the half of their range, for which mins make up.
   int64_t zero = isInt ? m.format.centre() : m.format.zero, more = zero - m.format.zero;
   float largest = largestOf(row, m.columns);
@@ -217,7 +217,7 @@ std::vector<float> linearOfRow(const Matrix &m, const float *row, Rounding round
           y = std::fmaf(m.mins[at], group.sums[part], y);
       }
   }
-  if (rounding == Rounding::int8)
+  if (rounding == Activations::int8)
     for (float &y : result)
       y *= largest * (1.0f / (127.0f * 32766.0f));
   return result;

@@ -41,7 +41,7 @@ uint16_t floatToBf16(float value);
 float bf16ToFloat(uint16_t value);
 
 /// y [n] of one row of activations, in the order of operations that SPEED asks of every kernel.
-std::vector<float> linearOfRow(const Matrix &matrix, const float *row, Rounding rounding);
+std::vector<float> linearOfRow(const Matrix &matrix, const float *row, Activations rounding);
 
 /// The largest difference to a product in double precision that rounding explains, as a share of the row's norm.
 std::vector<double> exactLinearOfRow(const Matrix &matrix, const float *row);

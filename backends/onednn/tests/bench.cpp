@@ -56,7 +56,7 @@ std::vector<Cost> measure(const Layer &layer, const Shape &of, const onednn_gemm
   Matrix matrix(format, of.rows, of.columns, random);
   std::vector<float> source(512 * of.columns, 0.25f), result(512 * of.rows);
   onednn::PanelRows panelRows;
-  ActivationFormat activations = activationsFor(format, Rounding::bf16);
+  ActivationFormat activations = activationsFor(format, Activations::bf16);
   KernelModule module;
   const Isa isa{"avx2", 8};
   module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {

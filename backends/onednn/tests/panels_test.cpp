@@ -48,7 +48,7 @@ int64_t depthOf(const WeightFormat &format) { return format.hasUnits() ? kSuperb
 using UnpackFn = void(const uint8_t *blocks, int64_t groups, uint8_t *low, uint8_t *high, int64_t stepBytes);
 
 /// Every element of an unpacked panel, in a layout whose blocks are 16 columns wide.
-void checkUnpacked(const Isa &isa, const WeightFormat &format, Rounding rounding) {
+void checkUnpacked(const Isa &isa, const WeightFormat &format, Activations rounding) {
   CAPTURE(isa.name);
   CAPTURE(format.name());
   const int64_t depth = depthOf(format);
@@ -59,7 +59,7 @@ void checkUnpacked(const Isa &isa, const WeightFormat &format, Rounding rounding
   module.compile(isa);
   std::mt19937 random(7);
   Matrix matrix(format, 32, depth, random);
-  bool rounds = rounding == Rounding::bf16, isPaired = onednn::hasPairedPanels(rounding, isa);
+  bool rounds = rounding == Activations::bf16, isPaired = onednn::hasPairedPanels(rounding, isa);
   int64_t perStep = isPaired ? 2 : 1, bytes = isPaired ? 2 : 4, stepBytes = 80;
   std::vector<uint8_t> panel(2 * depth * stepBytes);
   uint8_t *halves[2] = {panel.data(), panel.data() + depth * stepBytes};
@@ -127,7 +127,7 @@ struct Fixture {
   std::mt19937 random{5};
   Isa isa;
   WeightFormat format;
-  Rounding rounding;
+  Activations rounding;
   const int64_t K = depthOf(format);
   Matrix matrix{format, N, K, random};
   std::vector<float> source = numbers(kMostRows * K), norm = numbers(K), bias = numbers(N),
@@ -145,7 +145,7 @@ struct Fixture {
 
   ActivationFormat activations() const { return activationsFor(format, rounding); }
 
-  Fixture(const Isa &isa, const WeightFormat &format, Rounding rounding)
+  Fixture(const Isa &isa, const WeightFormat &format, Activations rounding)
       : isa(isa), format(format), rounding(rounding) {
     module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
       Kernel kernel{code, module.module(), this->isa, args[0], args[1], args[2], args[3], {}, &panelRows};
@@ -186,7 +186,7 @@ struct Fixture {
         double sum = bias[n] + addend[row * N + n];
         for (int64_t k = 0; k < K; ++k) {
           float x = float(source[row * K + k] / std::sqrt(squares / K + 1e-5) * norm[k]);
-          sum += double(roundedTo(x, rounding == Rounding::bf16)) * weightAt(matrix, n, k, roundsWeights);
+          sum += double(roundedTo(x, rounding == Activations::bf16)) * weightAt(matrix, n, k, roundsWeights);
         }
         error += std::pow(result[row * N + n] - sum, 2);
         size += sum * sum;
@@ -212,8 +212,8 @@ const onednn_gemm_table &theService() {
 TEST_CASE("every weight format is unpacked as it was packed, scaled, moved and rounded") {
   for (const Isa &isa : testedIsas())
     for (const WeightFormat &format : kFormats)
-      for (Rounding rounding : {Rounding::bf16, Rounding::none})
-        if (format.isGrouped() || rounding == (format.codes == E::bf16 ? Rounding::bf16 : Rounding::none))
+      for (Activations rounding : {Activations::bf16, Activations::exact})
+        if (format.isGrouped() || rounding == (format.codes == E::bf16 ? Activations::bf16 : Activations::exact))
           checkUnpacked(isa, format, rounding);
 }
 
@@ -221,7 +221,7 @@ TEST_CASE("many rows are the service's, on any team, and every row and column is
   Standin standin;
   for (const Isa &isa : testedIsas()) {
     CAPTURE(isa.name);
-    Fixture fixture(isa, {E::u4, 0, 32, E::f16, E::f16}, Rounding::bf16);
+    Fixture fixture(isa, {E::u4, 0, 32, E::f16, E::f16}, Activations::bf16);
     for (int64_t rows : {1, 31, 32, 127, 128, 159, 160, 300}) {
       CAPTURE(rows);
       bool isMany = rows >= (isa.hasBf16 ? 32 : 128);
@@ -244,7 +244,7 @@ TEST_CASE("weights without mins or groups of 16 are the service's only where it 
     for (const WeightFormat &format : formats) {
       CAPTURE(isa.name);
       CAPTURE(format.name());
-      Fixture fixture(isa, format, Rounding::bf16);
+      Fixture fixture(isa, format, Activations::bf16);
       numMultiplied = 0;
       std::vector<float> result = fixture.run(&standin.table, 170, 2);
       CHECK((numMultiplied > 0) == (isa.hasBf16 || gainsInF32(format)));
@@ -258,7 +258,7 @@ TEST_CASE("oneDNN computes what the generated kernels do, but for the rounding o
     if (!gainsInF32(format))
       continue;
     CAPTURE(format.name());
-    Fixture fixture(testedIsas().front(), format, Rounding::bf16);
+    Fixture fixture(testedIsas().front(), format, Activations::bf16);
     for (int64_t rows : {128, 170}) {
       std::vector<float> with = fixture.run(&service, rows, 2), without = fixture.run(nullptr, rows, 2);
       CHECK(with != without);

@@ -103,8 +103,17 @@ class Lm_F32TensorOfRank<list<int> ranks> : TensorRankOf<[F32], ranks>;
 
 class Lm_Op<string mnemonic, list<Trait> traits = []> : Op<Lm_Dialect, mnemonic, traits>;
 
-/// An op of the arithmetic: no effects, and a decomposition.
+/// An op of the arithmetic: no effects, and a decomposition. Each operand but the last is one value.
 class Lm_MathOp<string mnemonic, list<Trait> traits = []>
-    : Lm_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<Lm_Decomposes>]>;
+    : Lm_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<Lm_Decomposes>]> {
+  defvar operands = !filter(i, !range(!size(arguments)), !isa<TypeConstraint>(!getdagarg<Constraint>(arguments, i)));
+  let extraClassDefinition = [{
+    ::llvm::StringRef $cppClass::operandName(unsigned number) {
+      constexpr ::llvm::StringLiteral names[] = {}] #
+      !interleave(!foreach(i, operands, "\"" # !getdagname(arguments, i) # "\""), ", ") # [{};
+      return names[number];
+    }
+  }];
+}
 
 #endif

@@ -12,7 +12,9 @@ def Lm_Decomposes : OpInterface<"Decomposes"> {
   }];
   let methods = [
     InterfaceMethod<"The values that replace the op's results; the builder stands at the op.",
-                    "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>];
+                    "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>,
+    InterfaceMethod<"What the op's definition calls its operand.", "::llvm::StringRef", "operandName",
+                    (ins "unsigned":$number)>];
 }
 
 #endif

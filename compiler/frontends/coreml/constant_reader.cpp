@@ -8,8 +8,6 @@
 namespace kvasir::coreml {
 namespace {
 
-constexpr int kMostDims = 16;
-
 /// Elements of a constant's type; nothing if a dim is open or they are more than 63 bits hold.
 std::optional<uint64_t> countElements(const TensorType &type) {
   uint64_t count = 1;
@@ -97,7 +95,7 @@ Result<TensorType> readTensorType(const wire::TensorType &type) {
   const ElementFacts *element = findByMilNumber(type.data_type());
   if (!element)
     return Failure{"has element type number " + std::to_string(type.data_type()) + ", which is not known"};
-  if (type.rank() != type.dimensions_size() || type.rank() > kMostDims)
+  if (type.rank() != type.dimensions_size() || type.rank() > int64_t(kMostDims))
     return Failure{"has " + std::to_string(type.dimensions_size()) + " dims and says rank " +
                    std::to_string(type.rank())};
   TensorType read{element->element, {}};

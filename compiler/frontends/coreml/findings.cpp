@@ -129,8 +129,8 @@ private:
 
   void addNeverWritten(const StateFlow &flow, const std::string &state, const StateUpdate *dropped) {
     const StateFlow *sibling = siblingThatWrites(flow, state, false);
-    if (!sibling && !dropped)
-      return; // by no function
+    if (!dropped && (!sibling || areFillers(flows, state)))
+      return; // by no function, or by an encoder for the calls to come
     std::string line = "no write_state stores it, so no row of it changes";
     if (sibling)
       line += "; function " + inQuotes(sibling->function->name) + " writes it at op " +
@@ -282,7 +282,7 @@ private:
   const AxisRange *frozenRange(const StateFlow &flow, const StateUpdate &update, const std::string &state) const {
     for (size_t axis = 0; axis < update.range.size(); ++axis)
       if (const AxisRange &range = update.range[axis];
-          !range.isWhole && range.begin && differsAmongFunctions(flow, state, axis, range))
+          !range.isWhole && range.begin && range.begin->isConstant() && differsAmongFunctions(flow, state, axis, range))
         return &range;
     return nullptr;
   }
@@ -326,22 +326,20 @@ private:
       byState[reversal.state].push_back(&reversal);
     for (const auto &[state, reversals] : byState) {
       const Reversal &last = *reversals.back();
-      Finding &finding =
-          add(BugClass::revertedRows, Severity::error, flow, stateName(flow, state),
-              "write_state at op " + std::to_string(last.write->index) + " stores what " + describe(flow, *last.read) +
-                  " read before " + std::to_string(last.reverted.size()) + " other write_state (ops " +
-                  indices(last.reverted) +
-                  "): the rows that they wrote are put back; the exporter merges reads of one state, so keep each "
-                  "layer's cache in a state of its own");
+      Finding &finding = add(
+          BugClass::revertedRows, Severity::error, flow, stateName(flow, state),
+          "write_state at op " + std::to_string(last.write->index) + " stores what " + describe(flow, *last.read) +
+              " read before " + std::to_string(last.reverted.size()) + " other write_state (" + opsText(last.reverted) +
+              "): the rows that they wrote are put back; the exporter merges reads of one state, so keep each "
+              "layer's cache in a state of its own");
       finding.operation = flow.function->nameOf(last.read->outputs.front());
     }
   }
 
-  static std::string indices(const std::vector<const Operation *> &operations) {
-    std::string line;
-    for (const Operation *operation : operations)
-      line += (line.empty() ? "" : ", ") + std::to_string(operation->index);
-    return line;
+  /// The first, and how many more.
+  static std::string opsText(const std::vector<const Operation *> &operations) {
+    const std::string first = "op " + std::to_string(operations.front()->index);
+    return operations.size() == 1 ? first : first + " and " + std::to_string(operations.size() - 1) + " more";
   }
 
   /// Values go the way of their keys: one sentence is enough.

@@ -24,8 +24,8 @@ class IndexExpressions {
 public:
   explicit IndexExpressions(const Function &function);
 
-  /// Element `index` of a 1-dimensional integer operand; nothing where it is no such sum. That a negative index counts
-  /// from the end, which exporters spell out, is taken as not happening. Numbers beyond 2^40 are none.
+  /// Element `index`, in row-major order, of an integer operand; nothing where it is no such sum. That a negative index
+  /// counts from the end, which exporters spell out, is taken as not happening. Numbers beyond 2^40 are none.
   std::optional<IndexExpression> find(const Operand &operand, uint64_t index) const;
 
 private:
@@ -36,6 +36,10 @@ private:
   std::optional<IndexExpression> combine(const Operation &operation, int64_t sign, uint64_t index, int depth) const;
   std::optional<IndexExpression> pick(const Operation &operation, uint64_t index, int depth) const;
   std::optional<IndexExpression> joined(const Operation &operation, uint64_t index, int depth) const;
+  std::optional<IndexExpression> counted(const Operation &operation, uint64_t index, int depth) const;
+  std::optional<IndexExpression> repeated(const Operation &operation, uint64_t index, int depth) const;
+  bool broadcasts(const Operation &operation, std::string_view name) const;
+  const std::vector<int64_t> &dimsOf(const Operand &operand) const;
   std::optional<uint64_t> countOf(const Operand &operand) const;
 
   const Function &function;

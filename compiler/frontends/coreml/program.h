@@ -14,6 +14,9 @@
 
 namespace kvasir::coreml {
 
+/// Of a tensor.
+inline constexpr size_t kMostDims = 16;
+
 /// A size that only a call knows.
 inline constexpr int64_t kAnySize = -1;
 
@@ -94,7 +97,7 @@ struct Block {
 struct DimRange {
   int64_t from = 1;
   int64_t to = kAnySize;       ///< kAnySize: no limit
-  std::vector<int64_t> values; ///< one of these only, if there are any
+  std::vector<int64_t> values; ///< one of these only, if there are any; ascending
 };
 
 struct Function {

@@ -160,23 +160,26 @@ Result<std::map<std::string, TensorType>> readDeclaredStates(const Features &sta
 std::vector<DimRange> readRanges(const wire::ArrayFeatureType::ShapeRange &shape) {
   std::vector<DimRange> ranges;
   for (const wire::ArrayFeatureType::SizeRange &range : shape.size_ranges())
-    ranges.push_back({int64_t(std::clamp<uint64_t>(range.lower_bound(), 1, INT32_MAX)),
-                      range.upper_bound() < 0 ? kAnySize : range.upper_bound(),
-                      {}});
+    if (ranges.size() < kMostDims)
+      ranges.push_back({int64_t(std::clamp<uint64_t>(range.lower_bound(), 1, INT32_MAX)),
+                        range.upper_bound() < 0 ? kAnySize : range.upper_bound(),
+                        {}});
   return ranges;
 }
 
 /// Dim by dim, what it is in one of the shapes.
 std::vector<DimRange> readShapes(const wire::ArrayFeatureType::EnumeratedShapes &enumerated) {
-  std::vector<DimRange> ranges;
+  std::vector<std::set<int64_t>> sizes;
   for (const wire::ArrayFeatureType::Shape &shape : enumerated.shapes()) {
-    ranges.resize(std::max<size_t>(ranges.size(), size_t(shape.shape_size())));
-    for (int i = 0; i < shape.shape_size(); ++i) {
-      std::vector<int64_t> &values = ranges[size_t(i)].values;
-      if (shape.shape(i) > 0 && std::find(values.begin(), values.end(), shape.shape(i)) == values.end())
-        values.push_back(shape.shape(i));
-    }
+    const size_t rank = std::min(size_t(shape.shape_size()), kMostDims);
+    sizes.resize(std::max(sizes.size(), rank));
+    for (size_t i = 0; i < rank; ++i)
+      if (shape.shape(int(i)) > 0)
+        sizes[i].insert(shape.shape(int(i)));
   }
+  std::vector<DimRange> ranges;
+  for (const std::set<int64_t> &each : sizes)
+    ranges.push_back({1, kAnySize, {each.begin(), each.end()}});
   return ranges;
 }
 

@@ -14,6 +14,13 @@ bool isMovement(std::string_view type) {
   return std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
 }
 
+/// Indices of a function's scatters, which are followed one by one: of more, nothing is known.
+constexpr int64_t kMostIndices = 1 << 16;
+
+bool isScatter(std::string_view type) {
+  return type == "scatter" || type == "scatter_along_axis" || type == "scatter_nd";
+}
+
 /// The values that an op takes, and those that its blocks give it.
 void addUses(const Operation &operation, std::set<ValueId> &used) {
   for (const auto &[name, operands] : operation.inputs)
@@ -29,7 +36,7 @@ struct Root {
   ValueId state;
   const Operation *read;
   uint32_t numWritesBefore;
-  bool isUpdated; ///< a slice_update lies between
+  bool isUpdated; ///< a slice_update or scatter lies between
 };
 
 struct LastReversal {
@@ -71,10 +78,10 @@ private:
       return write(operation, under);
     if (operation.type == "scaled_dot_product_attention")
       return attend(operation);
-    const Root *root = rootOf(operation.find("x"));
+    const Root *root = rootOf(operation.find(isScatter(operation.type) ? "data" : "x"));
     if (!root || operation.outputs.empty())
       return;
-    if (operation.type == "slice_update")
+    if (operation.type == "slice_update" || isScatter(operation.type))
       return update(operation, *root);
     if (isMovement(operation.type))
       roots.insert_or_assign(operation.outputs.front(), *root);
@@ -120,7 +127,7 @@ private:
     const ValueId output = operation.outputs.front();
     flow.updates.push_back({&operation, root.state, root.read, root.numWritesBefore, false, {}});
     if (function.values[output].type.tensor.dims == function.values[root.state].type.tensor.dims)
-      flow.updates.back().range = rangeOf(operation);
+      flow.updates.back().range = isScatter(operation.type) ? scatteredRange(operation) : rangeOf(operation);
     roots.insert_or_assign(output, Root{root.state, root.read, root.numWritesBefore, true});
   }
 
@@ -138,6 +145,71 @@ private:
       range.push_back(std::move(part));
     }
     return range;
+  }
+
+  /// All of each axis but of those that indices are for.
+  std::vector<AxisRange> scatteredRange(const Operation &operation) {
+    const std::vector<int64_t> &dims = function.values[operation.outputs.front()].type.tensor.dims;
+    const Operand *indices = operation.find("indices"), *axis = operation.find("axis");
+    const TensorType type = indices ? typeOf(*indices) : TensorType();
+    const bool isNested = operation.type == "scatter_nd";
+    const std::optional<IndexExpression> number = axis && !isNested ? expressions.find(*axis, 0) : std::nullopt;
+    const int64_t given = number ? number->constant : 0, first = given < 0 ? given + int64_t(dims.size()) : given;
+    const int64_t depth = isNested && !type.dims.empty() ? type.dims.back() : 1;
+    if (type.dims.empty() || depth < 1 || first < 0 || depth > int64_t(dims.size()) - first)
+      return {};
+    std::vector<AxisRange> range;
+    for (int64_t dim : dims)
+      range.push_back({true, IndexExpression{}, dim});
+    const bool isAlong = operation.type == "scatter_along_axis";
+    const std::vector<int64_t> places(type.dims.begin(), type.dims.end() - isNested);
+    size_t numMoving = 0;
+    for (int64_t i = 0; i < depth; ++i) {
+      AxisRange &part = range[size_t(first + i)];
+      part = runOf(*indices, places, uint64_t(depth), uint64_t(i), isAlong ? size_t(first) : 0);
+      part.isWhole = part.extent == dims[size_t(first + i)];
+      numMoving += part.extent != 1;
+    }
+    for (int64_t i = 0; i < depth && numMoving > 1; ++i) // what moves along two axes is no box
+      range[size_t(first + i)] = {false, std::nullopt, kAnySize};
+    return range;
+  }
+
+  /// What number `offset` of each `depth` of the indices names, which lie at `places`: one row, a run along `axis`, or
+  /// rows that no call moves.
+  AxisRange runOf(const Operand &indices, const std::vector<int64_t> &places, uint64_t depth, uint64_t offset,
+                  size_t axis) {
+    const AxisRange unknown{false, std::nullopt, kAnySize};
+    int64_t count = 1, inner = 1;
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (places[i] < 1 || places[i] > kMostIndices || (count *= places[i]) > kMostIndices)
+        return unknown;
+      inner *= i > axis ? places[i] : 1;
+    }
+    if ((numIndices += count) > kMostIndices)
+      return unknown;
+    const int64_t numRows = axis < places.size() ? places[axis] : 1;
+    const std::optional<IndexExpression> first = expressions.find(indices, offset);
+    IndexExpression least = first.value_or(IndexExpression{});
+    bool isOne = true, isRun = true, isFrozen = true;
+    for (int64_t i = 0; i < count; ++i) {
+      const std::optional<IndexExpression> index = expressions.find(indices, uint64_t(i) * depth + offset);
+      if (!first || !index)
+        return unknown;
+      IndexExpression next = *first;
+      next.constant += i / inner % numRows;
+      isOne &= *index == *first;
+      isRun &= *index == next;
+      isFrozen &= index->isConstant();
+      least.constant = std::min(least.constant, index->constant);
+    }
+    if (isOne || isRun)
+      return {false, first, isOne ? 1 : numRows};
+    return isFrozen ? AxisRange{false, least, kAnySize} : unknown;
+  }
+
+  const TensorType &typeOf(const Operand &operand) const {
+    return operand.literal ? operand.literal->type : function.values[*operand.value].type.tensor;
   }
 
   std::optional<IndexExpression> indexOf(const Operation &operation, std::string_view name, size_t axis) const {
@@ -199,6 +271,7 @@ private:
   std::map<ValueId, uint32_t> numWrites; ///< so far, by state
   std::map<ValueId, LastReversal> lastReversals;
   std::vector<const Operation *> order;
+  int64_t numIndices = 0; ///< followed so far
 };
 
 } // namespace

@@ -15,14 +15,14 @@ struct StateAccess {
   const Operation *under = nullptr; ///< the op in whose block it is
 };
 
-/// The part of one axis that a slice_update replaces.
+/// The part of one axis that an update replaces.
 struct AxisRange {
   bool isWhole;
   std::optional<IndexExpression> begin; ///< nothing where it is not followed
-  int64_t extent;                       ///< rows of the update; kAnySize where a call says
+  int64_t extent;                       ///< rows of the update; kAnySize where a call says, or they are no run
 };
 
-/// A slice_update of what was read from a state.
+/// A slice_update or scatter of what was read from a state.
 struct StateUpdate {
   const Operation *operation;
   ValueId state;

@@ -5,6 +5,7 @@
 #include "plugins/quotes.h"
 
 #include <algorithm>
+#include <set>
 
 namespace kvasir::coreml {
 namespace {
@@ -66,7 +67,42 @@ Finding unwritten(const StateFlow &flow, const StateAccess &read, const std::str
   return finding;
 }
 
+/// What comes from the function's inputs, states apart.
+void followInputs(const Block &block, std::set<ValueId> &values) {
+  for (const Operation &operation : block.operations) {
+    for (const Block &inner : operation.blocks)
+      followInputs(inner, values);
+    const bool isFromInput = std::any_of(operation.inputs.begin(), operation.inputs.end(), [&](const auto &operands) {
+      return std::any_of(operands.second.begin(), operands.second.end(),
+                         [&](const Operand &operand) { return operand.value && values.count(*operand.value); });
+    });
+    if (isFromInput)
+      values.insert(operation.outputs.begin(), operation.outputs.end());
+  }
+}
+
+bool isFiller(const StateFlow &flow, const std::string &state) {
+  const auto isOfState = [&](ValueId value) { return flow.function->nameOf(value) == state; };
+  std::set<ValueId> fromInputs;
+  for (const ValueId input : flow.function->inputs)
+    if (flow.function->values[input].type.kind == TypeKind::tensor)
+      fromInputs.insert(input);
+  followInputs(flow.function->body, fromInputs);
+  const bool updatesRows = std::any_of(flow.updates.begin(), flow.updates.end(),
+                                       [&](const StateUpdate &update) { return isOfState(update.state); });
+  return !takesTokens(flow) && !updatesRows &&
+         std::any_of(flow.writes.begin(), flow.writes.end(), [&](const StateAccess &write) {
+           const Operand *content = write.operation->find("data");
+           return isOfState(write.state) && content && content->value && fromInputs.count(*content->value);
+         });
+}
+
 } // namespace
+
+bool areFillers(const std::vector<StateFlow> &flows, const std::string &state) {
+  return std::all_of(flows.begin(), flows.end(),
+                     [&](const StateFlow &flow) { return !flow.writesState(state) || isFiller(flow, state); });
+}
 
 std::vector<Finding> findUnwrittenStates(const std::vector<StateFlow> &flows) {
   const bool writesNone = std::all_of(flows.begin(), flows.end(), [](const StateFlow &f) { return f.writes.empty(); });

@@ -12,6 +12,10 @@ namespace kvasir::coreml {
 /// Functions whose new rows are computed and dropped are left out: that is said of the update.
 std::vector<Finding> findUnwrittenStates(const std::vector<StateFlow> &flows);
 
+/// Do all functions that write the state take no tokens, and put what comes from their inputs into the whole of it? So
+/// does an encoder whose keys and values other functions attend to.
+bool areFillers(const std::vector<StateFlow> &flows, const std::string &state);
+
 } // namespace kvasir::coreml
 
 #endif

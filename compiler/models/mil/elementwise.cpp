@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ops whose elements are computed one by one, from those at the same place of their operands.
+#include "compiler/models/mil/elementwise.h"
+
 #include "compiler/models/mil/families.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -172,6 +174,17 @@ Value relu(Builder &b, ValueRange x, ElementFacts facts) {
   return choose<arith::MaximumFOp, arith::MaxSIOp, arith::MaxUIOp>(b, {x[0], constantLike(b, x[0], 0)}, facts);
 }
 
+/// min(max(x, 0), 6)
+Value relu6(Builder &b, ValueRange x, ElementFacts facts) {
+  return choose<arith::MinimumFOp, arith::MinSIOp, arith::MinUIOp>(b, {relu(b, x, facts), constantLike(b, x[0], 6)},
+                                                                   facts);
+}
+
+/// x / (1 + |x|)
+Value softsign(Builder &b, ValueRange x, ElementFacts) {
+  return b.create<arith::DivFOp>(x[0], b.create<arith::AddFOp>(constantLike(b, x[0], 1), b.create<math::AbsFOp>(x[0])));
+}
+
 Value logicalNot(Builder &b, ValueRange x, ElementFacts) {
   return b.create<arith::XOrIOp>(x[0], constantLike(b, x[0], 1));
 }
@@ -195,12 +208,14 @@ constexpr Elementwise kUnary[] = {
     {"floor", unary<math::FloorOp>},
     {"logical_not", logicalNot, notScalar, true},
     {"relu", relu},
+    {"relu6", relu6},
     {"round", unary<math::RoundEvenOp>},
     {"sigmoid", sigmoid},
     {"sign", sign},
     {"silu", silu},
     {"sin", unary<math::SinOp>},
     {"softplus", softplus},
+    {"softsign", softsign},
     {"sqrt", unary<math::SqrtOp>},
     {"square", square},
     {"tanh", unary<math::TanhOp>},
@@ -208,9 +223,8 @@ constexpr Elementwise kUnary[] = {
 
 ElementFacts factsOf(Element element) { return {!isInteger(element), isSigned(element)}; }
 
-/// The row of a table that the op is.
-template <size_t N> const Elementwise &rowOf(const Elementwise (&table)[N], const OpImport &op) {
-  return *llvm::find_if(table, [&](const Elementwise &row) { return op.operation.type == row.name; });
+template <size_t N> const Elementwise &rowOf(const Elementwise (&table)[N], StringRef name) {
+  return *llvm::find_if(table, [&](const Elementwise &row) { return name == row.name; });
 }
 
 /// Element by element of small tensors, which the shorter one's single element or rank 0 joins.
@@ -255,9 +269,15 @@ void importRow(OpImport &op, const Elementwise &row, ArrayRef<Tensor> operands) 
 }
 } // namespace
 
-void importBinary(OpImport &op) { importRow(op, rowOf(kBinary, op), {op.tensor("x"), op.tensor("y")}); }
+Value emitUnary(Builder &b, StringRef name, Value x) { return rowOf(kUnary, name).compute(b, x, {true, true}); }
 
-void importUnary(OpImport &op) { importRow(op, rowOf(kUnary, op), {op.tensor("x")}); }
+Value emitBinary(Builder &b, StringRef name, Value lhs, Value rhs, Element element) {
+  return rowOf(kBinary, name).compute(b, {lhs, rhs}, factsOf(element));
+}
+
+void importBinary(OpImport &op) { importRow(op, rowOf(kBinary, op.operation.type), {op.tensor("x"), op.tensor("y")}); }
+
+void importUnary(OpImport &op) { importRow(op, rowOf(kUnary, op.operation.type), {op.tensor("x")}); }
 
 void importIdentity(OpImport &op) { op.set(op.tensor("x")); }
 
@@ -290,52 +310,6 @@ void importWithEpsilon(OpImport &op) {
       return b.create<math::LogOp>(sum);
     Value divisor = type == "rsqrt" ? b.create<math::SqrtOp>(sum).getResult() : sum;
     return b.create<arith::DivFOp>(constantLike(b, sum, 1), divisor);
-  });
-  op.set(op.make(x.element, dims, value));
-}
-
-/// leaky_relu, elu: x where x >= 0, else alpha x or alpha (e^x - 1); clip: between alpha and beta; threshold: at least
-/// alpha.
-void importWithAlpha(OpImport &op) {
-  const std::string &type = op.operation.type;
-  const double alpha = op.real("alpha", type == "leaky_relu" ? 0.01 : 1), beta = op.real("beta", 0);
-  Tensor x = op.tensor("x");
-  Scalars dims;
-  Value value = emitElementwise(op, {x}, x.element, dims, [&](Builder &b, ValueRange in) -> Value {
-    Value low = constantLike(b, in[0], alpha);
-    if (type == "clip")
-      return b.create<arith::MinimumFOp>(b.create<arith::MaximumFOp>(in[0], low), constantLike(b, in[0], beta));
-    if (type == "threshold")
-      return b.create<arith::MaximumFOp>(in[0], low);
-    Value below = type == "leaky_relu"
-                      ? in[0]
-                      : b.create<arith::SubFOp>(b.create<math::ExpOp>(in[0]), constantLike(b, in[0], 1)).getResult();
-    Value isBelow = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, in[0], constantLike(b, in[0], 0));
-    return b.create<arith::SelectOp>(isBelow, b.create<arith::MulFOp>(low, below), in[0]);
-  });
-  op.set(op.make(x.element, dims, value));
-}
-
-/// EXACT: x/2 (1 + erf(x / sqrt 2)); TANH_APPROXIMATION; SIGMOID_APPROXIMATION: x sigmoid(1.702 x).
-void importGelu(OpImport &op) {
-  const std::string mode = op.text("mode", "EXACT");
-  Tensor x = op.tensor("x");
-  Scalars dims;
-  Value value = emitElementwise(op, {x}, x.element, dims, [&](Builder &b, ValueRange in) -> Value {
-    auto constant = [&](double number) { return constantLike(b, in[0], number); };
-    auto times = [&](Value lhs, Value rhs) { return b.create<arith::MulFOp>(lhs, rhs).getResult(); };
-    Value v = in[0];
-    if (mode == "SIGMOID_APPROXIMATION")
-      return times(v, sigmoid(b, ValueRange{times(v, constant(1.702))}, {true, true}));
-    Value inside = times(v, constant(0.70710678118654752));
-    Value bent;
-    if (mode == "TANH_APPROXIMATION") {
-      Value cube = times(constant(0.044715), times(v, times(v, v)));
-      bent = b.create<math::TanhOp>(times(constant(0.79788456080286536), b.create<arith::AddFOp>(v, cube)));
-    } else {
-      bent = b.create<math::ErfOp>(inside);
-    }
-    return times(times(constant(0.5), v), b.create<arith::AddFOp>(constant(1), bent));
   });
   op.set(op.make(x.element, dims, value));
 }

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Sums of products: linear, matmul, convolution.
+// Sums of products: linear, matmul, einsum.
+#include "compiler/models/mil/products.h"
 #include "compiler/models/mil/families.h"
 #include "compiler/models/mil/loops.h"
 #include "compiler/models/mil/weighted.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+#include <map>
 
 using namespace mlir;
 using kvasir::coreml::Element;
@@ -11,6 +16,12 @@ namespace kvasir::mil {
 namespace {
 
 using Builder = ImplicitLocOpBuilder;
+
+bool differ(OpImport &op, const Scalar &lhs, const Scalar &rhs, const Twine &reason) {
+  op.refuseIf(op.scalars.compare(arith::CmpIPredicate::ne, lhs, rhs), reason);
+  return op.failed();
+}
+} // namespace
 
 Value zeroOf(Builder &b, Element element) {
   Type type = computeType(b.getContext(), element);
@@ -29,22 +40,16 @@ Value times(Builder &b, Value lhs, Value rhs) {
                                        : b.create<arith::MulIOp>(lhs, rhs).getResult();
 }
 
-bool differ(OpImport &op, const Scalar &lhs, const Scalar &rhs, const Twine &reason) {
-  op.refuseIf(op.scalars.compare(arith::CmpIPredicate::ne, lhs, rhs), reason);
-  return op.failed();
-}
-
-/// A bias of one number for each row of the weight; a null value without one.
-Value biasOf(OpImport &op, const Scalar &count) {
+Value biasOf(OpImport &op, const Scalar &count, Element element) {
   if (!op.has("bias"))
     return {};
   Tensor bias = op.tensor("bias");
-  if (bias.rank() != 1 || differ(op, bias.dims[0], count, "has a bias of another length than its weight has rows"))
-    return op.fail("has a bias that is no vector"), Value();
+  if (bias.rank() != 1 || bias.element != element ||
+      differ(op, bias.dims[0], count, "has a bias of another length than its weight has rows"))
+    return op.fail("has a bias that is no vector of its input's element type"), Value();
   return op.valueOf(bias);
 }
 
-/// The bias as a weight, null where it is not there or 0; nothing if it is no constant of so many elements.
 std::optional<lm::WeightOp> constantBias(OpImport &op, const Scalar &count) {
   if (!op.has("bias"))
     return lm::WeightOp();
@@ -56,7 +61,6 @@ std::optional<lm::WeightOp> constantBias(OpImport &op, const Scalar &count) {
   lm::WeightOp weight = op.weight("bias");
   return weight ? std::optional(weight) : std::nullopt;
 }
-} // namespace
 
 /// x W^T + bias; weight [out, in].
 void importLinear(OpImport &op) {
@@ -68,7 +72,7 @@ void importLinear(OpImport &op) {
   if (lm::WeightOp constant = hasRows(x) ? op.weight("weight") : lm::WeightOp())
     if (std::optional<lm::WeightOp> addend = constantBias(op, weight.dims[0]))
       return op.set(emitLinear(op, x, constant, *addend));
-  Value source = op.valueOf(x), matrix = op.valueOf(weight), bias = biasOf(op, weight.dims[0]);
+  Value source = op.valueOf(x), matrix = op.valueOf(weight), bias = biasOf(op, weight.dims[0], x.element);
   if (op.failed())
     return;
   Scalars dims = x.dims;
@@ -143,147 +147,82 @@ void importMatmul(OpImport &op) {
 }
 
 namespace {
-/// From a window's first element to its last; no tensor that fits into memory is as long.
-constexpr int64_t kMostReach = int64_t(1) << 47;
-
-/// How a convolution goes through the dims after the first two.
-struct Windows {
-  SmallVector<int64_t> strides, dilations, pad; ///< pad: before and after each dim
-  int64_t groups;
+/// "nchw,nwhu->nchu": a letter for each dim of two operands and of the result.
+struct Equation {
+  std::string sides[2], result;
 };
 
-Windows windowsOf(OpImport &op, const Tensor &weight) {
-  const size_t rank = weight.rank() - 2;
-  Windows windows{SmallVector<int64_t>(rank, 1), SmallVector<int64_t>(rank, 1), SmallVector<int64_t>(2 * rank, 0),
-                  op.integer("groups", 1)};
-  if (op.has("strides"))
-    windows.strides = op.integers("strides");
-  if (op.has("dilations"))
-    windows.dilations = op.integers("dilations");
-  const std::string padding = op.text("pad_type", "valid");
-  if (padding == "custom")
-    windows.pad = op.integers("pad");
-  else if (padding != "valid")
-    op.fail("pads by '" + padding + "', which is not compiled; valid and custom are");
-  const auto isWrong = [](int64_t number) { return number < 1 || number > INT32_MAX; };
-  if (windows.strides.size() != rank || windows.dilations.size() != rank || windows.pad.size() != 2 * rank ||
-      llvm::any_of(windows.strides, isWrong) || llvm::any_of(windows.dilations, isWrong) ||
-      llvm::any_of(windows.pad, [](int64_t number) { return number < 0 || number > INT32_MAX; }) || windows.groups < 1)
-    op.fail("has strides, dilations, pads or groups that are not ones of its dims");
-  return windows;
+std::optional<Equation> equationOf(OpImport &op) {
+  std::string text = op.text("equation", "");
+  llvm::erase(text, ' ');
+  const auto [sides, result] = StringRef(text).split("->");
+  const auto [left, right] = sides.split(',');
+  const auto areLetters = [](StringRef word) { return llvm::all_of(word, llvm::isAlpha); };
+  const auto isKnown = [&, left = left, right = right, result = result](char letter) {
+    return (left.contains(letter) || right.contains(letter)) && result.count(letter) == 1;
+  };
+  if (text.find("->") != std::string::npos && sides.contains(',') && areLetters(left) && areLetters(right) &&
+      llvm::all_of(result, isKnown))
+    return Equation{{left.str(), right.str()}, result.str()};
+  op.fail("has equation '" + text + "', which is not of two operands, a letter for each dim");
+  return std::nullopt;
 }
 
-/// [N, out, …]: an extent is (in + pads - dilation (window - 1) - 1) / stride + 1.
-Scalars convolvedDims(OpImport &op, const Tensor &x, const Tensor &weight, const Windows &windows) {
-  ScalarBuilder &s = op.scalars;
-  Scalars dims{x.dims[0], weight.dims[0]};
-  for (size_t i = 0; i + 2 < x.dims.size(); ++i) {
-    const int64_t window = weight.dims[i + 2].constant().value_or(1), pad = windows.pad[2 * i] + windows.pad[2 * i + 1];
-    int64_t reach;
-    if (__builtin_mul_overflow(windows.dilations[i], window - 1, &reach) || reach > kMostReach) {
-      op.fail("has windows that are larger than memory");
-      return dims;
+/// The extent of each letter, where extents of 1 broadcast.
+std::map<char, Scalar> extentsOf(OpImport &op, const Equation &equation, ArrayRef<Tensor> operands) {
+  std::map<char, Scalar> extents;
+  for (auto [letters, operand] : llvm::zip_equal(equation.sides, operands))
+    for (auto [letter, dim] : llvm::zip_equal(letters, operand.dims)) {
+      const auto [known, isNew] = extents.emplace(letter, dim);
+      if (known->second.constant() == 1)
+        known->second = dim;
+      else if (!isNew && dim.constant() != 1)
+        differ(op, known->second, dim, Twine("has different extents for '") + Twine(letter) + "'");
     }
-    Scalar room = s.add(x.dims[i + 2], s.constant(pad - reach - 1));
-    op.refuseIf(s.compare(arith::CmpIPredicate::slt, room, s.constant(0)), "has fewer elements than its window");
-    Scalar steps = s.divide(s.larger(room, s.constant(0)), s.constant(windows.strides[i]));
-    dims.push_back(s.add(steps, s.constant(1)));
-  }
-  return dims;
-}
-
-/// x at a place that may lie in the padding, where it is 0.
-Value paddedAt(Builder &b, Value source, const Tensor &x, SmallVector<Value> indices, Value zero) {
-  Value isInside;
-  Value none = b.create<arith::ConstantIndexOp>(0), one = b.create<arith::ConstantIndexOp>(1);
-  for (size_t i = 2; i < indices.size(); ++i) {
-    Value fits = b.create<arith::CmpIOp>(arith::CmpIPredicate::ult, indices[i], x.dims[i].value);
-    isInside = isInside ? b.create<arith::AndIOp>(isInside, fits).getResult() : fits;
-    Value last = b.create<arith::SubIOp>(x.dims[i].value, one);
-    indices[i] = b.create<arith::MaxSIOp>(b.create<arith::MinSIOp>(indices[i], last), none);
-  }
-  return b.create<arith::SelectOp>(isInside, extract(b, source, indices), zero);
-}
-
-/// Dim i of the result is dim order[i] of x.
-Tensor permuted(OpImport &op, const Tensor &x, ArrayRef<int64_t> order) {
-  Value source = op.valueOf(x);
-  Scalars dims;
-  for (int64_t dim : order)
-    dims.push_back(x.dims[dim]);
-  Value value = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
-    SmallVector<Value> own(order.size());
-    for (auto [dim, index] : llvm::zip_equal(order, indices))
-      own[dim] = index;
-    return extract(b, source, own);
-  });
-  return op.make(x.element, dims, value);
-}
-
-/// A convolution whose window is one element, as a linear over channels; nothing if it is another, or its weight has
-/// few elements or is computed.
-std::optional<Tensor> tryPointwise(OpImport &op, const Tensor &x, const Tensor &weight, const Windows &windows) {
-  const auto isOne = [](int64_t number) { return number == 1; };
-  const auto isUnit = [](const Scalar &dim) { return dim.constant() == 1; };
-  SmallVector<int64_t> toLast{0}, back{0, x.rank() - 1};
-  for (int64_t i = 2; i < x.rank(); ++i) {
-    toLast.push_back(i);
-    back.push_back(i - 1);
-  }
-  toLast.push_back(1);
-  if (windows.groups != 1 || !llvm::all_of(windows.strides, isOne) ||
-      llvm::any_of(windows.pad, [](int64_t n) { return n; }) ||
-      !llvm::all_of(ArrayRef(weight.dims).drop_front(2), isUnit) ||
-      llvm::count_if(x.dims, [](const Scalar &dim) { return !dim.constant(); }) > 1)
-    return std::nullopt;
-  lm::WeightOp constant = op.weight("weight");
-  std::optional<lm::WeightOp> bias = constant ? constantBias(op, weight.dims[0]) : std::nullopt;
-  if (!bias)
-    return std::nullopt;
-  return permuted(op, emitLinear(op, permuted(op, x, toLast), constant, *bias), back);
+  return extents;
 }
 } // namespace
 
-/// x [N, in, …], weight [out, in / groups, …]. Group g of the outputs sees group g of the inputs.
-void importConvolution(OpImport &op) {
-  Tensor x = op.tensor("x"), weight = op.tensor("weight");
-  if (x.rank() < 3 || x.rank() != weight.rank() || x.element != weight.element || !x.dims[1].constant() ||
-      !weight.dims[0].constant() || !weight.dims[1].constant())
-    return op.fail("has a weight that does not fit its input");
-  const Windows windows = windowsOf(op, weight);
+/// Products of elements, summed over the letters that the result lacks.
+void importEinsum(OpImport &op) {
+  SmallVector<Tensor> operands = op.tensors("values");
+  const std::optional<Equation> equation = equationOf(op);
   if (op.failed())
     return;
-  const int64_t perGroup = *weight.dims[1].constant(), outputs = *weight.dims[0].constant();
-  if (perGroup * windows.groups != *x.dims[1].constant() || outputs % windows.groups)
-    return op.fail("has groups that do not divide its channels");
-  if (std::optional<Tensor> product = tryPointwise(op, x, weight, windows))
-    return op.set(std::move(*product));
-  Scalars dims = convolvedDims(op, x, weight, windows);
-  Value source = op.valueOf(x), taps = op.valueOf(weight), bias = biasOf(op, weight.dims[0]);
+  if (operands.size() != 2 || operands[0].element != operands[1].element ||
+      operands[0].dims.size() != equation->sides[0].size() || operands[1].dims.size() != equation->sides[1].size())
+    return op.fail("has operands that are not two of one element type, with the dims that the equation says");
+  const std::map<char, Scalar> extents = extentsOf(op, *equation, operands);
+  Scalars dims;
+  for (char letter : equation->result)
+    dims.push_back(extents.at(letter));
+  std::string summed;
+  SmallVector<Value> depth;
+  for (const auto &[letter, extent] : extents)
+    if (!StringRef(equation->result).contains(letter)) {
+      summed += letter;
+      depth.push_back(extent.value);
+    }
+  Value sources[] = {op.valueOf(operands[0]), op.valueOf(operands[1])};
   if (op.failed())
     return;
-  SmallVector<Value> extents;
-  for (const Scalar &dim : ArrayRef(weight.dims).drop_front())
-    extents.push_back(dim.value);
-  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
-    auto constant = [&](Builder &at, int64_t number) { return at.create<arith::ConstantIndexOp>(number).getResult(); };
-    Value group = b.create<arith::DivUIOp>(indices[1], constant(b, outputs / windows.groups));
-    Value firstChannel = b.create<arith::MulIOp>(group, constant(b, perGroup));
-    Value sum = emitFold(b, extents, zeroOf(b, x.element), [&](Builder &inner, ValueRange at, Value soFar) {
-      SmallVector<Value> own{indices[0], inner.create<arith::AddIOp>(firstChannel, at[0])}, tap{indices[1]};
-      llvm::append_range(tap, at);
-      for (size_t i = 0; i + 2 < x.dims.size(); ++i) {
-        Value begin = inner.create<arith::MulIOp>(indices[i + 2], constant(inner, windows.strides[i]));
-        Value step = inner.create<arith::MulIOp>(at[i + 1], constant(inner, windows.dilations[i]));
-        Value place = inner.create<arith::AddIOp>(begin, step);
-        own.push_back(inner.create<arith::SubIOp>(place, constant(inner, windows.pad[2 * i])));
-      }
-      Value element = paddedAt(inner, source, x, own, zeroOf(inner, x.element));
-      return plus(inner, soFar, times(inner, element, extract(inner, taps, tap)));
+  const Element element = operands[0].element;
+  Value result = emitGenerate(op, element, dims, [&](Builder &b, ValueRange indices) {
+    return emitFold(b, depth, zeroOf(b, element), [&](Builder &inner, ValueRange at, Value soFar) {
+      const auto factor = [&](size_t side) {
+        SmallVector<Value> own;
+        for (auto [letter, dim] : llvm::zip_equal(equation->sides[side], operands[side].dims)) {
+          const size_t kept = StringRef(equation->result).find(letter), lost = StringRef(summed).find(letter);
+          own.push_back(dim.constant() == 1       ? inner.create<arith::ConstantIndexOp>(0).getResult()
+                        : kept != StringRef::npos ? indices[kept]
+                                                  : at[lost]);
+        }
+        return extract(inner, sources[side], own);
+      };
+      return plus(inner, soFar, times(inner, factor(0), factor(1)));
     });
-    return bias ? plus(b, sum, extract(b, bias, ValueRange{indices[1]})) : sum;
   });
-  op.set(op.make(x.element, dims, result));
+  op.set(op.make(element, dims, result));
 }
 
 } // namespace kvasir::mil

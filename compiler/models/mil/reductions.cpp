@@ -32,6 +32,7 @@ constexpr Reduction kReductions[] = {
     {"reduce_l1_norm", Step::absolute, Join::sum, Finish::none},
     {"reduce_l2_norm", Step::square, Join::sum, Finish::root},
     {"reduce_log_sum", Step::none, Join::sum, Finish::logarithm},
+    {"reduce_log_sum_exp", Step::exponential, Join::sum, Finish::logarithm},
     {"reduce_max", Step::none, Join::most, Finish::none},
     {"reduce_mean", Step::none, Join::sum, Finish::mean},
     {"reduce_min", Step::none, Join::least, Finish::none},
@@ -155,14 +156,26 @@ void importReduction(OpImport &op) {
   Scalars dims = dimsOf(op, x, isReduced, keepsDims);
   Value source = op.valueOf(x);
   SmallVector<Value> extents = extentsOf(x.dims, isReduced);
-  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) {
+  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange indices) -> Value {
     SmallVector<Value> kept = keptOf(isReduced, indices, keepsDims);
-    Value first = constantOf(b, computeType(b.getContext(), x.element), neutralOf(row.join));
-    Value all = emitFold(b, extents, first, [&](Builder &inner, ValueRange at, Value soFar) {
-      Value element = extract(inner, source, merged(isReduced, kept, at));
-      return joinTwo(inner, row.join, soFar, applyStep(inner, row.step, element));
-    });
-    return finished(b, row.finish, all, extents);
+    const auto fold = [&](Join join, Step step, Value shift) {
+      Value first = constantOf(b, computeType(b.getContext(), x.element), neutralOf(join));
+      return emitFold(b, extents, first, [&](Builder &inner, ValueRange at, Value soFar) {
+        Value element = extract(inner, source, merged(isReduced, kept, at));
+        if (shift)
+          element = inner.create<arith::SubFOp>(element, shift);
+        return joinTwo(inner, join, soFar, applyStep(inner, step, element));
+      });
+    };
+    if (row.step != Step::exponential)
+      return finished(b, row.finish, fold(row.join, row.step, Value()), extents);
+    // Powers of what is at most 0, so that none overflows; of infinities there is nothing to take away.
+    Value most = fold(Join::most, Step::none, Value()), zero = constantOf(b, most.getType(), 0);
+    Value isFinite = b.create<arith::CmpFOp>(arith::CmpFPredicate::OLT, b.create<math::AbsFOp>(most),
+                                             constantOf(b, most.getType(), kInfinity));
+    Value shift = b.create<arith::SelectOp>(isFinite, most, zero);
+    Value logarithm = finished(b, row.finish, fold(row.join, row.step, shift), extents);
+    return b.create<arith::AddFOp>(logarithm, shift).getResult();
   });
   op.set(op.make(x.element, dims, result));
 }
@@ -201,21 +214,33 @@ void importSoftmax(OpImport &op) {
   op.set(op.make(x.element, x.dims, result));
 }
 
-/// (x - mean) / sqrt(variance + epsilon) * gamma + beta, over the axes.
-void importLayerNorm(OpImport &op) {
-  Tensor x = op.tensor("x");
-  const SmallVector<bool> isReduced = reducedDims(op, x.rank());
-  const double epsilon = op.real("epsilon", 1e-5);
-  Scalars kept, normed;
-  for (auto [dim, reduced] : llvm::zip_equal(x.dims, isReduced))
-    (reduced ? normed : kept).push_back(dim);
+namespace {
+/// gamma and beta, each null without one: a number for each place in the dims that are scaled.
+SmallVector<Value> normFactors(OpImport &op, const Tensor &x, ArrayRef<bool> isScaled) {
+  Scalars scaled;
+  for (auto [dim, hasFactor] : llvm::zip_equal(x.dims, isScaled))
+    if (hasFactor)
+      scaled.push_back(dim);
   SmallVector<Value> factors;
   for (const char *name : {"gamma", "beta"}) {
-    Tensor given = op.has(name) ? op.tensor(name) : Tensor();
+    const Tensor given = op.has(name) ? op.tensor(name) : Tensor();
     factors.push_back(op.has(name) ? op.valueOf(given) : Value());
-    if (op.has(name) && given.dims.size() != normed.size())
+    if (op.has(name) && (given.dims.size() != scaled.size() || isInteger(given.element)))
       op.fail(Twine("has a '") + name + "' of another shape than what it norms");
+    for (auto [own, dim] : llvm::zip(given.dims, scaled))
+      op.refuseIf(op.scalars.compare(arith::CmpIPredicate::ne, own, dim),
+                  Twine("has a '") + name + "' of another shape than what it norms");
   }
+  return factors;
+}
+
+/// (x - mean) / sqrt(variance + epsilon) * gamma + beta: mean and variance over the dims that are reduced.
+void setNormed(OpImport &op, const Tensor &x, ArrayRef<bool> isReduced, ArrayRef<bool> isScaled) {
+  const double epsilon = op.real("epsilon", 1e-5);
+  const Scalars kept = dimsOf(op, x, isReduced, /*keepsDims=*/false);
+  const SmallVector<Value> factors = normFactors(op, x, isScaled);
+  if (isInteger(x.element))
+    op.fail("norms integers");
   if (op.failed())
     return;
   Value source = op.valueOf(x);
@@ -237,14 +262,61 @@ void importLayerNorm(OpImport &op) {
   });
   Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
     SmallVector<Value> outer, inner;
-    for (auto [index, reduced] : llvm::zip_equal(indices, isReduced))
-      (reduced ? inner : outer).push_back(index);
+    for (auto [index, reduced, hasFactor] : llvm::zip_equal(indices, isReduced, isScaled)) {
+      if (!reduced)
+        outer.push_back(index);
+      if (hasFactor)
+        inner.push_back(index);
+    }
     Value off = b.create<arith::SubFOp>(extract(b, source, indices), extract(b, mean, outer));
     Value spread = b.create<arith::AddFOp>(extract(b, variance, outer), constantOf(b, b.getF32Type(), epsilon));
     Value value = b.create<arith::DivFOp>(off, b.create<math::SqrtOp>(spread));
     if (factors[0])
       value = b.create<arith::MulFOp>(value, extract(b, factors[0], inner));
     return factors[1] ? b.create<arith::AddFOp>(value, extract(b, factors[1], inner)).getResult() : value;
+  });
+  op.set(op.make(x.element, x.dims, result));
+}
+} // namespace
+
+/// Over the axes, with a gamma and beta for each place in them.
+void importLayerNorm(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const SmallVector<bool> isReduced = reducedDims(op, x.rank());
+  setNormed(op, x, isReduced, isReduced);
+}
+
+/// Over all dims after the first two, with a gamma and beta for each channel.
+void importInstanceNorm(OpImport &op) {
+  Tensor x = op.tensor("x");
+  if (x.rank() < 3)
+    return op.fail("has an input of fewer than three dims");
+  SmallVector<bool> isReduced(x.rank(), true), isScaled(x.rank(), false);
+  isReduced[0] = isReduced[1] = false;
+  isScaled[1] = true;
+  setNormed(op, x, isReduced, isScaled);
+}
+
+/// x / sqrt(sum of squares + epsilon) over the last three dims.
+void importL2Norm(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const double epsilon = op.real("epsilon", 1e-6);
+  if (x.rank() < 3 || isInteger(x.element))
+    return op.fail("has an input of fewer than three dims, or of integers");
+  SmallVector<bool> isReduced(x.rank(), false);
+  std::fill(isReduced.end() - 3, isReduced.end(), true);
+  Value source = op.valueOf(x);
+  Value lengths =
+      emitGenerate(op, Element::f32, dimsOf(op, x, isReduced, /*keepsDims=*/false), [&](Builder &b, ValueRange outer) {
+        Value sum = emitFold(b, extentsOf(x.dims, isReduced), constantOf(b, b.getF32Type(), epsilon),
+                             [&](Builder &inner, ValueRange at, Value soFar) {
+                               Value element = extract(inner, source, merged(isReduced, outer, at));
+                               return joinTwo(inner, Join::sum, soFar, applyStep(inner, Step::square, element));
+                             });
+        return finished(b, Finish::root, sum, {});
+      });
+  Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
+    return b.create<arith::DivFOp>(extract(b, source, indices), extract(b, lengths, indices.drop_back(3)));
   });
   op.set(op.make(x.element, x.dims, result));
 }
@@ -280,21 +352,25 @@ void importArgument(OpImport &op) {
   op.set(op.make(Element::i32, dims, result));
 }
 
-/// The sum of the elements up to each, along the axis.
+/// The sum of the elements up to each, along the axis; in reverse from each to the last. Exclusive: without its own.
 void importCumulativeSum(OpImport &op) {
   Tensor x = op.tensor("x");
   const int64_t axis = op.axis(op.integer("axis", 0), x.rank());
-  if (op.flag("exclusive", false) || op.flag("reverse", false))
-    return op.fail("sums exclusively or in reverse, which is not compiled");
+  const bool isExclusive = op.flag("exclusive", false), isReverse = op.flag("reverse", false);
   if (op.failed())
     return;
-  Value source = op.valueOf(x);
+  Value source = op.valueOf(x), extent = x.dims[axis].value;
   Value result = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) -> Value {
-    Value count = b.create<arith::AddIOp>(indices[axis], b.create<arith::ConstantIndexOp>(1));
+    Value last = b.create<arith::SubIOp>(extent, b.create<arith::ConstantIndexOp>(1));
+    const auto fromSide = [&](Builder &at, Value index) {
+      return isReverse ? at.create<arith::SubIOp>(last, index).getResult() : index;
+    };
+    Value count =
+        b.create<arith::AddIOp>(fromSide(b, indices[axis]), b.create<arith::ConstantIndexOp>(isExclusive ? 0 : 1));
     Value first = constantOf(b, computeType(b.getContext(), x.element), 0);
     return emitFold(b, {count}, first, [&](Builder &inner, ValueRange at, Value soFar) {
       SmallVector<Value> own(indices);
-      own[axis] = at.front();
+      own[axis] = fromSide(inner, at.front());
       return joinTwo(inner, Join::sum, soFar, extract(inner, source, own));
     });
   });

@@ -2,6 +2,7 @@
 // The same elements in another shape or order of dims.
 #include "compiler/models/mil/call_sums.h"
 #include "compiler/models/mil/families.h"
+#include "plugins/address_space.h"
 
 using namespace mlir;
 using kvasir::coreml::Element;
@@ -177,12 +178,11 @@ void importSqueeze(OpImport &op) {
 /// Refuses a shape whose product could be right only because it wraps.
 void refuseOverflow(OpImport &op, ArrayRef<Scalar> dims) {
   ScalarBuilder &s = op.scalars;
-  constexpr int64_t kMostElements = int64_t(1) << 47;
   Scalar product = s.constant(1);
   for (const Scalar &dim : dims) {
-    const Scalar room = s.divide(s.constant(kMostElements), s.larger(product, s.constant(1)));
+    const Scalar room = s.divide(s.constant(kAddressSpaceBytes), s.larger(product, s.constant(1)));
     op.refuseIf(s.compare(arith::CmpIPredicate::sgt, dim, room), "reshapes to more than memory holds");
-    product = s.multiply(product, s.smaller(dim, s.constant(kMostElements)));
+    product = s.multiply(product, s.smaller(dim, s.constant(kAddressSpaceBytes)));
   }
 }
 
@@ -252,6 +252,95 @@ void importTranspose(OpImport &op) {
     return extract(b, value, own);
   });
   op.set(op.make(x.element, dims, moved));
+}
+
+/// Along the axes, or all, from the last element to the first.
+void importReverse(OpImport &op) {
+  Tensor x = op.tensor("x");
+  SmallVector<bool> isTurned(x.rank(), !op.has("axes"));
+  if (op.has("axes"))
+    for (int64_t axis : op.integers("axes"))
+      if (const int64_t at = op.axis(axis, x.rank()); at < x.rank())
+        isTurned[at] = true;
+  if (op.failed())
+    return;
+  Value value = op.valueOf(x);
+  Value turned = emitGenerate(op, x.element, x.dims, [&](Builder &b, ValueRange indices) {
+    SmallVector<Value> own(indices);
+    for (auto [index, dim, isBackward] : llvm::zip_equal(own, x.dims, isTurned))
+      if (isBackward) {
+        Value last = b.create<arith::SubIOp>(dim.value, b.create<arith::ConstantIndexOp>(1));
+        index = b.create<arith::SubIOp>(last, index);
+      }
+    return extract(b, value, own);
+  });
+  op.set(op.make(x.element, x.dims, turned));
+}
+
+/// As PyTorch's: between channel c f^2 + i f + j at (h, w), and channel c at (h f + i, w f + j).
+void importPixelShuffle(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const bool isShuffle = op.operation.type == "pixel_shuffle";
+  const int64_t f = op.integer(isShuffle ? "upscale_factor" : "downscale_factor", 1);
+  if (x.rank() != 4 || f < 1 || f > INT16_MAX)
+    return op.fail("has other than four dims, or a factor that is none");
+  ScalarBuilder &s = op.scalars;
+  const Scalar factors[] = {s.constant(f * f), s.constant(f), s.constant(f)};
+  Scalars dims{x.dims[0]};
+  for (int64_t i = 1; i < 4; ++i) {
+    const Scalar &dim = x.dims[i], &factor = factors[i - 1];
+    const bool isDivided = isShuffle == (i == 1);
+    dims.push_back(isDivided ? s.divide(dim, factor) : s.multiply(dim, factor));
+    if (isDivided)
+      op.refuseIf(s.compare(arith::CmpIPredicate::ne, s.multiply(dims[i], factor), dim),
+                  "has extents that its factor does not divide");
+  }
+  if (op.failed())
+    return;
+  Value source = op.valueOf(x);
+  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange at) {
+    Value factor = b.create<arith::ConstantIndexOp>(f), square = b.create<arith::ConstantIndexOp>(f * f);
+    const auto split = [&](Value index, Value by) {
+      return std::pair<Value, Value>(b.create<arith::DivUIOp>(index, by), b.create<arith::RemUIOp>(index, by));
+    };
+    const auto joined = [&](Value index, Value by, Value rest) -> Value {
+      return b.create<arith::AddIOp>(b.create<arith::MulIOp>(index, by), rest);
+    };
+    if (isShuffle) {
+      auto [row, i] = split(at[2], factor);
+      auto [column, j] = split(at[3], factor);
+      return extract(b, source, ValueRange{at[0], joined(at[1], square, joined(i, factor, j)), row, column});
+    }
+    auto [channel, place] = split(at[1], square);
+    auto [i, j] = split(place, factor);
+    return extract(b, source, ValueRange{at[0], channel, joined(at[2], factor, i), joined(at[3], factor, j)});
+  });
+  op.set(op.make(x.element, dims, result));
+}
+
+/// Each element of the last two dims as many times as their factors say.
+void importUpsample(OpImport &op) {
+  Tensor x = op.tensor("x");
+  const double height = op.real("scale_factor_height", 1), width = op.real("scale_factor_width", 1);
+  const auto isWhole = [](double factor) { return factor >= 1 && factor <= INT16_MAX && factor == int64_t(factor); };
+  if (x.rank() < 3 || !isWhole(height) || !isWhole(width))
+    return op.fail("has fewer than three dims, or factors that are no whole numbers, which is not compiled");
+  const int64_t factors[] = {int64_t(height), int64_t(width)};
+  Scalars dims = x.dims;
+  for (int64_t i = 0; i < 2; ++i)
+    dims[dims.size() - 2 + i] = op.scalars.multiply(dims[dims.size() - 2 + i], op.scalars.constant(factors[i]));
+  if (op.failed())
+    return;
+  Value source = op.valueOf(x);
+  Value result = emitGenerate(op, x.element, dims, [&](Builder &b, ValueRange at) {
+    SmallVector<Value> own(at);
+    for (int64_t i = 0; i < 2; ++i) {
+      Value &index = own[own.size() - 2 + i];
+      index = b.create<arith::DivUIOp>(index, b.create<arith::ConstantIndexOp>(factors[i]));
+    }
+    return extract(b, source, own);
+  });
+  op.set(op.make(x.element, dims, result));
 }
 
 } // namespace kvasir::mil

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/models/mil/tensor.h"
 
+#include "plugins/address_space.h"
+
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/APFloat.h"
 
@@ -11,8 +13,6 @@ using kvasir::coreml::Element;
 
 namespace kvasir::mil {
 namespace {
-
-constexpr int64_t kMostBytes = int64_t(1) << 47; // of a process, on the machines that there are
 
 const llvm::fltSemantics *semanticsOf(Element element) {
   switch (element) {
@@ -58,7 +58,7 @@ RankedTensorType tensorType(MLIRContext *context, Element element, ArrayRef<Scal
 }
 
 bool isWithinMemory(Element element, ArrayRef<Scalar> dims) {
-  int64_t room = kMostBytes / std::max<int64_t>(coreml::facts(element).bits / 8, 1);
+  int64_t room = kAddressSpaceBytes / std::max<int64_t>(coreml::facts(element).bits / 8, 1);
   for (const Scalar &dim : dims)
     room /= std::max<int64_t>(dim.constant().value_or(1), 1);
   return room > 0;

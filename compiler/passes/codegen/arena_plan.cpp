@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/passes/codegen/arena_plan.h"
 
+#include "plugins/address_space.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -10,8 +12,7 @@ using namespace mlir;
 using namespace kvasir;
 
 namespace {
-constexpr int64_t kAlignBytes = 64;              // a cache line, and the widest vector
-constexpr int64_t kMostBytes = int64_t(1) << 47; // of a process, on the machines that there are
+constexpr int64_t kAlignBytes = 64; // a cache line, and the widest vector
 
 /// Depends on its operands alone, whenever it runs in the call.
 bool isFixed(Operation *op) {
@@ -24,7 +25,7 @@ bool isFixed(Operation *op) {
 std::optional<int64_t> staticBytesOf(memref::AllocOp alloc) {
   int64_t bytes = DataLayout::closest(alloc).getTypeSize(alloc.getType().getElementType()).getFixedValue();
   for (int64_t extent : alloc.getType().getShape())
-    if (!ShapedType::isDynamic(extent) && (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kMostBytes))
+    if (!ShapedType::isDynamic(extent) && (__builtin_mul_overflow(bytes, extent, &bytes) || bytes > kAddressSpaceBytes))
       return std::nullopt;
   return bytes;
 }

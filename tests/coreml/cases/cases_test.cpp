@@ -174,7 +174,7 @@ TEST_CASE("all positions are filled, an integer mask is 1 and 0, and what nothin
   CHECK(host->tokenInput == "input_ids");
   CHECK(host->maskInput == "attention_mask");
   CHECK(host->guessedInputs() == std::vector<std::string>{"token_type_ids", "rope_cos"});
-  const imported::Tensors inputs = imported::inputsOf({&*host, {5, 6}, 3}, {imported::CacheStyle::linear, 8});
+  const imported::Tensors inputs = imported::inputsOf({&*host, {5, 6}, 3}, {{imported::CacheStyle::linear, 8}});
   CHECK(valuesOf(inputs.at("attention_mask")) == std::vector<float>{1, 1, 1, 1, 1, 0, 0, 0});
   CHECK(valuesOf(inputs.at("position_ids")) == std::vector<float>{3, 4});
   CHECK(valuesOf(inputs.at("write_idx")) == std::vector<float>{3});

@@ -71,7 +71,7 @@ public:
     std::vector<int32_t> ids(count * host.batch * host.idsPerToken);
     for (int32_t &id : ids)
       id = static_cast<int32_t>(random() % 16);
-    Tensors inputs = inputsOf({&host, ids, start}, {CacheStyle::linear, numRows});
+    Tensors inputs = inputsOf({&host, ids, start}, {{CacheStyle::linear, numRows}});
     if (!host.maskInput.empty() && random() % 5 == 0)
       disturb(inputs[host.maskInput]);
     last = start + count;

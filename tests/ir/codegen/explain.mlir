@@ -5,7 +5,7 @@
 // What becomes of each op on a backend, and why. The last layer stands for itself: it is computed for the wanted rows.
 
 // CHECK: {{^}}forward
-// CHECK: llama.mlir:{{[0-9]+ +}}lm.rope_angles {{ *}}decomposed: has a kernel only as part of a group
+// CHECK: llama.mlir:{{[0-9]+ +}}lm.rope_angles {{ *}}decomposed: there is no kernel for lm.rope_angles
 // CHECK: lm.embedding {{ *}}cpu.embedding
 // CHECK: lm.rms_norm {{ *}}cpu.qkv
 // CHECK: kv.append {{ *}}cpu.qkv

@@ -74,7 +74,7 @@ TEST_CASE("what goes wrong is one clear line") {
   checkRefusal("$KVASIR logits $TOY --ids 1 -o /dev/full", 1,
                "kvasir: cannot write '/dev/full': No space left on device");
   CHECK(run("test -c /dev/full").exitCode == 0);
-  checkRefusal("$KVASIR diff $TOY $TOY --ids 1,60", 1, "kvasir: no more");
+  checkRefusal("$KVASIR diff $TOY $TOY --ids 1,60", 2, "kvasir: no more");
   for (const char *command : {"bench ", "profile ", "plan "})
     checkRefusal(std::string("$KVASIR ") + command + KVASIR_ODD, 1,
                  "kvasir: this model has no function from token ids to logits: it is a vocabulary only");

@@ -74,7 +74,7 @@ static void write_logits(const kv_call *call, uint64_t wanted) {
   float *logits = (float *)call->outputs[0].bytes + wanted * TOY_VOCABULARY;
   uint64_t sum = 0;
   for (int64_t row = 0; row <= call->positions[t]; ++row)
-    sum += (uint64_t)(k_row(k, (uint64_t)row, 1)[0] + 1) * (uint64_t)(row + 1);
+    sum += (uint64_t)(int64_t)(k_row(k, (uint64_t)row, 1)[0] + 1) * (uint64_t)(row + 1);
   for (uint64_t v = 0; v < TOY_VOCABULARY; ++v)
     logits[v] = v < TOY_FAILS ? (float)(sum * (v + 3) % 8191) : -1.0f;
   if (k_row(k, (uint64_t)call->positions[t], 1)[0] == TOY_ENDS)
