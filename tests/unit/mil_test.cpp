@@ -147,13 +147,14 @@ TEST_CASE("ops that are not known are listed, all of them, in blocks too") {
   FunctionMaker first("main"), second("other");
   const TensorType type{Element::f16, {2}};
   const coreml::ValueId x = first.input("x", type);
-  first.op("topk", {{"x", of(x)}}, "best", type);
+  first.op("non_zero", {{"x", of(x)}}, "best", type);
   first.op("cond", {{"pred", of(x)}}, "chosen", type);
   coreml::Block block;
   block.operations.push_back({"while_loop", 7, {}, {}, {}, {}});
   first.function.body.operations.back().blocks = {block};
   second.op("resize", {}, "bigger", type);
-  const std::vector<std::string> expected{"function 'main': topk 'best' (op 0)", "function 'main': while_loop (op 7)",
+  const std::vector<std::string> expected{"function 'main': non_zero 'best' (op 0)",
+                                          "function 'main': while_loop (op 7)",
                                           "function 'other': resize 'bigger' (op 0)"};
   CHECK(mil::unknownOps({{first.function, second.function}, "main"}) == expected);
 }
@@ -228,5 +229,5 @@ TEST_CASE("what can't be right is refused with its op") {
             .find("has offsets that are outside of dim 1") != std::string::npos);
   CHECK(
       refusal("gather", [](FunctionMaker &m) { return Operands{{"indices", m.integers({2})}}; }, {Element::f16, {1, 3}})
-          .find("has an index that is outside of what it takes from") != std::string::npos);
+          .find("has an index that is outside of what it points into") != std::string::npos);
 }
