@@ -108,7 +108,7 @@ class Mutation {
 public:
   Mutation(WireMessage &message, std::span<const std::string_view> words, std::mt19937 &random)
       : message(message), words(words), random(random) {
-    collect(message);
+    collect(message, places);
   }
 
   void run() {
@@ -125,8 +125,9 @@ public:
     case 2:
       return std::swap(field, any(*place.message));
     case 3:
+      return exchange(message, field);
     case 4:
-      return exchange(message, WireField(field), variant(field)); // what agreed still does
+      return exchangeWithin(field);
     case 5:
       return exchangeNumber(field);
     default:
@@ -137,10 +138,10 @@ public:
 private:
   template <typename T> T &any(std::vector<T> &list) { return list[random() % list.size()]; }
 
-  void collect(WireMessage &message) {
+  static void collect(WireMessage &message, std::vector<Place> &places) {
     for (size_t i = 0; i < message.size(); ++i) {
       places.push_back({&message, i});
-      collect(message[i].fields);
+      collect(message[i].fields, places);
     }
   }
 
@@ -206,12 +207,28 @@ private:
     bytes = serialiseNumbers(*numbers);
   }
 
-  static void exchange(WireMessage &message, const WireField &from, const WireField &to) {
+  static void replaceAll(WireMessage &message, const WireField &from, const WireField &to) {
     for (WireField &field : message)
       if (field == from)
         field = to;
       else
-        exchange(field.fields, from, to);
+        replaceAll(field.fields, from, to);
+  }
+
+  /// What agreed in the message still does: a value's type and those of the ops that give and take it.
+  void exchange(WireMessage &message, const WireField &field) {
+    const WireField from = field, to = variant(field);
+    replaceAll(message, from, to);
+  }
+
+  /// In one op, say: a constant's type and its elements'.
+  void exchangeWithin(WireField &field) {
+    std::vector<Place> inner;
+    collect(field.fields, inner);
+    if (inner.empty())
+      field = variant(field);
+    else
+      exchange(field.fields, any(inner).field());
   }
 
   /// A number becomes another wherever it is, in lists as well.

@@ -68,13 +68,16 @@ static void count_tokens(const kv_call *call) {
   }
 }
 
+/* What a row counts for. A state from outside may hold any number: what is no id counts for nothing. */
+static uint64_t share_of(float row) { return row >= 0 && row < TOY_VOCABULARY ? (uint64_t)row + 1 : 0; }
+
 static void write_logits(const kv_call *call, uint64_t wanted) {
   const uint32_t t = call->wanted[wanted];
   const kv_view *k = view_of(call, K, call->token_sequence[t]);
   float *logits = (float *)call->outputs[0].bytes + wanted * TOY_VOCABULARY;
   uint64_t sum = 0;
   for (int64_t row = 0; row <= call->positions[t]; ++row)
-    sum += (uint64_t)(int64_t)(k_row(k, (uint64_t)row, 1)[0] + 1) * (uint64_t)(row + 1);
+    sum += share_of(k_row(k, (uint64_t)row, 1)[0]) * (uint64_t)(row + 1);
   for (uint64_t v = 0; v < TOY_VOCABULARY; ++v)
     logits[v] = v < TOY_FAILS ? (float)(sum * (v + 3) % 8191) : -1.0f;
   if (k_row(k, (uint64_t)call->positions[t], 1)[0] == TOY_ENDS)
