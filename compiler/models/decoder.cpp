@@ -40,6 +40,9 @@ DecoderShape readDecoderShape(Configuration &configuration, const WeightSource &
   shape.rotated = configuration.count("rope.dimension_count", shape.keyWidth);
   shape.context = configuration.count("context_length");
   shape.epsilon = float(configuration.real("attention.layer_norm_rms_epsilon"));
+  shape.attentionScale = float(1.0 / std::sqrt(double(shape.keyWidth)));
+  shape.kinds.emplace_back();
+  shape.turn = {0};
   checkShape(configuration, shape);
   Result<SourceTensor> embedding = weights.find("token_embd.weight");
   if (!embedding)
@@ -56,7 +59,7 @@ Decoder::Decoder(StringRef name, lm::LaneOrder lanes, const ModelSource &source,
 ModuleResult Decoder::build() {
   Configuration configuration(source.metadata, name);
   s = readDecoderShape(configuration, source.weights);
-  check(configuration);
+  configure(configuration);
   if (configuration.failure())
     return *configuration.failure();
 
@@ -68,8 +71,7 @@ ModuleResult Decoder::build() {
   table.checkAllUsed(name);
   if (table.failure())
     return *table.failure();
-  // Only now: the tensors have shown that the width of a head is no invention.
-  s.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context);
+  readRope(configuration);
   if (configuration.failure())
     return *configuration.failure();
 
@@ -81,6 +83,11 @@ ModuleResult Decoder::build() {
   return module;
 }
 
+void Decoder::readRope(Configuration &configuration) {
+  for (LayerKind &kind : s.kinds)
+    kind.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context);
+}
+
 /// Everything besides the tensors that results depend on, in one text; reals as their bits.
 std::string Decoder::canonical() const {
   std::string text;
@@ -88,10 +95,17 @@ std::string Decoder::canonical() const {
   out << name << " layers=" << s.layers << " width=" << s.width << " feed_forward=" << s.feedForward
       << " heads=" << s.heads << " key_heads=" << s.keyHeads << " key_width=" << s.keyWidth
       << " value_width=" << s.valueWidth << " vocabulary=" << s.vocabulary
-      << " epsilon=" << std::bit_cast<uint32_t>(s.epsilon) << " lanes=" << lm::stringifyLaneOrder(lanes)
-      << " rope=" << s.rotated << "," << std::bit_cast<uint32_t>(s.rope.magnitude);
-  for (double frequency : s.rope.frequencies)
-    out << "," << std::bit_cast<uint64_t>(frequency);
+      << " epsilon=" << std::bit_cast<uint32_t>(s.epsilon) << " lanes=" << lm::stringifyLaneOrder(lanes);
+  for (const LayerKind &kind : s.kinds) {
+    out << " rope" << kind.slots << "=" << s.rotated << "," << std::bit_cast<uint32_t>(kind.rope.magnitude);
+    for (double frequency : kind.rope.frequencies)
+      out << "," << std::bit_cast<uint64_t>(frequency);
+    if (kind.window)
+      out << " window" << kind.slots << "=" << *kind.window;
+  }
+  if (s.turn.size() > 1)
+    for (size_t kind : s.turn)
+      out << (kind == s.turn.front() ? " turn=" : ",") << kind;
   return text;
 }
 
@@ -126,25 +140,40 @@ Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
   return weights;
 }
 
+Decoder::Attention Decoder::declareNormedAttention(WeightTable &table) const {
+  Attention attention = declareAttention(table);
+  attention.queryNorm = table.declare("blk.{}.attn_q_norm.weight", s.layers, {s.keyWidth});
+  attention.keyNorm = table.declare("blk.{}.attn_k_norm.weight", s.layers, {s.keyWidth});
+  return attention;
+}
+
 void Decoder::buildSchema(const Attention &attention) {
   at("schema");
   MLIRContext *context = b.getContext();
   auto schema = b.create<kv::SchemaOp>(name, b.getArrayAttr(FlatSymbolRefAttr::get(context, "forward")));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&schema.getBody().emplaceBlock());
-  auto cache = [&](StringRef slot, int64_t width, lm::WeightOp weight) {
-    at("cache_" + slot.str());
-    auto made = b.create<kv::CacheOp>(slot, s.layers, s.keyHeads, width);
+  for (size_t kind = 0; kind < s.kinds.size(); ++kind)
+    buildCaches(attention, kind);
+}
+
+void Decoder::buildCaches(const Attention &attention, size_t kind) {
+  SmallVector<Attribute> serves; // each layer attends its own rows
+  for (int64_t layer = 0; layer < s.layers; ++layer)
+    if (s.kindOf(layer) == kind)
+      serves.push_back(b.getDenseI64ArrayAttr(layer));
+  auto cache = [&](char letter, int64_t width, lm::WeightOp weight) {
+    const std::string slot = letter + s.kinds[kind].slots;
+    at("cache_" + slot);
+    auto made = b.create<kv::CacheOp>(slot, serves.size(), s.keyHeads, width);
     made.setByAttr(b.getArrayAttr(FlatSymbolRefAttr::get(weight)));
+    made.setWindow(s.kinds[kind].window);
     return made;
   };
-  auto keys = cache("k", s.keyWidth, attention.key.weight);
+  auto keys = cache('k', s.keyWidth, attention.key.weight);
   keys.setRotated(inCache(lanes));
-  SmallVector<Attribute> layers; // each attends its own rows
-  for (int64_t layer = 0; layer < s.layers; ++layer)
-    layers.push_back(b.getDenseI64ArrayAttr(layer));
-  keys.setServesAttr(b.getArrayAttr(layers));
-  cache("v", s.valueWidth, attention.value.weight).setValues("k");
+  keys.setServesAttr(b.getArrayAttr(serves));
+  cache('v', s.valueWidth, attention.value.weight).setValues(keys.getSymName());
 }
 
 RankedTensorType Decoder::rows(ArrayRef<int64_t> row) {
@@ -185,41 +214,48 @@ Value Decoder::splitHeads(Value x, int64_t heads, int64_t width) {
   return b.create<tensor::ExpandShapeOp>(rows({heads, width}), x, split, extents);
 }
 
-Value Decoder::rotate(Value x, StringRef rope) {
+Value Decoder::rotate(Value x, size_t kind, StringRef rope) {
   at(rope);
-  return b.create<lm::RopeOp>(x.getType(), x, angles, lanes);
+  return b.create<lm::RopeOp>(x.getType(), x, angles[kind], lanes);
 }
 
-Decoder::Stream Decoder::attend(Stream in, const Attention &attention, Value layer) {
-  Value query = splitHeads(linear(in.x, attention.query, layer), s.heads, s.keyWidth);
-  Value key = splitHeads(linear(in.x, attention.key, layer), s.keyHeads, s.keyWidth);
-  Value value = splitHeads(linear(in.x, attention.value, layer), s.keyHeads, s.valueWidth);
-  query = rotate(query, "blk.{}.rope_q");
-  key = rotate(key, "blk.{}.rope_k");
+Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Layer &layer) {
+  Value query = splitHeads(linear(in.x, attention.query, layer.number), s.heads, s.keyWidth);
+  Value key = splitHeads(linear(in.x, attention.key, layer.number), s.keyHeads, s.keyWidth);
+  Value value = splitHeads(linear(in.x, attention.value, layer.number), s.keyHeads, s.valueWidth);
+  if (attention.queryNorm)
+    query = norm(query, attention.queryNorm, layer.number);
+  if (attention.keyNorm)
+    key = norm(key, attention.keyNorm, layer.number);
+  query = rotate(query, layer.kind, "blk.{}.rope_q");
+  key = rotate(key, layer.kind, "blk.{}.rope_k");
 
+  Value &keys = in.slots[2 * layer.kind], &values = in.slots[2 * layer.kind + 1];
   at("blk.{}.append_k");
-  Value keys = b.create<kv::AppendOp>(in.keys.getType(), in.keys, layer, key, batch);
+  keys = b.create<kv::AppendOp>(keys.getType(), keys, layer.stored, key, batch);
   at("blk.{}.append_v");
-  Value values = b.create<kv::AppendOp>(in.values.getType(), in.values, layer, value, batch);
+  values = b.create<kv::AppendOp>(values.getType(), values, layer.stored, value, batch);
   at("blk.{}.attention");
-  float scale = float(1.0 / std::sqrt(double(s.keyWidth)));
-  Value attended = b.create<kv::AttendOp>(rows({s.heads, s.valueWidth}), query, keys, layer, values, layer, batch,
-                                          b.getF32FloatAttr(scale), FloatAttr(), IntegerAttr(),
-                                          kv::MaskAttr::get(b.getContext(), kv::Mask::causal));
+  std::optional<int64_t> window = s.kinds[layer.kind].window;
+  Value attended = b.create<kv::AttendOp>(
+      rows({s.heads, s.valueWidth}), query, keys, layer.stored, values, layer.stored, batch,
+      b.getF32FloatAttr(s.attentionScale), s.scoreCap ? b.getF32FloatAttr(*s.scoreCap) : FloatAttr(),
+      window ? b.getI64IntegerAttr(*window) : IntegerAttr(), kv::MaskAttr::get(b.getContext(), kv::Mask::causal));
   SmallVector<ReassociationIndices> join{{0}, {1, 2}};
   Value joined = b.create<tensor::CollapseShapeOp>(rows({s.heads * s.valueWidth}), attended, join);
-  return {linear(joined, attention.output, layer), keys, values};
+  in.x = linear(joined, attention.output, layer.number);
+  return in;
 }
 
-Value Decoder::buildAngles() {
+Value Decoder::buildAngles(const RopeAngles &rope) {
   at("rope");
   auto positionsType = RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type());
   Value positions = b.create<kv::PositionsOp>(positionsType, batch);
   int64_t pairs = s.rotated / 2;
   auto frequencies =
-      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(s.rope.frequencies));
+      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(rope.frequencies));
   return b.create<lm::RopeAnglesOp>(rows({pairs, 2}), positions, cast<DenseFPElementsAttr>(frequencies),
-                                    b.getF32FloatAttr(s.rope.magnitude));
+                                    b.getF32FloatAttr(rope.magnitude));
 }
 
 Value Decoder::takeWanted(Value x) {
@@ -229,12 +265,17 @@ Value Decoder::takeWanted(Value x) {
   return b.create<lm::TakeOp>(rows({s.width}), x, wanted);
 }
 
-func::FuncOp Decoder::declareForward(Type keys, Type values) {
+func::FuncOp Decoder::declareForward() {
   at("forward");
-  auto ids = RankedTensorType::get({ShapedType::kDynamic}, b.getI32Type());
-  auto type =
-      b.getFunctionType({ids, keys, values, kv::BatchType::get(b.getContext())}, {rows({s.vocabulary}), keys, values});
-  auto function = b.create<func::FuncOp>("forward", type);
+  MLIRContext *context = b.getContext();
+  SmallVector<Type> inputs{RankedTensorType::get({ShapedType::kDynamic}, b.getI32Type())};
+  SmallVector<Type> results{rows({s.vocabulary})};
+  for (const LayerKind &kind : s.kinds)
+    for (char letter : {'k', 'v'})
+      inputs.push_back(kv::SlotType::get(context, FlatSymbolRefAttr::get(context, letter + kind.slots)));
+  llvm::append_range(results, ArrayRef(inputs).drop_front());
+  inputs.push_back(kv::BatchType::get(context));
+  auto function = b.create<func::FuncOp>("forward", b.getFunctionType(inputs, results));
   auto named = [&](StringRef role) {
     return b.getDictionaryAttr(
         {b.getNamedAttr("kv.name", b.getStringAttr(role)), b.getNamedAttr("kv.role", b.getStringAttr(role))});
@@ -244,31 +285,69 @@ func::FuncOp Decoder::declareForward(Type keys, Type values) {
   return function;
 }
 
-void Decoder::buildForward() {
-  auto slot = [&](StringRef slotName) {
-    return kv::SlotType::get(b.getContext(), FlatSymbolRefAttr::get(b.getContext(), slotName));
-  };
-  func::FuncOp function = declareForward(slot("k"), slot("v"));
-  Block *entry = function.addEntryBlock();
-  b.setInsertionPointToStart(entry);
-  batch = entry->getArgument(3);
-  tokens = b.create<kv::TokensOp>(batch);
-  angles = buildAngles();
-  Value x = embed(entry->getArgument(0));
+/// How many of the layers before `before` are of a kind.
+int64_t Decoder::layersOf(size_t kind, int64_t before) const {
+  const int64_t layers = int64_t(s.turn.size()), turns = before / layers;
+  return turns * llvm::count(s.turn, kind) + llvm::count(ArrayRef(s.turn).take_front(before % layers), kind);
+}
 
+/// turn * step + offset; `turn` may be null, for 0.
+Value Decoder::numberOf(Value turn, int64_t step, int64_t offset) {
+  if (turn && step == 1 && offset == 0)
+    return turn;
+  Value number = b.create<arith::ConstantIndexOp>(offset);
+  if (!turn)
+    return number;
+  Value before = b.create<arith::MulIOp>(turn, b.create<arith::ConstantIndexOp>(step));
+  return b.create<arith::AddIOp>(before, number);
+}
+
+/// `layers` layers from number `first` on; in a loop over turns each turn has its own.
+Decoder::Stream Decoder::buildTurn(Stream in, Value turn, int64_t first, int64_t layers) {
+  for (int64_t layer = first; layer < first + layers; ++layer) {
+    const size_t kind = s.kindOf(layer);
+    at("blk");
+    in = buildLayer(in, {numberOf(turn, int64_t(s.turn.size()), layer), kind,
+                         numberOf(turn, llvm::count(s.turn, kind), layersOf(kind, layer))});
+  }
+  return in;
+}
+
+Decoder::Stream Decoder::buildLayers(Stream in) {
   at("blk");
-  auto loop = b.create<kv::LoopOp>(0, s.layers, ValueRange{x, entry->getArgument(1), entry->getArgument(2)});
-  {
+  const int64_t layers = int64_t(s.turn.size()), turns = s.layers / layers;
+  if (turns > 0) {
+    SmallVector<Value> carried{in.x};
+    carried.append(in.slots);
+    auto loop = b.create<kv::LoopOp>(0, turns, carried);
     OpBuilder::InsertionGuard guard(b);
     Block *body = &loop.getBody().front();
     b.setInsertionPointToStart(body);
-    Stream out = buildLayer({body->getArgument(1), body->getArgument(2), body->getArgument(3)}, loop.getLayer());
+    ValueRange given = body->getArguments().drop_front();
+    Stream out = buildTurn({given.front(), SmallVector<Value>(given.drop_front())}, loop.getLayer(), 0, layers);
     at("blk");
-    b.create<kv::YieldOp>(ValueRange{out.x, out.keys, out.values});
+    carried = {out.x};
+    carried.append(out.slots);
+    b.create<kv::YieldOp>(carried);
+    in = {loop.getResult(0), SmallVector<Value>(loop.getResults().drop_front())};
   }
-  Value logits = buildHead(takeWanted(loop.getResult(0)));
+  return buildTurn(in, {}, turns * layers, s.layers - turns * layers);
+}
+
+void Decoder::buildForward() {
+  func::FuncOp function = declareForward();
+  Block *entry = function.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  batch = entry->getArguments().back();
+  tokens = b.create<kv::TokensOp>(batch);
+  for (const LayerKind &kind : s.kinds)
+    angles.push_back(buildAngles(kind.rope));
+  ValueRange slots = entry->getArguments().drop_front().drop_back();
+  Stream out = buildLayers({embed(entry->getArgument(0)), SmallVector<Value>(slots)});
+  SmallVector<Value> results{buildHead(takeWanted(out.x))};
+  results.append(out.slots);
   at("forward");
-  b.create<func::ReturnOp>(ValueRange{logits, loop.getResult(1), loop.getResult(2)});
+  b.create<func::ReturnOp>(results);
 }
 
 } // namespace kvasir

@@ -15,11 +15,24 @@
 
 namespace kvasir {
 
+/// Layers that see the same: all rows before a token, or a window of them. Each kind has caches of its own, so that
+/// what has left a window is given back.
+struct LayerKind {
+  std::string slots;             ///< behind k and v in the names of its caches
+  std::optional<int64_t> window; ///< how many rows a token sees, itself among them
+  RopeAngles rope = {};
+};
+
 /// L layers, width E, feedForward F, heads H, keyHeads G, keyWidth and valueWidth D, rotated lanes of D, vocabulary V.
 struct DecoderShape {
   int64_t layers, width, feedForward, heads, keyHeads, keyWidth, valueWidth, rotated, context, vocabulary;
-  float epsilon; ///< of norms
-  RopeAngles rope;
+  float epsilon;                 ///< of norms
+  float attentionScale;          ///< of scores
+  std::optional<float> scoreCap; ///< of scores, then
+  llvm::SmallVector<LayerKind> kinds;
+  llvm::SmallVector<size_t> turn; ///< the kinds of layers 0, 1, ...; then it begins again
+
+  size_t kindOf(int64_t layer) const { return turn[size_t(layer) % turn.size()]; }
 };
 
 /// A weight and, where the file has one, its bias.
@@ -30,6 +43,7 @@ struct Linear {
 /// Builds a model of layers that attend their own rows of the caches k and v. An architecture derives from it, says in
 /// the functions that are pure what is its own, and builds these from the parts below. Each part names its ops as
 /// people know them (`blk.{layer}.attn_q`); names with {} stand for all layers. T and W are `?`.
+/// Layers of one kind are a loop; where kinds take turns, a loop goes over turns, and what is left of one follows it.
 class Decoder {
 public:
   /// `name` as in general.architecture; `lanes`: which two lanes rope turns together. All outlive the decoder.
@@ -40,25 +54,36 @@ public:
   ModuleResult build();
 
 protected:
-  /// What a layer hands to the next: x [T, E].
+  /// What a layer hands to the next: x [T, E], and the slots k and v of each kind.
   struct Stream {
-    mlir::Value x, keys, values;
+    mlir::Value x;
+    llvm::SmallVector<mlir::Value> slots;
   };
-  /// Of one layer's attention.
+  /// Where a layer stands: its number in the model, its kind, and its number among those of its kind.
+  struct Layer {
+    mlir::Value number;
+    size_t kind;
+    mlir::Value stored;
+  };
+  /// Of one layer's attention. Norms are of heads, before rope; those of `declareAttention` are null.
   struct Attention {
     Linear query, key, value, output;
+    lm::WeightOp queryNorm = {}, keyNorm = {};
   };
   struct FeedForward {
     Linear gate, up, down;
   };
 
-  /// Refuses what the sizes alone don't; nothing unless overridden.
-  virtual void check(Configuration &configuration) {}
+  /// Reads into the shape what only this architecture has, and refuses what it can't be; nothing unless overridden.
+  virtual void configure(Configuration &configuration) {}
+  /// Angles of each kind of layer: those that the file says, unless overridden. Called when the tensors have shown that
+  /// the width of a head is no invention.
+  virtual void readRope(Configuration &configuration);
   /// Declares every weight; returns those of attention, whose keys and values the caches hold.
   virtual Attention declareWeights(WeightTable &table) = 0;
   /// [T] -> [T, E]
   virtual mlir::Value embed(mlir::Value ids) = 0;
-  virtual Stream buildLayer(Stream in, mlir::Value layer) = 0;
+  virtual Stream buildLayer(Stream in, const Layer &layer) = 0;
   /// The last layer's x at the wanted tokens, [W, E] -> [W, V]
   virtual mlir::Value buildHead(mlir::Value x) = 0;
 
@@ -67,6 +92,8 @@ protected:
   Linear declareLinear(WeightTable &table, llvm::StringRef name, int64_t rows, int64_t columns) const;
   /// attn_q, attn_k, attn_v and attn_output.
   Attention declareAttention(WeightTable &table) const;
+  /// And attn_q_norm and attn_k_norm.
+  Attention declareNormedAttention(WeightTable &table) const;
   /// ffn_gate, ffn_up and ffn_down.
   FeedForward declareFeedForward(WeightTable &table) const;
   mlir::Value lookUp(mlir::Value ids, lm::WeightOp weight);
@@ -74,8 +101,8 @@ protected:
   mlir::Value norm(mlir::Value x, lm::WeightOp weight, mlir::Value layer);
   mlir::Value linear(mlir::Value x, const Linear &linear, mlir::Value layer);
   mlir::Value add(mlir::Value x, mlir::Value y, llvm::StringRef name);
-  /// Queries, keys and values of in.x [T, E]; rope; rows appended; causal attention; the output's linear.
-  Stream attend(Stream in, const Attention &attention, mlir::Value layer);
+  /// Queries, keys and values of in.x [T, E]; norms; rope; rows appended; causal attention; the output's linear.
+  Stream attend(Stream in, const Attention &attention, const Layer &layer);
   /// down(Gate(gate(x), up(x))), an op of lm; [T, E] -> [T, E]
   template <typename Gate> mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer) {
     mlir::Value gated = linear(x, weights.gate, layer), raised = linear(x, weights.up, layer);
@@ -93,23 +120,29 @@ private:
   std::string canonical() const;
   mlir::DictionaryAttr describeModel();
   void buildSchema(const Attention &attention);
+  void buildCaches(const Attention &attention, size_t kind);
   void buildForward();
-  mlir::func::FuncOp declareForward(mlir::Type keys, mlir::Type values);
-  mlir::Value buildAngles();
+  mlir::func::FuncOp declareForward();
+  mlir::Value buildAngles(const RopeAngles &rope);
+  Stream buildLayers(Stream in);
+  Stream buildTurn(Stream in, mlir::Value turn, int64_t first, int64_t layers);
+  mlir::Value numberOf(mlir::Value turn, int64_t step, int64_t offset);
+  int64_t layersOf(size_t kind, int64_t before) const;
   mlir::Value takeWanted(mlir::Value x);
   mlir::Value select(lm::WeightOp weight, mlir::Value layer);
   mlir::Value splitHeads(mlir::Value x, int64_t heads, int64_t width);
-  mlir::Value rotate(mlir::Value x, llvm::StringRef name);
+  mlir::Value rotate(mlir::Value x, size_t kind, llvm::StringRef name);
   mlir::RankedTensorType rows(llvm::ArrayRef<int64_t> row);
 
   std::string name;
   lm::LaneOrder lanes;
   const ModelSource &source;
-  mlir::Value batch, tokens, angles;
+  mlir::Value batch, tokens;
+  llvm::SmallVector<mlir::Value> angles; ///< of each kind
 };
 
-/// Reads the sizes under GGUF's names for them, and refuses those that no decoder can have. Not rope, which is read
-/// when the tensors have shown that the width of a head is no invention.
+/// Reads the sizes under GGUF's names for them, of layers of one kind that see all rows, and refuses those that no
+/// decoder can have.
 DecoderShape readDecoderShape(Configuration &configuration, const WeightSource &weights);
 
 } // namespace kvasir

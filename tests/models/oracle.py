@@ -69,6 +69,8 @@ def rope_angles(config, weights):
 class Oracle:
     """A model; `forward` computes calls of one sequence, `past` holds what was computed before."""
 
+    TURNS_HALVES = False  # rope's pairs of lanes are i and i + R / 2, else 2i and 2i + 1
+
     def __init__(self, path, precision=np.float32):
         reader = gguf.GGUFReader(path)
         self.precision = precision
@@ -96,14 +98,21 @@ class Oracle:
 
     def rotate(self, x, positions):
         angles = positions[:, None, None] * self.frequencies
-        cosine, sine = (self.magnitude * f(angles) for f in (np.cos, np.sin))
-        cosine, sine = cosine.astype(self.precision), sine.astype(self.precision)
+        cosine, sine = ((self.magnitude * f(angles)).astype(self.precision) for f in (np.cos, np.sin))
         rotated = self.config.rotated
-        even, odd = x[..., 0:rotated:2], x[..., 1:rotated:2]
+        lanes = np.arange(rotated).reshape((2, -1) if self.TURNS_HALVES else (-1, 2))
+        first, second = lanes if self.TURNS_HALVES else lanes.T
         y = x.copy()
-        y[..., 0:rotated:2] = even * cosine - odd * sine
-        y[..., 1:rotated:2] = even * sine + odd * cosine
+        y[..., first] = x[..., first] * cosine - x[..., second] * sine
+        y[..., second] = x[..., first] * sine + x[..., second] * cosine
         return y
+
+    def heads(self, normed, name):
+        """Queries, keys and values [T, heads, D] of a layer, before rope."""
+        c = self.config
+        return (self.linear(normed, name + "attn_q").reshape(-1, c.heads, c.key_width),
+                self.linear(normed, name + "attn_k").reshape(-1, c.key_heads, c.key_width),
+                self.linear(normed, name + "attn_v").reshape(-1, c.key_heads, c.value_width))
 
     def attend(self, query, keys, values, first):
         c = self.config
@@ -116,11 +125,9 @@ class Oracle:
         return np.einsum("hqk,khd->qhd", weights, values).reshape(len(query), -1)
 
     def layer(self, x, index, positions, past):
-        c, name = self.config, "blk.%d." % index
+        name = "blk.%d." % index
         normed = self.norm(x, name + "attn_norm")
-        query = self.linear(normed, name + "attn_q").reshape(-1, c.heads, c.key_width)
-        key = self.linear(normed, name + "attn_k").reshape(-1, c.key_heads, c.key_width)
-        value = self.linear(normed, name + "attn_v").reshape(-1, c.key_heads, c.value_width)
+        query, key, value = self.heads(normed, name)
         query, key = self.rotate(query, positions), self.rotate(key, positions)
         if past is not None:
             key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])

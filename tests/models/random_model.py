@@ -1,4 +1,4 @@
-"""Writes a small random model with llama's tensors as GGUF, tokenizer and all.
+"""Writes a small random model as GGUF, tokenizer and all: llama's tensors, and what oracles/ARCHITECTURE.py adds.
 
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
@@ -10,6 +10,7 @@ which Q4_K_M files have in two.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
 import argparse
+import importlib.util
 
 import gguf
 import numpy as np
@@ -83,14 +84,21 @@ def add_rope(writer, rng, args, rotated):
             writer.add_rope_scaling_orig_ctx_len(args.context // 4)
 
 
+def added(args, what):
+    """What the architecture's oracle says in its function `what`, if it has one."""
+    name = "oracles." + args.architecture
+    found = importlib.util.find_spec(name) and getattr(importlib.import_module(name), what, None)
+    return found(args) if found else []
+
+
 def add_layer(writer, rng, index, args, key_width):
     name, e = "blk.%d." % index, args.width
     matrices = {"attn_q": (args.heads * key_width, e), "attn_k": (args.key_heads * key_width, e),
                 "attn_v": (args.key_heads * key_width, e), "attn_output": (e, args.heads * key_width),
                 "ffn_gate": (args.feed_forward, e), "ffn_up": (args.feed_forward, e),
                 "ffn_down": (e, args.feed_forward)}
-    for norm in ("attn_norm", "ffn_norm"):
-        add_vector(writer, rng, name + norm + ".weight", e, 1, 0.1)
+    for vector, size, mean in [("attn_norm.weight", e, 1), ("ffn_norm.weight", e, 1), *added(args, "vectors")]:
+        add_vector(writer, rng, name + vector, size, mean, 0.1)
     for matrix, shape in matrices.items():
         types = [args.type, *args.mixed.split(",")] if args.mixed and matrix in ("ffn_down", "attn_v") else [args.type]
         add_matrix(writer, rng, name + matrix + ".weight", shape, types[index % len(types)])
