@@ -335,13 +335,17 @@ private:
       stream << "; code " << (imageSize + 1023) / 1024 << " KB";
       return;
     }
-    uint64_t numLayers = 0;
-    for (const SlotDescription &slot : description.slots)
-      numLayers = std::max(numLayers, slot.layers);
     stream << options.output << ": proved that every token's rows reach ";
-    llvm::interleave(description.slots, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
-    stream << " in each of " << numLayers << " layers, in prefill and in decode; code " << (imageSize + 1023) / 1024
-           << " KB, weights " << llvm::format("%.1f MB", weightsSize / 1e6);
+    for (ArrayRef<SlotDescription> left = description.slots; !left.empty();) {
+      ArrayRef<SlotDescription> alike =
+          left.take_while([&](const SlotDescription &slot) { return slot.layers == left.front().layers; });
+      llvm::interleave(alike, stream, [&](const SlotDescription &slot) { stream << slot.name; }, " and ");
+      const uint64_t layers = alike.front().layers;
+      stream << (layers == 1 ? " in 1 layer, " : " in each of " + std::to_string(layers) + " layers, ");
+      left = left.drop_front(alike.size());
+    }
+    stream << "in prefill and in decode; code " << (imageSize + 1023) / 1024 << " KB, weights "
+           << llvm::format("%.1f MB", weightsSize / 1e6);
   }
 
   const CompileOptions &options;

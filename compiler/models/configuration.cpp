@@ -39,6 +39,15 @@ int64_t Configuration::count(std::string_view name, int64_t otherwise) {
   return contains(name) ? count(name) : otherwise;
 }
 
+std::optional<int64_t> Configuration::window(int64_t context) {
+  constexpr std::string_view kName = "attention.sliding_window";
+  const gguf::Value *value = find(kName);
+  if (!value || value->asUnsigned() == 0)
+    return std::nullopt;
+  const int64_t rows = count(kName);
+  return rows < context ? std::optional(rows) : std::nullopt;
+}
+
 double Configuration::real(std::string_view name) {
   const gguf::Value *value = find(name);
   std::optional<double> number = value ? value->asReal() : std::nullopt;

@@ -28,6 +28,10 @@ public:
 
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 
+  /// How many rows a token sees where layers slide: attention.sliding_window; nothing where that is all of `context`,
+  /// missing, or 0.
+  std::optional<int64_t> window(int64_t context);
+
   /// A tokenizer, if there is one, may not make ids that the model has no row for.
   void checkTokens(int64_t vocabulary);
 

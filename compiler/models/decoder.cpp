@@ -60,6 +60,7 @@ ModuleResult Decoder::build() {
   Configuration configuration(source.metadata, name);
   s = readDecoderShape(configuration, source.weights);
   configure(configuration);
+  forgetUnusedKinds();
   if (configuration.failure())
     return *configuration.failure();
 
@@ -67,7 +68,8 @@ ModuleResult Decoder::build() {
   b.setInsertionPointToStart(module->getBody());
   WeightTable table(source.weights, b);
   const Attention attention = declareWeights(table);
-  table.use("rope_freqs.weight"); // readRopeAngles reads it
+  for (std::string_view factors : {kRopeFactors, kLongRopeFactors, kShortRopeFactors})
+    table.use(factors); // readRopeAngles reads them
   table.checkAllUsed(name);
   if (table.failure())
     return *table.failure();
@@ -83,9 +85,22 @@ ModuleResult Decoder::build() {
   return module;
 }
 
+/// A model may have fewer layers than a turn.
+void Decoder::forgetUnusedKinds() {
+  s.turn.truncate(std::min(s.turn.size(), size_t(s.layers)));
+  llvm::SmallVector<LayerKind> used;
+  for (size_t kind = 0; kind < s.kinds.size(); ++kind)
+    if (llvm::is_contained(s.turn, kind)) {
+      std::replace(s.turn.begin(), s.turn.end(), kind, used.size()); // no later one: numbers only fall
+      used.push_back(s.kinds[kind]);
+    }
+  s.kinds = std::move(used);
+}
+
 void Decoder::readRope(Configuration &configuration) {
   for (LayerKind &kind : s.kinds)
-    kind.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context);
+    if (kind.isRotated)
+      kind.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context);
 }
 
 /// Everything besides the tensors that results depend on, in one text; reals as their bits.
@@ -97,9 +112,12 @@ std::string Decoder::canonical() const {
       << " value_width=" << s.valueWidth << " vocabulary=" << s.vocabulary
       << " epsilon=" << std::bit_cast<uint32_t>(s.epsilon) << " lanes=" << lm::stringifyLaneOrder(lanes);
   for (const LayerKind &kind : s.kinds) {
-    out << " rope" << kind.slots << "=" << s.rotated << "," << std::bit_cast<uint32_t>(kind.rope.magnitude);
-    for (double frequency : kind.rope.frequencies)
-      out << "," << std::bit_cast<uint64_t>(frequency);
+    out << " rope" << kind.slots << "=" << (kind.rope ? s.rotated : 0);
+    if (kind.rope) {
+      out << "," << std::bit_cast<uint32_t>(kind.rope->magnitude);
+      for (double frequency : kind.rope->frequencies)
+        out << "," << std::bit_cast<uint64_t>(frequency);
+    }
     if (kind.window)
       out << " window" << kind.slots << "=" << *kind.window;
   }
@@ -171,7 +189,8 @@ void Decoder::buildCaches(const Attention &attention, size_t kind) {
     return made;
   };
   auto keys = cache('k', s.keyWidth, attention.key.weight);
-  keys.setRotated(inCache(lanes));
+  if (s.kinds[kind].rope)
+    keys.setRotated(inCache(lanes));
   keys.setServesAttr(b.getArrayAttr(serves));
   cache('v', s.valueWidth, attention.value.weight).setValues(keys.getSymName());
 }
@@ -227,8 +246,10 @@ Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Lay
     query = norm(query, attention.queryNorm, layer.number);
   if (attention.keyNorm)
     key = norm(key, attention.keyNorm, layer.number);
-  query = rotate(query, layer.kind, "blk.{}.rope_q");
-  key = rotate(key, layer.kind, "blk.{}.rope_k");
+  if (angles[layer.kind]) {
+    query = rotate(query, layer.kind, "blk.{}.rope_q");
+    key = rotate(key, layer.kind, "blk.{}.rope_k");
+  }
 
   Value &keys = in.slots[2 * layer.kind], &values = in.slots[2 * layer.kind + 1];
   at("blk.{}.append_k");
@@ -341,7 +362,7 @@ void Decoder::buildForward() {
   batch = entry->getArguments().back();
   tokens = b.create<kv::TokensOp>(batch);
   for (const LayerKind &kind : s.kinds)
-    angles.push_back(buildAngles(kind.rope));
+    angles.push_back(kind.rope ? buildAngles(*kind.rope) : Value());
   ValueRange slots = entry->getArguments().drop_front().drop_back();
   Stream out = buildLayers({embed(entry->getArgument(0)), SmallVector<Value>(slots)});
   SmallVector<Value> results{buildHead(takeWanted(out.x))};

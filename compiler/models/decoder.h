@@ -15,12 +15,13 @@
 
 namespace kvasir {
 
-/// Layers that see the same: all rows before a token, or a window of them. Each kind has caches of its own, so that
-/// what has left a window is given back.
+/// Layers that know where a row is in the same way, and see the same: all rows before a token, or a window of them.
+/// Each kind has caches of its own, so that what has left a window is given back.
 struct LayerKind {
-  std::string slots;             ///< behind k and v in the names of its caches
-  std::optional<int64_t> window; ///< how many rows a token sees, itself among them
-  RopeAngles rope = {};
+  std::string slots;                  ///< behind k and v in the names of its caches
+  std::optional<int64_t> window = {}; ///< how many rows a token sees, itself among them
+  bool isRotated = true;
+  std::optional<RopeAngles> rope = {}; ///< where it is
 };
 
 /// L layers, width E, feedForward F, heads H, keyHeads G, keyWidth and valueWidth D, rotated lanes of D, vocabulary V.
@@ -117,6 +118,7 @@ protected:
   mlir::ImplicitLocOpBuilder b;
 
 private:
+  void forgetUnusedKinds();
   std::string canonical() const;
   mlir::DictionaryAttr describeModel();
   void buildSchema(const Attention &attention);
@@ -138,7 +140,7 @@ private:
   lm::LaneOrder lanes;
   const ModelSource &source;
   mlir::Value batch, tokens;
-  llvm::SmallVector<mlir::Value> angles; ///< of each kind
+  llvm::SmallVector<mlir::Value> angles; ///< of each kind; null where it is not rotated
 };
 
 /// Reads the sizes under GGUF's names for them, of layers of one kind that see all rows, and refuses those that no

@@ -10,7 +10,7 @@ Decoder::Attention PreNormDecoder::declareWeights(WeightTable &table) {
   attentionNorm = table.declare("blk.{}.attn_norm.weight", s.layers, {s.width});
   attention = declareLayerAttention(table);
   feedForwardNorm = table.declare("blk.{}.ffn_norm.weight", s.layers, {s.width});
-  gated = declareFeedForward(table);
+  gated = declareLayerFeedForward(table);
   outputNorm = table.declare("output_norm.weight", 1, {s.width});
   output = {table.declareIfPresent("output.weight", 1, {s.vocabulary, s.width}),
             table.declareIfPresent("output.bias", 1, {s.vocabulary})};

@@ -18,8 +18,9 @@ protected:
   Stream buildLayer(Stream in, const Layer &layer) final;
   mlir::Value buildHead(mlir::Value x) override { return linear(norm(x, outputNorm, {}), output, {}); }
 
-  /// Those of one layer's attention; declareAttention unless overridden.
+  /// declareAttention and declareFeedForward unless overridden.
   virtual Attention declareLayerAttention(WeightTable &table) { return declareAttention(table); }
+  virtual FeedForward declareLayerFeedForward(WeightTable &table) { return declareFeedForward(table); }
   /// [T, E] -> [T, E]
   virtual mlir::Value feed(mlir::Value x, mlir::Value layer) { return feedForward<lm::SwigluOp>(x, gated, layer); }
   /// What becomes of attention's result, and of the feed-forward network's, before it is added to x; nothing unless

@@ -17,16 +17,14 @@ double readFactor(Configuration &configuration) {
   return factor == 0 ? 1.0 : factor;
 }
 
-/// llama3: each frequency has a divisor, which the file carries as a tensor.
-void divideByFactors(RopeAngles &angles, Configuration &configuration, const WeightSource &weights) {
-  constexpr std::string_view kName = "rope_freqs.weight";
-  if (!weights.contains(kName))
-    return;
-  Result<SourceTensor> tensor = weights.find(kName);
+/// Each frequency has a divisor, which the file carries as a tensor.
+void divideByFactors(RopeAngles &angles, Configuration &configuration, const WeightSource &weights,
+                     std::string_view name) {
+  Result<SourceTensor> tensor = weights.find(name);
   if (!tensor)
     return configuration.fail(tensor.message());
   if (tensor->rows != 1 || tensor->columns != angles.frequencies.size())
-    return configuration.fail("tensor 'rope_freqs.weight' has " + std::to_string(tensor->rows * tensor->columns) +
+    return configuration.fail("tensor " + inQuotes(name) + " has " + std::to_string(tensor->rows * tensor->columns) +
                               " elements; " + std::to_string(angles.frequencies.size()) + " are expected");
   WeightRow row(tensor->form, tensor->columns);
   tensor->unpack(tensor->bytes.data(), row);
@@ -34,9 +32,17 @@ void divideByFactors(RopeAngles &angles, Configuration &configuration, const Wei
   dequantise(row, factors.data());
   for (size_t i = 0; i < factors.size(); ++i) {
     if (!(factors[i] > 0))
-      return configuration.fail("tensor 'rope_freqs.weight' has a factor that is not positive");
+      return configuration.fail("tensor " + inQuotes(name) + " has a factor that is not positive");
     angles.frequencies[i] /= factors[i];
   }
+}
+
+/// llama3's factors, or of longrope's two sets the one that serves the whole context.
+std::string_view factorsFor(Configuration &configuration, const WeightSource &weights, int64_t context) {
+  if (!weights.contains(kLongRopeFactors))
+    return kRopeFactors;
+  const bool isLong = context > configuration.count("rope.scaling.original_context_length", context);
+  return isLong ? kLongRopeFactors : kShortRopeFactors;
 }
 
 /// The pair of lanes that turns `rotations` times within `context` tokens, as a real number.
@@ -70,7 +76,8 @@ RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weig
     configuration.fail("rope has base " + std::to_string(base) + "; more than 1 is expected");
   for (int64_t i = 0; i < rotatedLanes / 2; ++i)
     angles.frequencies.push_back(std::pow(base, -2.0 * double(i) / double(rotatedLanes)));
-  divideByFactors(angles, configuration, weights);
+  if (const std::string_view factors = factorsFor(configuration, weights, context); weights.contains(factors))
+    divideByFactors(angles, configuration, weights, factors);
 
   angles.magnitude = float(configuration.real("rope.scaling.attn_factor", 1.0));
   std::string type = configuration.string("rope.scaling.type", "linear"); // with a factor of 1, if there is none
@@ -80,8 +87,11 @@ RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weig
       frequency /= factor;
   } else if (type == "yarn") {
     applyYarn(angles, configuration, base, factor, context);
-  } else if (type != "none") {
-    configuration.fail("rope is scaled in a way that is not known: " + inQuotes(type) + "; none, linear and yarn are");
+  } else if (type == "longrope" && !weights.contains(kLongRopeFactors)) {
+    configuration.fail("rope is scaled by 'longrope', and there is no tensor " + inQuotes(kLongRopeFactors));
+  } else if (type != "none" && type != "longrope") {
+    configuration.fail("rope is scaled in a way that is not known: " + inQuotes(type) +
+                       "; none, linear, longrope and yarn are");
   }
   return angles;
 }

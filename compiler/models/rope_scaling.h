@@ -16,11 +16,16 @@ struct RopeAngles {
   float magnitude = 1.0f;
 };
 
-/// From rope.freq_base, rope.scaling.* and the tensor rope_freqs.weight (llama3's factors), for R rotated lanes of a
-/// model trained on `context` tokens. Scaling types: none, linear, yarn.
+/// Tensors of divisors of the frequencies: llama3's, and longrope's for contexts beyond and within what was trained on.
+inline constexpr std::string_view kRopeFactors = "rope_freqs.weight", kLongRopeFactors = "rope_factors_long.weight",
+                                  kShortRopeFactors = "rope_factors_short.weight";
+
+/// From rope.freq_base, rope.scaling.* and the factors, for R rotated lanes of a model of `context` tokens. Scaling
+/// types: none, linear, longrope, yarn. Of longrope's two sets the long one serves all tokens of a model whose context
+/// is longer than what it was trained on, since rows are stored rotated.
 ///
-/// Source: RoFormer, arXiv 2104.09864; YaRN, arXiv 2309.00071, with the corrections that llama.cpp and transformers
-/// (modeling_rope_utils.py) agree on.
+/// Source: RoFormer, arXiv 2104.09864; YaRN, arXiv 2309.00071; LongRoPE, arXiv 2402.13753; with the corrections that
+/// llama.cpp and transformers (modeling_rope_utils.py) agree on.
 RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weights, int64_t rotatedLanes,
                           int64_t context);
 

@@ -56,6 +56,24 @@ bool WeightTable::hasRoomFor(int64_t layers) {
 }
 
 lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  return declareAs(pattern, pattern, layers, shape);
+}
+
+std::vector<lm::WeightOp> WeightTable::declareParts(StringRef pattern, int64_t layers, int64_t columns,
+                                                    ArrayRef<std::pair<StringRef, int64_t>> parts) {
+  int64_t rows = 0;
+  std::vector<lm::WeightOp> weights;
+  for (const auto &[name, count] : parts) {
+    std::string range = "[" + std::to_string(rows) + ":" + std::to_string(rows + count) + "]";
+    weights.push_back(declareAs(name, pattern.str() + range, layers, {count, columns}));
+    rows += first ? 0 : count;
+  }
+  for (int64_t layer = 0; !first && layer < layers; ++layer)
+    memberForm(memberName(pattern, uint64_t(layer)), {rows, columns}); // no row is left over
+  return weights;
+}
+
+lm::WeightOp WeightTable::declareAs(StringRef name, StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
   if (first || !hasRoomFor(layers))
     return {};
   std::optional<WeightForm> form;
@@ -67,7 +85,7 @@ lm::WeightOp WeightTable::declare(StringRef pattern, int64_t layers, ArrayRef<in
     members.push_back(weightTypeOf(builder.getContext(), *member, shape));
     form = form ? joinForms(*form, *member) : *member;
   }
-  return builder.create<lm::WeightOp>(locationOf(builder.getContext(), pattern), symbolOf(pattern), layers, pattern,
+  return builder.create<lm::WeightOp>(locationOf(builder.getContext(), name), symbolOf(name), layers, pattern,
                                       weightTypeOf(builder.getContext(), *form, shape),
                                       llvm::all_equal(members) ? ArrayAttr() : builder.getTypeArrayAttr(members));
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace kvasir {
 
@@ -21,6 +22,11 @@ public:
 
   /// A family of `layers` tensors of this shape, [N, K] or [E]. `pattern` names them, {} standing for the layer.
   lm::WeightOp declare(llvm::StringRef pattern, int64_t layers, llvm::ArrayRef<int64_t> shape);
+
+  /// Weights of these names, as if each were a tensor, and numbers of rows, that lie one behind the other in one tensor
+  /// a layer, [sum of rows, K].
+  std::vector<lm::WeightOp> declareParts(llvm::StringRef pattern, int64_t layers, int64_t columns,
+                                         llvm::ArrayRef<std::pair<llvm::StringRef, int64_t>> parts);
 
   /// Null if no layer has it. All or none must.
   lm::WeightOp declareIfPresent(llvm::StringRef pattern, int64_t layers, llvm::ArrayRef<int64_t> shape);
@@ -36,6 +42,7 @@ public:
 private:
   void fail(std::string message);
   bool hasRoomFor(int64_t layers);
+  lm::WeightOp declareAs(llvm::StringRef name, llvm::StringRef pattern, int64_t layers, llvm::ArrayRef<int64_t> shape);
   std::optional<WeightForm> memberForm(const std::string &name, llvm::ArrayRef<int64_t> shape);
 
   const WeightSource &source;

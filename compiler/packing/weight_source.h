@@ -48,7 +48,8 @@ class WeightSource {
 public:
   virtual ~WeightSource() = default;
 
-  /// Errors: there is none of that name; its type is not read.
+  /// Of the name of a matrix with rows behind it, `NAME[begin:end]`, these rows: of tensors that lie in one.
+  /// Errors: there is none of that name; its type is not read; it has fewer rows.
   virtual Result<SourceTensor> find(std::string_view name) const = 0;
 
   virtual bool contains(std::string_view name) const = 0;

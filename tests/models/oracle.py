@@ -48,11 +48,18 @@ def yarn_frequencies(config, frequencies, factor):
     return frequencies / factor * ramp + frequencies * (1 - ramp)
 
 
+def plain_frequencies(base, rotated):
+    return base ** (-np.arange(0, rotated, 2) / rotated)
+
+
 def rope_angles(config, weights):
     """Frequencies [R / 2] and the factor of cosine and sine."""
-    frequencies = config.get("rope.freq_base", 10000.0) ** (-np.arange(0, config.rotated, 2) / config.rotated)
-    if "rope_freqs.weight" in weights:  # llama3
-        frequencies = frequencies / weights["rope_freqs.weight"].astype(np.float64)
+    frequencies = plain_frequencies(config.get("rope.freq_base", 10000.0), config.rotated)
+    context = config.get("context_length")
+    is_long = context > config.get("rope.scaling.original_context_length", context)
+    for name in ("rope_freqs.weight", "rope_factors_%s.weight" % ("long" if is_long else "short")):  # llama3, longrope
+        if name in weights:
+            frequencies = frequencies / weights[name].astype(np.float64)
     factor = config.get("rope.scaling.factor", config.get("rope.scale_linear", 0.0)) or 1.0
     kind = config.get("rope.scaling.type", "linear")
     magnitude = config.get("rope.scaling.attn_factor", 1.0)
@@ -96,7 +103,8 @@ class Oracle:
         bias = self.weights.get(name + ".bias")
         return y if bias is None else y + bias
 
-    def rotate(self, x, positions):
+    def rotate(self, x, positions, index):
+        """Heads x [T, H, D] of layer `index`."""
         angles = positions[:, None, None] * self.frequencies
         cosine, sine = ((self.magnitude * f(angles)).astype(self.precision) for f in (np.cos, np.sin))
         rotated = self.config.rotated
@@ -114,11 +122,16 @@ class Oracle:
                 self.linear(normed, name + "attn_k").reshape(-1, c.key_heads, c.key_width),
                 self.linear(normed, name + "attn_v").reshape(-1, c.key_heads, c.value_width))
 
-    def attend(self, query, keys, values, first):
+    def window(self, index):
+        """How many rows a token sees in layer `index`; None for all."""
+        return None
+
+    def attend(self, query, keys, values, first, index):
         c = self.config
         keys, values = (np.repeat(rows, c.heads // c.key_heads, axis=1) for rows in (keys, values))
         scores = np.einsum("qhd,khd->hqk", query, keys) * self.precision(1 / np.sqrt(c.key_width))
-        seen = np.arange(len(keys))[None, :] <= first + np.arange(len(query))[:, None]
+        age = first + np.arange(len(query))[:, None] - np.arange(len(keys))[None, :]
+        seen = (age >= 0) & (age < (self.window(index) or len(keys)))
         scores = np.where(seen[None], scores, self.precision(-np.inf))
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
@@ -128,10 +141,10 @@ class Oracle:
         name = "blk.%d." % index
         normed = self.norm(x, name + "attn_norm")
         query, key, value = self.heads(normed, name)
-        query, key = self.rotate(query, positions), self.rotate(key, positions)
+        query, key = self.rotate(query, positions, index), self.rotate(key, positions, index)
         if past is not None:
             key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])
-        x = x + self.linear(self.attend(query, key, value, positions[0]), name + "attn_output")
+        x = x + self.linear(self.attend(query, key, value, positions[0], index), name + "attn_output")
         normed = self.norm(x, name + "ffn_norm")
         gate, up = self.linear(normed, name + "ffn_gate"), self.linear(normed, name + "ffn_up")
         return x + self.linear(self.gated(gate, up), name + "ffn_down"), (key, value)

@@ -2,7 +2,8 @@
 
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
-                       [--rope none|linear|llama3|yarn] [--rotated R] [--mixed TYPE,…] [--seed 0] [--architecture llama]
+                       [--rope none|linear|llama3|yarn|longrope] [--rotated R] [--window 0] [--mixed TYPE,…] [--seed 0]
+                       [--architecture llama]
 
 --type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
 gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for ffn_down and attn_v,
@@ -77,6 +78,11 @@ def add_rope(writer, rng, args, rotated):
     writer.add_rope_freq_base(10000.0)
     if args.rope == "llama3":
         writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, rotated // 2, dtype=np.float32))
+    elif args.rope == "longrope":  # trained on a quarter of the context
+        writer.add_rope_scaling_orig_ctx_len(args.context // 4)
+        writer.add_rope_scaling_attn_factors(1.1)
+        writer.add_tensor("rope_factors_long.weight", np.linspace(1, 6, rotated // 2, dtype=np.float32))
+        writer.add_tensor("rope_factors_short.weight", np.linspace(1, 1.5, rotated // 2, dtype=np.float32))
     elif args.rope != "none":
         writer.add_rope_scaling_type(gguf.RopeScalingType(args.rope))
         writer.add_rope_scaling_factor(4.0)
@@ -88,7 +94,7 @@ def added(args, what):
     """What the architecture's oracle says in its function `what`, if it has one."""
     name = "oracles." + args.architecture
     found = importlib.util.find_spec(name) and getattr(importlib.import_module(name), what, None)
-    return found(args) if found else []
+    return found(args) if found else {}
 
 
 def add_layer(writer, rng, index, args, key_width):
@@ -97,6 +103,9 @@ def add_layer(writer, rng, index, args, key_width):
                 "attn_v": (args.key_heads * key_width, e), "attn_output": (e, args.heads * key_width),
                 "ffn_gate": (args.feed_forward, e), "ffn_up": (args.feed_forward, e),
                 "ffn_down": (e, args.feed_forward)}
+    for whole, parts in added(args, "fused").items():
+        shapes = [matrices.pop(part) for part in parts]
+        matrices[whole] = (sum(rows for rows, _ in shapes), e)
     for vector, size, mean in [("attn_norm.weight", e, 1), ("ffn_norm.weight", e, 1), *added(args, "vectors")]:
         add_vector(writer, rng, name + vector, size, mean, 0.1)
     for matrix, shape in matrices.items():
@@ -121,6 +130,8 @@ def write_model(args):
     writer.add_value_length(key_width)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(args.vocabulary)
+    for key, value in added(args, "metadata").items():
+        (writer.add_uint32 if isinstance(value, int) else writer.add_float32)(args.architecture + "." + key, value)
     add_rope(writer, rng, args, args.rotated or key_width)
     add_tokenizer(writer, args.vocabulary)
     add_matrix(writer, rng, "token_embd.weight", (args.vocabulary, args.width), args.type, deviation=0.5)
@@ -142,11 +153,12 @@ def main():
     parser.add_argument("--mixed")
     parser.add_argument("--architecture", default="llama")
     for name, value in (("width", 64), ("heads", 4), ("key-heads", 2), ("key-width", 0), ("feed-forward", 128),
-                        ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0)):
+                        ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0),
+                        ("window", 0)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--biases", action="store_true")
     parser.add_argument("--untied", action="store_true")
-    parser.add_argument("--rope", default="none", choices=["none", "linear", "llama3", "yarn"])
+    parser.add_argument("--rope", default="none", choices=["none", "linear", "llama3", "yarn", "longrope"])
     write_model(parser.parse_args())
 
 

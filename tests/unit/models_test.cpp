@@ -129,8 +129,10 @@ TEST_CASE("what can't be built is said in one line") {
         "4 query heads can't share 3 key heads evenly");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.dimension_count"] = 18u; }) ==
         "rope can't turn 18 lanes of heads 16 wide");
+  CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.scaling.type"] = "spiral"; }) ==
+        "rope is scaled in a way that is not known: 'spiral'; none, linear, longrope and yarn are");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.scaling.type"] = "longrope"; }) ==
-        "rope is scaled in a way that is not known: 'longrope'; none, linear and yarn are");
+        "rope is scaled by 'longrope', and there is no tensor 'rope_factors_long.weight'");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.expert_count"] = 8u; }) ==
         "the model is a mixture of experts, which is not built yet");
   CHECK(compiler.error([](SmallModel &m) { m.tensors.erase("blk.1.ffn_up.weight"); }) ==
@@ -145,15 +147,68 @@ TEST_CASE("what can't be built is said in one line") {
                  "tensor 'blk.0.attn_q.weight' has type IQ2_XXS (16), which is not read yet"));
 }
 
-TEST_CASE("500 damaged models are built or refused in one line") {
+TEST_CASE("1000 damaged models are built or refused in one line") {
   Compiler compiler;
   std::mt19937 random(2);
-  const std::vector<uint8_t> whole = SmallModel().bytes();
-  for (int i = 0; i < 500; ++i) {
-    ModuleResult module = compiler.import(damaged(whole, random));
+  const std::vector<uint8_t> models[] = {SmallModel().bytes(), SmallModel::of("phi3").fuse().bytes(),
+                                         SmallModel::of("qwen3").addHeadNorms().bytes(),
+                                         SmallModel::of("smollm3").bytes()};
+  for (int i = 0; i < 1000; ++i) {
+    ModuleResult module = compiler.import(damaged(models[i % 4], random));
     if (!module)
       REQUIRE(module.message().find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("heads have norms where the architecture says so") {
+  Compiler compiler;
+  ModuleResult module = compiler.import(SmallModel::of("qwen3").addHeadNorms().bytes());
+  REQUIRE_MESSAGE(module, module.message());
+  CHECK(contains(textOf(**module), "lm.weight @attn_q_norm family(2) source(\"blk.{}.attn_q_norm.weight\")"));
+  CHECK(contains(textOf(**module), "tensor<?x4x16xf32>, !lm.weight<16, codes = f32>"));
+  module = compiler.import(SmallModel::of("qwen3").bytes());
+  CHECK(module.message() == "there is no tensor 'blk.0.attn_q_norm.weight'");
+}
+
+TEST_CASE("weights that lie in one tensor are its rows") {
+  Compiler compiler;
+  SmallModel model = SmallModel::of("phi3").fuse();
+  model.metadata["phi3.attention.sliding_window"] = 100u;
+  ModuleResult module = compiler.import(model.bytes());
+  REQUIRE_MESSAGE(module, module.message());
+  const std::string text = textOf(**module);
+  for (const char *part : {"@attn_q family(2) source(\"blk.{}.attn_qkv.weight[0:64]\") : !lm.weight<64x64",
+                           "@attn_k family(2) source(\"blk.{}.attn_qkv.weight[64:96]\") : !lm.weight<32x64",
+                           "@attn_v family(2) source(\"blk.{}.attn_qkv.weight[96:128]\") : !lm.weight<32x64",
+                           "@ffn_gate family(2) source(\"blk.{}.ffn_up.weight[0:128]\") : !lm.weight<128x64",
+                           "@ffn_up family(2) source(\"blk.{}.ffn_up.weight[128:256]\") : !lm.weight<128x64",
+                           "kv.cache @k layers(2) heads(2) row(16) window(100)", "window = 100"})
+    CHECK_MESSAGE(contains(text, part), part);
+  model.metadata["phi3.attention.sliding_window"] = 256u; // all of the context
+  CHECK(!contains(textOf(**compiler.import(model.bytes())), "window"));
+
+  model.tensors["blk.1.attn_qkv.weight"].dims = {64, 96};
+  CHECK(compiler.import(model.bytes()).message() == "tensor 'blk.1.attn_qkv.weight' has 96 rows; 128 are expected");
+  model.tensors["blk.1.attn_qkv.weight"].dims = {64, 160};
+  CHECK(compiler.import(model.bytes()).message() == "tensor 'blk.1.attn_qkv.weight' is 160 x 64; 128 x 64 is expected");
+}
+
+TEST_CASE("layers of two kinds take turns, and kinds that no layer is of are left out") {
+  Compiler compiler;
+  SmallModel model = SmallModel::of("smollm3");
+  CHECK(!contains(textOf(**compiler.import(model.bytes())), "@k_nope"));
+  model.metadata["smollm3.block_count"] = 11u;
+  for (int layer = 2; layer < 11; ++layer)
+    for (const auto &[name, facts] : std::map(model.tensors))
+      if (name.starts_with("blk.0."))
+        model.tensors["blk." + std::to_string(layer) + name.substr(5)] = facts;
+  ModuleResult module = compiler.import(model.bytes());
+  REQUIRE_MESSAGE(module, module.message());
+  const std::string text = textOf(**module);
+  for (const char *part :
+       {"kv.cache @k layers(9) heads(2) row(16) serves([0], [1], [2], [4], [5], [6], [8], [9], [10])",
+        "kv.cache @k_nope layers(2) heads(2) row(16) serves([3], [7]) by", "= 0 to 2 carry("})
+    CHECK_MESSAGE(contains(text, part), part);
 }
 
 TEST_CASE("weights are planned one after the other, one copy each") {

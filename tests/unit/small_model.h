@@ -60,6 +60,36 @@ struct SmallModel {
     }
   }
 
+  /// Of another architecture: the same numbers under its prefix.
+  static SmallModel of(const std::string &architecture) {
+    SmallModel model;
+    std::map<std::string, Value> renamed;
+    for (const auto &[key, value] : model.metadata)
+      renamed[key.starts_with("llama.") ? architecture + key.substr(5) : key] = value;
+    renamed["general.architecture"] = architecture;
+    model.metadata = std::move(renamed);
+    return model;
+  }
+
+  /// What qwen3 and others have besides.
+  SmallModel &addHeadNorms() {
+    for (const char *name : {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight", "blk.1.attn_q_norm.weight",
+                             "blk.1.attn_k_norm.weight"})
+      tensors[name] = {{16}, kF32};
+    return *this;
+  }
+
+  /// As phi3 has them: queries, keys and values in one tensor, gate and up in another.
+  SmallModel &fuse() {
+    for (std::string layer : {"blk.0.", "blk.1."}) {
+      for (const char *name : {"attn_q.weight", "attn_k.weight", "attn_v.weight", "ffn_gate.weight"})
+        tensors.erase(layer + name);
+      tensors[layer + "attn_qkv.weight"] = {{64, 128}, kQ4_0};
+      tensors[layer + "ffn_up.weight"] = {{64, 256}, kQ4_0};
+    }
+    return *this;
+  }
+
   std::vector<uint8_t> bytes() const {
     GgufBytes file;
     file.header(tensors.size(), metadata.size());

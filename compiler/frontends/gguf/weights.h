@@ -18,6 +18,8 @@ public:
   std::vector<std::string_view> names() const override;
 
 private:
+  Result<SourceTensor> findRows(std::string_view name, uint64_t begin, uint64_t end) const;
+
   const File &file;
 };
 
