@@ -75,12 +75,10 @@ void importActivation(OpImport &op) {
     operands.push_back(overChannels(op, "beta", x));
   if (op.failed())
     return;
-  Scalars dims;
-  Value value = emitElementwise(
-      op, operands, x.element, dims,
+  setElementwise(
+      op, operands, x.element,
       [&](Builder &b, ValueRange in) { return row.compute(b, in[0], in[1], in.size() > 2 ? in[2] : Value()); },
       /*isFixed=*/true);
-  op.set(op.make(x.element, dims, value));
 }
 
 /// EXACT: x/2 (1 + erf(x / sqrt 2)); TANH_APPROXIMATION; SIGMOID_APPROXIMATION: x sigmoid(1.702 x).
@@ -91,8 +89,7 @@ void importGelu(OpImport &op) {
     return op.fail("has an input that is of no float type");
   if (!llvm::is_contained({"EXACT", "SIGMOID_APPROXIMATION", "TANH_APPROXIMATION"}, mode))
     return op.fail("has mode '" + mode + "', which is not known");
-  Scalars dims;
-  Value value = emitElementwise(op, {x}, x.element, dims, [&](Builder &b, ValueRange in) -> Value {
+  setElementwise(op, {x}, x.element, [&](Builder &b, ValueRange in) -> Value {
     auto constant = [&](double number) { return realOf(b, in[0], number); };
     Value v = in[0];
     if (mode == "SIGMOID_APPROXIMATION")
@@ -107,7 +104,6 @@ void importGelu(OpImport &op) {
     }
     return times(b, times(b, constant(0.5), v), plus(b, constant(1), bent));
   });
-  op.set(op.make(x.element, dims, value));
 }
 
 /// (x - mean) / sqrt(variance + epsilon) * gamma + beta, each one number for each channel.
@@ -124,9 +120,8 @@ void importBatchNorm(OpImport &op) {
     operands.push_back(overChannels(op, "beta", x));
   if (op.failed())
     return;
-  Scalars dims;
-  Value value = emitElementwise(
-      op, operands, x.element, dims,
+  setElementwise(
+      op, operands, x.element,
       [&](Builder &b, ValueRange in) -> Value {
         Value spread = b.create<math::SqrtOp>(plus(b, in[2], realOf(b, in[2], epsilon)));
         Value normed = b.create<arith::DivFOp>(minus(b, in[0], in[1]), spread);
@@ -135,7 +130,6 @@ void importBatchNorm(OpImport &op) {
         return hasBeta ? plus(b, normed, in.back()) : normed;
       },
       /*isFixed=*/true);
-  op.set(op.make(x.element, dims, value));
 }
 
 } // namespace kvasir::mil

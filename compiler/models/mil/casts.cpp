@@ -106,10 +106,7 @@ void importCast(OpImport &op) {
       scalar = op.scalars.wrap(scalar, *to);
     return op.set(op.make(*to, x.dims, std::move(list)));
   }
-  Scalars dims;
-  Value value =
-      emitElementwise(op, {x}, *to, dims, [&](Builder &b, ValueRange in) { return convert(b, in[0], x.element, *to); });
-  op.set(op.make(*to, dims, value));
+  setElementwise(op, {x}, *to, [&](Builder &b, ValueRange in) { return convert(b, in[0], x.element, *to); });
 }
 
 /// clip(round(input / scale) + zero point), rounded half to even.
@@ -122,9 +119,8 @@ void importQuantize(OpImport &op) {
   SmallVector<Tensor> operands{input, alongAxis(op, "scale", input)};
   if (op.has("zero_point"))
     operands.push_back(alongAxis(op, "zero_point", input));
-  Scalars dims;
-  Value value = emitElementwise(
-      op, operands, *to, dims,
+  setElementwise(
+      op, operands, *to,
       [&](Builder &b, ValueRange in) {
         Value steps = b.create<math::RoundEvenOp>(b.create<arith::DivFOp>(in[0], in[1]));
         if (in.size() == 3)
@@ -132,7 +128,6 @@ void importQuantize(OpImport &op) {
         return truncateToInteger(b, steps, *to);
       },
       /*isFixed=*/true);
-  op.set(op.make(*to, dims, value));
 }
 
 /// (input - zero point) * scale, in the scale's type.
@@ -142,9 +137,8 @@ void importDequantize(OpImport &op) {
   if (op.has("zero_point"))
     operands.push_back(alongAxis(op, "zero_point", input));
   const Element to = operands[1].element;
-  Scalars dims;
-  Value value = emitElementwise(
-      op, operands, to, dims,
+  setElementwise(
+      op, operands, to,
       [&](Builder &b, ValueRange in) -> Value {
         Type type = in[1].getType();
         Value steps = integerToFloat(b, in[0], input.element, type);
@@ -153,7 +147,6 @@ void importDequantize(OpImport &op) {
         return b.create<arith::MulFOp>(steps, in[1]);
       },
       /*isFixed=*/true);
-  op.set(op.make(to, dims, value));
 }
 
 } // namespace kvasir::mil

@@ -262,10 +262,7 @@ void importRow(OpImport &op, const Elementwise &row, ArrayRef<Tensor> operands) 
   if (row.scalar && llvm::all_of(operands, isSmall))
     return importScalars(op, row, operands, element);
   const ElementFacts facts = factsOf(of);
-  Scalars dims;
-  Value value =
-      emitElementwise(op, operands, element, dims, [&](Builder &b, ValueRange x) { return row.compute(b, x, facts); });
-  op.set(op.make(element, dims, value));
+  setElementwise(op, operands, element, [&](Builder &b, ValueRange x) { return row.compute(b, x, facts); });
 }
 } // namespace
 
@@ -291,11 +288,8 @@ void importSelect(OpImport &op) {
                     [](ScalarBuilder &builder, ArrayRef<Scalar> x) { return builder.select(x[0], x[1], x[2]); }};
     return importScalars(op, row, {condition, a, b}, a.element);
   }
-  Scalars dims;
-  Value value = emitElementwise(op, {condition, a, b}, a.element, dims, [](Builder &inner, ValueRange x) -> Value {
-    return inner.create<arith::SelectOp>(x[0], x[1], x[2]);
-  });
-  op.set(op.make(a.element, dims, value));
+  setElementwise(op, {condition, a, b}, a.element,
+                 [](Builder &inner, ValueRange x) -> Value { return inner.create<arith::SelectOp>(x[0], x[1], x[2]); });
 }
 
 /// With epsilon: rsqrt 1 / sqrt(x + epsilon), inverse 1 / (x + epsilon), log ln(x + epsilon).
@@ -303,15 +297,13 @@ void importWithEpsilon(OpImport &op) {
   const std::string &type = op.operation.type;
   const double epsilon = op.real("epsilon", type == "rsqrt" ? 1e-12 : type == "inverse" ? 1e-4 : 1e-45);
   Tensor x = op.tensor("x");
-  Scalars dims;
-  Value value = emitElementwise(op, {x}, x.element, dims, [&](Builder &b, ValueRange in) -> Value {
+  setElementwise(op, {x}, x.element, [&](Builder &b, ValueRange in) -> Value {
     Value sum = b.create<arith::AddFOp>(in[0], constantLike(b, in[0], epsilon));
     if (type == "log")
       return b.create<math::LogOp>(sum);
     Value divisor = type == "rsqrt" ? b.create<math::SqrtOp>(sum).getResult() : sum;
     return b.create<arith::DivFOp>(constantLike(b, sum, 1), divisor);
   });
-  op.set(op.make(x.element, dims, value));
 }
 
 } // namespace kvasir::mil

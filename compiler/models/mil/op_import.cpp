@@ -382,4 +382,10 @@ Value emitElementwise(OpImport &op, ArrayRef<Tensor> operands, Element element, 
   });
 }
 
+void setElementwise(OpImport &op, ArrayRef<Tensor> operands, Element element, Body body, bool isFixed) {
+  Scalars dims;
+  Value value = emitElementwise(op, operands, element, dims, body, isFixed);
+  op.set(op.make(element, dims, value));
+}
+
 } // namespace kvasir::mil

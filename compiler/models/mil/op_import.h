@@ -91,6 +91,10 @@ mlir::Value fromCompute(mlir::ImplicitLocOpBuilder &b, mlir::Value value, mlir::
 mlir::Value emitElementwise(OpImport &op, llvm::ArrayRef<Tensor> operands, coreml::Element element, Scalars &dims,
                             Body body, bool isFixed = false);
 
+/// The same as the op's result.
+void setElementwise(OpImport &op, llvm::ArrayRef<Tensor> operands, coreml::Element element, Body body,
+                    bool isFixed = false);
+
 /// A loop over `dims` that gives each element: `body` gets the indices.
 mlir::Value emitGenerate(OpImport &op, coreml::Element element, llvm::ArrayRef<Scalar> dims,
                          llvm::function_ref<mlir::Value(mlir::ImplicitLocOpBuilder &, mlir::ValueRange)> body);
