@@ -347,13 +347,16 @@ Value inverseNorm(Code &code, Value source, Value groups, Value epsilon) {
                             Value low = code.load(sixteen, at), high = code.load(sixteen, code.at(at, 64));
                             return Values{code.fma(low, low, carried[0]), code.fma(high, high, carried[1])};
                           });
-  auto &b = code.builder();
-  Value columns = b.create<arith::SIToFPOp>(code.f32, code.mul(groups, kBlockColumns));
-  Value mean = code.divF(code.reduceAdd(code.addF(sums[0], sums[1])), columns);
-  Value one = b.create<arith::ConstantOp>(b.getF32FloatAttr(1.0f));
-  return code.divF(one, code.sqrtF(code.addF(mean, epsilon)));
+  Value columns = code.builder().create<arith::SIToFPOp>(code.f32, code.mul(groups, kBlockColumns));
+  return inverseRootMean(code, code.addF(sums[0], sums[1]), columns, epsilon);
 }
 } // namespace
+
+Value inverseRootMean(Code &code, Value sums, Value columns, Value epsilon) {
+  auto &b = code.builder();
+  Value one = b.create<arith::ConstantOp>(b.getF32FloatAttr(1.0f));
+  return code.divF(one, code.sqrtF(code.addF(code.divF(code.reduceAdd(sums), columns), epsilon)));
+}
 
 Value unitAddress(Code &code, const ActivationFormat &format, Value activations, Value groups, Value rows, Value row) {
   Value units = code.at(activations, code.mul(code.mul(groups, rows), format.bytesPerGroup()));

@@ -87,6 +87,9 @@ Value factorAddress(Code &code, Value array, Value groups, Value rows, Value row
 /// Where the unit of row `row` of `rows` lies, for int8; `groups` is K / 32.
 Value unitAddress(Code &code, const ActivationFormat &format, Value activations, Value groups, Value rows, Value row);
 
+/// 1 / sqrt(mean of squares + epsilon) of `columns` numbers (f32); `sums` are 16 lanes that their squares add up to.
+Value inverseRootMean(Code &code, Value sums, Value columns, Value epsilon);
+
 /// Emits a call of the shared function that rounds a row; with `norm` (K f32 weights) it is scaled to unit root mean
 /// square first. `columns` is K.
 void emitActivationRow(Code &code, mlir::ModuleOp module, const Isa &isa, const ActivationFormat &format,

@@ -110,16 +110,59 @@ void forHead(const Kernel &kernel, const Linear &linear, const Rotation &rotatio
     take(load(lane, kLanes), at(lane));
 }
 
-/// Runs `take` on the lanes of a row's tiles, turned; it may be given 8 or 16 at a time.
-void forTurned(const Kernel &kernel, const Linear &linear, const std::optional<Rotation> &rotation, int64_t width,
-               Value row, Value column, ArrayRef<Tile> tiles, TakeLanes take) {
+/// Norms the head that begins at lane `first` of a row's tiles, where it lies: it has its bias then.
+void normHead(const Kernel &kernel, const Linear &linear, const HeadSteps &heads, Value column, int64_t first,
+              ArrayRef<Tile> tiles) {
+  Code &code = kernel.code;
+  auto &b = code.builder();
+  auto constant = [&](double value) { return b.create<arith::ConstantOp>(b.getF32FloatAttr(float(value))); };
+  Type sixteen = code.vec(kLanes, code.f32);
+  Values lanes, sums(2, code.zero(sixteen));
+  for (int64_t place = first; place < first + heads.width; place += kLanes) {
+    Value y = loadBiased(code, linear, kLanes, tiles[place / kPanelRows], place % kPanelRows, code.add(column, place));
+    Value &sum = sums[lanes.size() % 2];
+    sum = code.fma(y, y, sum);
+    lanes.push_back(y);
+  }
+  Value factor =
+      inverseRootMean(code, code.addF(sums[0], sums[1]), constant(double(heads.width)), constant(heads.norm->epsilon));
+  factor = code.splat(kLanes, factor);
+  for (auto [i, y] : llvm::enumerate(lanes)) {
+    int64_t lane = int64_t(i) * kLanes, place = first + lane;
+    Value weight = code.load(sixteen, code.at(heads.norm->weight, lane * 4));
+    Value to = code.at(tiles[place / kPanelRows].address, place % kPanelRows * 4);
+    code.store(code.mulF(code.mulF(y, factor), weight), to);
+  }
+}
+
+/// Runs `take` on the lanes of heads that need no norm, turned; it may be given 8 or 16 at a time.
+void forTurned(const Kernel &kernel, const Linear &linear, const HeadSteps &heads, Value row, Value column,
+               ArrayRef<Tile> tiles, TakeLanes take) {
+  const std::optional<Rotation> &rotation = heads.rotation;
+  int64_t lanes = int64_t(tiles.size()) * kPanelRows;
   if (rotation && rotation->isOfHalves) {
-    for (int64_t first = 0; first < int64_t(tiles.size()) * kPanelRows; first += width)
-      forHead(kernel, linear, *rotation, width, row, column, first, tiles, take);
+    for (int64_t first = 0; first < lanes; first += heads.width)
+      forHead(kernel, linear, *rotation, heads.width, row, column, first, tiles, take);
     return;
   }
-  forHalves(kernel, linear, column, tiles[0],
-            [&](Value y, Value at) { take(rotation ? rotate(kernel, *rotation, width, row, at, y) : y, at); });
+  for (auto [i, tile] : llvm::enumerate(tiles))
+    forHalves(kernel, linear, kernel.code.add(column, int64_t(i) * kPanelRows), tile,
+              [&](Value y, Value at) { take(rotation ? rotate(kernel, *rotation, heads.width, row, at, y) : y, at); });
+}
+
+/// Runs `take` on the lanes of a row's tiles, normed and turned.
+void forLanes(const Kernel &kernel, const Linear &linear, const HeadSteps &heads, Value row, Value column,
+              ArrayRef<Tile> tiles, TakeLanes take) {
+  if (!heads.norm)
+    return forTurned(kernel, linear, heads, row, column, tiles, take);
+  for (int64_t first = 0; first < int64_t(tiles.size()) * kPanelRows; first += heads.width)
+    normHead(kernel, linear, heads, column, first, tiles);
+  Linear biased = linear;
+  biased.bias = {};
+  SmallVector<Tile> normed(tiles);
+  for (Tile &tile : normed)
+    tile.unit = {};
+  forTurned(kernel, biased, heads, row, column, normed, take);
 }
 
 /// Where row `row` of the call goes: lane 0 of `head` in its block, and the token within the block.
@@ -167,11 +210,10 @@ void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Valu
   }
 }
 
-void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column,
-                      ArrayRef<Tile> tiles) {
-  forTurned(kernel, linear, rotation, width, row, column, tiles,
-            [&](Value y, Value at) { kernel.code.store(y, elementOf(kernel.code, to, row, at)); });
+void emitStoreHeads(const Kernel &kernel, const Linear &linear, const Destination &to, const HeadSteps &heads,
+                    Value row, Value column, ArrayRef<Tile> tiles) {
+  forLanes(kernel, linear, heads, row, column, tiles,
+           [&](Value y, Value at) { kernel.code.store(y, elementOf(kernel.code, to, row, at)); });
 }
 
 /// Where lanes of a key from `lane` on go: the first of them (of bf16, the first pair), and the bytes from one to the
@@ -230,10 +272,10 @@ static void storeBf16(const Kernel &kernel, const CacheRows &cache, const PartRo
   });
 }
 
-void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, const PartRow &row, Value column, ArrayRef<Tile> tiles) {
+void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache, const HeadSteps &heads,
+                const PartRow &row, Value column, ArrayRef<Tile> tiles) {
   Code &code = kernel.code;
-  forTurned(kernel, linear, rotation, cache.width, row.number, column, tiles, [&](Value y, Value at) {
+  forLanes(kernel, linear, heads, row.number, column, tiles, [&](Value y, Value at) {
     Value lane = code.rem(at, cache.width);
     auto [base, token] = cacheRow(kernel, cache, row.number, code.div(at, cache.width));
     cache.isHalf ? storeHalf(code, cache, base, token, lane, y) : storeBf16(kernel, cache, row, base, token, lane, y);

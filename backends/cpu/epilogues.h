@@ -16,7 +16,21 @@ struct Rotation {
   bool isOfHalves = false; ///< lanes i and i + R / 2 are a pair, else lanes 2i and 2i + 1
 };
 
-/// How many panels are computed together where heads of `width` lanes are turned in halves: as few as hold whole heads.
+/// Scales heads to unit root mean square, then each lane by its weight.
+struct HeadNorm {
+  Value weight; ///< D f32
+  double epsilon;
+};
+
+/// What is done to heads before they are stored: they are normed, then turned.
+struct HeadSteps {
+  int64_t width; ///< D
+  std::optional<HeadNorm> norm = {};
+  std::optional<Rotation> rotation = {};
+};
+
+/// How many panels are computed together where heads of `width` lanes are normed or turned in halves: as few as hold
+/// whole heads.
 constexpr int64_t panelsOfHeads(int64_t width) { return std::lcm(width, kPanelRows) / kPanelRows; }
 
 /// One layer of a cache that rows are appended to.
@@ -38,13 +52,12 @@ void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination 
 /// result = silu(gate) * up
 void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up);
 
-/// Rotated rows of heads of `width` lanes, to a matrix or to the cache. Takes one tile, or panelsOfHeads(width) of them
-/// where lanes are turned in halves.
-void emitStoreRotated(const Kernel &kernel, const Linear &linear, const Destination &to,
-                      const std::optional<Rotation> &rotation, int64_t width, Value row, Value column,
-                      llvm::ArrayRef<Tile> tiles);
-void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache,
-                const std::optional<Rotation> &rotation, const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles);
+/// Rows of heads, to a matrix or to the cache. Takes one tile, or panelsOfHeads(width) of them where heads are normed
+/// (in the tiles) or turned in halves.
+void emitStoreHeads(const Kernel &kernel, const Linear &linear, const Destination &to, const HeadSteps &heads,
+                    Value row, Value column, llvm::ArrayRef<Tile> tiles);
+void emitAppend(const Kernel &kernel, const Linear &linear, const CacheRows &cache, const HeadSteps &heads,
+                const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles);
 
 /// Ask for the lines that `columns` columns of a row will be stored to, from `column` on.
 void emitFetch(const Kernel &kernel, const Destination &to, Value row, Value column, int64_t columns);

@@ -34,10 +34,14 @@ std::optional<HeadRows> headRows(Value rows) {
   heads.rope = rows.getDefiningOp<lm::RopeOp>();
   if (heads.rope)
     rows = heads.rope.getInput();
+  heads.norm = rows.getDefiningOp<lm::RmsNormOp>();
+  if (heads.norm)
+    rows = heads.norm.getInput();
   auto expand = rows.getDefiningOp<tensor::ExpandShapeOp>();
   heads.linear = expand ? expand.getSrc().getDefiningOp<lm::LinearOp>() : lm::LinearOp();
   heads.expand = expand;
-  if (!heads.linear || !heads.linear->hasOneUse() || (heads.rope && !expand->hasOneUse()))
+  if (!heads.linear || !heads.linear->hasOneUse() || (heads.rope && !heads.heads().hasOneUse()) ||
+      (heads.norm && (!expand->hasOneUse() || !isPlainVector(heads.norm.getWeight()))))
     return std::nullopt;
   int64_t width = cast<RankedTensorType>(expand.getType()).getShape().back();
   bool isWhole = width % 16 == 0 && cast<RankedTensorType>(heads.linear.getType()).getDimSize(1) % kPanelRows == 0;
@@ -64,7 +68,7 @@ void matchQkv(kv::AttendOp attend, Activations wanted) {
   lm::RmsNormOp norm = normOf(linears);
   SmallVector<Operation *> members{norm};
   for (const HeadRows &heads : {*q, *k, *v})
-    members.append({heads.linear, heads.expand, heads.rope, heads.append});
+    members.append({heads.linear, heads.expand, heads.norm, heads.rope, heads.append});
   tryGroup(kQkv, members);
 }
 
@@ -250,7 +254,7 @@ GroupOps readGroup(kv::GroupOp group) {
   for (Operation &op : group.getBody().front()) {
     if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
       ops.embedding = embedding;
-    else if (auto norm = dyn_cast<lm::RmsNormOp>(op))
+    else if (auto norm = dyn_cast<lm::RmsNormOp>(op); norm && isa<lm::LinearOp>(*norm->user_begin()))
       ops.norm = norm;
     else if (auto linear = dyn_cast<lm::LinearOp>(op))
       ops.linears.push_back(linear);

@@ -33,19 +33,21 @@ std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<lm::LinearOp> l
 std::optional<std::string> whyNot(lm::LinearOp linear);
 std::optional<std::string> whyNot(kv::AttendOp attend);
 
-/// Rows of a cache as a linear makes them: expand_shape, maybe rope, append.
+/// Rows of a cache as a linear makes them: expand_shape, maybe a norm of each head, maybe rope, append.
 struct HeadRows {
   lm::LinearOp linear;
   mlir::Operation *expand = nullptr;
+  lm::RmsNormOp norm;  ///< may be null
   lm::RopeOp rope;     ///< may be null
   kv::AppendOp append; ///< null for queries
-  Value rows() const { return rope ? rope->getResult(0) : expand->getResult(0); }
+  Value heads() const { return norm ? norm->getResult(0) : expand->getResult(0); }
+  Value rows() const { return rope ? rope->getResult(0) : heads(); }
 };
 
 /// The ops of a group, each kernel's its own. Members that a kernel has not are null.
 struct GroupOps {
   lm::EmbeddingOp embedding;
-  lm::RmsNormOp norm;
+  lm::RmsNormOp norm; ///< of what the linears take
   SmallVector<lm::LinearOp> linears;
   SmallVector<HeadRows> heads; ///< cpu.qkv: query, keys, values
   lm::SwigluOp gate;           ///< cpu.gate_up: of linears 0 and 1

@@ -38,10 +38,10 @@ unsigned slotNumber(Operation *from, kv::SlotType slot) {
   return found;
 }
 
-/// Panels that hold whole heads, where these are turned in halves.
+/// Panels that hold whole heads, where these are normed or turned in halves.
 int64_t panelsTogether(const HeadRows &heads) {
   bool isOfHalves = heads.rope && lm::RopeOp(heads.rope).getLanes() == lm::LaneOrder::halves;
-  return isOfHalves ? panelsOfHeads(lastExtent(heads.rows())) : 1;
+  return heads.norm || isOfHalves ? panelsOfHeads(lastExtent(heads.rows())) : 1;
 }
 
 /// The tiles that the group's epilogues take at once.
@@ -157,34 +157,37 @@ private:
     return [=, this](Value row, Value column) { emitFetch(kernel, place, row, column, together * kPanelRows); };
   }
 
-  std::optional<Rotation> rotationOf(const HeadRows &heads) {
-    if (!heads.rope)
-      return std::nullopt;
-    Value angles = lm::RopeOp(heads.rope).getAngles();
-    return Rotation{code.addressOf(argumentOf(angles)), 2 * cast<RankedTensorType>(angles.getType()).getDimSize(1),
-                    lm::RopeOp(heads.rope).getLanes() == lm::LaneOrder::halves};
+  HeadSteps stepsOf(HeadRows &heads) {
+    HeadSteps steps{lastExtent(heads.rows())};
+    if (heads.norm)
+      steps.norm = {weightAddress(heads.norm.getWeight()), heads.norm.getEpsilon().convertToDouble()};
+    if (heads.rope) {
+      Value angles = heads.rope.getAngles();
+      steps.rotation = {code.addressOf(argumentOf(angles)), 2 * cast<RankedTensorType>(angles.getType()).getDimSize(1),
+                        heads.rope.getLanes() == lm::LaneOrder::halves};
+    }
+    return steps;
   }
 
   SmallVector<PanelSet> headSets() {
     SmallVector<PanelSet> sets;
     for (HeadRows &heads : ops.heads) {
       Linear of = linear(heads.linear);
-      std::optional<Rotation> rotation = rotationOf(heads);
-      int64_t width = lastExtent(heads.rows());
+      HeadSteps steps = stepsOf(heads);
       if (!heads.append) {
         Destination to{code.addressOf(resultAt(0)), of.rows};
         sets.push_back({{of},
                         [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-                          emitStoreRotated(kernel, of, to, rotation, width, row.number, column, tiles);
+                          emitStoreHeads(kernel, of, to, steps, row.number, column, tiles);
                         },
                         panelsTogether(heads),
                         fetching(to, panelsTogether(heads))});
         continue;
       }
-      CacheRows cache = cacheOf(heads.append, width, /*isKeys=*/heads.append == keysAppend());
+      CacheRows cache = cacheOf(heads.append, steps.width, /*isKeys=*/heads.append == keysAppend());
       sets.push_back({{of},
                       [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-                        emitAppend(kernel, of, cache, rotation, row, column, tiles);
+                        emitAppend(kernel, of, cache, steps, row, column, tiles);
                       },
                       panelsTogether(heads),
                       fetching(cache, panelsTogether(heads))});

@@ -51,6 +51,8 @@ FAULTS = [
           "signs.push_back(i & 1 ? 1.0f : -1.0f);", "signs.push_back(i & 1 ? -1.0f : 1.0f);", "llama"),
     Fault("halves of a head turn the wrong way", "cpu/epilogues.cpp",
           "code.mulF(sines, code.splat(step, -1.0f))", "code.mulF(sines, code.splat(step, 1.0f))", "heads.halves.3x64"),
+    Fault("a norm divides the squares of a head by its panel's lanes", "cpu/epilogues.cpp",
+          "constant(double(heads.width))", "constant(double(kPanelRows))", "normed_qk"),
     Fault("a token does not see itself", "cpu/attention.cpp",
           "return code.sub(code.add(part.position, 1), ", "return code.sub(code.add(part.position, 0), ", "attend.4x2x32"),
     Fault("a tile that begins in front of a block's border does not see behind it", "cpu/attention.cpp",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tests/conformance/turned_heads.h"
 
+#include <cmath>
 #include <regex>
 
 namespace conformance {
@@ -12,17 +13,24 @@ struct Shape {
   int heads, keyHeads, width, turned;
   bool hasBias;
   const char *rounds = ""; ///< what rows are rounded to
+  const char *norms = "";  ///< which of q, k and v have a norm of each head
 };
 
-// Widths of half a tile of 32, one, one and a half, two, two and a half, four; all lanes turned or the first of them,
-// with partners at half a register, a register, a tile and in between.
+// Widths of half a tile of 32, one, one and a half, two, two and a half, three, four, eight; all lanes turned or the
+// first of them, with partners at half a register, a register, a tile and in between.
 constexpr Shape kShapes[] = {{4, 2, 16, 16, false},
                              {2, 1, 32, 16, true},
                              {2, 2, 48, 32, true, " rounds(f16)"},
                              {3, 1, 64, 64, false, " rounds(f16)"},
                              {2, 1, 64, 32, true},
                              {4, 2, 80, 80, true},
-                             {1, 1, 128, 128, true}};
+                             {1, 1, 128, 128, true},
+                             {4, 2, 16, 16, false, "", "qk"},
+                             {3, 1, 64, 64, false, "", "qk"},
+                             {4, 2, 80, 32, true, " rounds(f16)", "qk"},
+                             {2, 1, 96, 96, true, "", "qkv"},
+                             {2, 1, 128, 64, false, " rounds(f16)", "q"},
+                             {1, 1, 256, 256, true, "", "k"}};
 
 constexpr const char *kProgram = R"mlir(
 !embed = !lm.weight<96x64, codes = f16>
@@ -32,6 +40,7 @@ constexpr const char *kProgram = R"mlir(
 !vector = !lm.weight<64, codes = f32>
 !query_bias = !lm.weight<$QUERY, codes = f32>
 !key_bias = !lm.weight<$KEY, codes = f32>
+!head = !lm.weight<$WIDTH, codes = f32>
 !rows = tensor<?x64xf32>
 !angles = tensor<?x$PAIRSx2xf32>
 !queries = tensor<?x$HEADSx$WIDTHxf32>
@@ -48,6 +57,9 @@ lm.weight @wk family(2) source("{}.k.weight") : !key
 lm.weight @wv family(2) source("{}.v.weight") : !key
 lm.weight @bq family(2) source("{}.q.bias") : !query_bias
 lm.weight @bk family(2) source("{}.k.bias") : !key_bias
+lm.weight @nq family(2) source("{}.q_norm.weight") : !head
+lm.weight @nk family(2) source("{}.k_norm.weight") : !head
+lm.weight @nv family(2) source("{}.v_norm.weight") : !head
 lm.weight @wo family(2) source("{}.o.weight") : !output
 func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch)
     -> (tensor<?x96xf32> {kv.name = "logits", kv.role = "logits"}, !kv.slot<@k>, !kv.slot<@v>) {
@@ -62,6 +74,9 @@ func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !
     %wk = lm.select @wk[%layer] : !key
     %wv = lm.select @wv[%layer] : !key
     %wo = lm.select @wo[%layer] : !output
+    %nq = lm.select @nq[%layer] : !head
+    %nk = lm.select @nk[%layer] : !head
+    %nv = lm.select @nv[%layer] : !head
     $BIASES
     %n = lm.rms_norm %h, %norm {epsilon = 1.0e-05 : f32} : !rows, !vector
     %qf = lm.linear %n, %wq $BIASQ -> tensor<?x$QUERYxf32>
@@ -70,11 +85,12 @@ func.func @forward(%ids: tensor<?xi32> {kv.name = "ids", kv.role = "ids"}, %k: !
     %q0 = tensor.expand_shape %qf [[0], [1, 2]] output_shape [%t, $HEADS, $WIDTH] : tensor<?x$QUERYxf32> into !queries
     %k0 = tensor.expand_shape %kf [[0], [1, 2]] output_shape [%t, $KEYHEADS, $WIDTH] : tensor<?x$KEYxf32> into !keys
     %v0 = tensor.expand_shape %vf [[0], [1, 2]] output_shape [%t, $KEYHEADS, $WIDTH] : tensor<?x$KEYxf32> into !keys
-    %q1 = lm.rope %q0, %angles lanes($ORDER) : !queries, !angles
-    %kr = lm.rope %k0, %angles lanes($ORDER) : !keys, !angles
+    $NORMQ$NORMK$NORMV
+    %q1 = lm.rope $HEADQ, %angles lanes($ORDER) : !queries, !angles
+    %kr = lm.rope $HEADK, %angles lanes($ORDER) : !keys, !angles
     %k1 = kv.append %ki[%layer], %kr, %batch : !kv.slot<@k>, !keys
-    %v1 = kv.append %vi[%layer], %v0, %batch : !kv.slot<@v>, !keys
-    %a = kv.attend %q1, %k1[%layer], %v1[%layer], %batch {scale = 0.25 : f32}
+    %v1 = kv.append %vi[%layer], $HEADV, %batch : !kv.slot<@v>, !keys
+    %a = kv.attend %q1, %k1[%layer], %v1[%layer], %batch {scale = $SCALE : f32}
       : !queries, !kv.slot<@k>, !kv.slot<@v> -> !queries
     %af = tensor.collapse_shape %a [[0], [1, 2]] : !queries into tensor<?x$QUERYxf32>
     %o = lm.linear %af, %wo : tensor<?x$QUERYxf32>, !output -> !rows
@@ -97,9 +113,17 @@ string frequencies(int pairs) {
   return text;
 }
 
+/// The norm of the heads of q, k or v, where there is one.
+string normOf(const string &head, const string &type) {
+  return "%" + head + "_normed = lm.rms_norm %" + head + "0, %n" + head + " {epsilon = 1.0e-06 : f32} : " + type +
+         ", !head\n";
+}
+
 string programOf(const Shape &shape, const string &order) {
   const auto number = [](int value) { return std::to_string(value); };
   const char *biases = "%bq = lm.select @bq[%layer] : !query_bias\n    %bk = lm.select @bk[%layer] : !key_bias";
+  const string norms = shape.norms;
+  const auto isNormed = [&](char head) { return norms.find(head) != string::npos; };
   // $KEYHEADS before $KEY.
   const std::pair<const char *, string> words[] = {
       {"QUERY", number(shape.heads * shape.width)},
@@ -110,10 +134,18 @@ string programOf(const Shape &shape, const string &order) {
       {"PAIRS", number(shape.turned / 2)},
       {"FREQUENCIES", frequencies(shape.turned / 2)},
       {"ROUNDS", shape.rounds},
+      // Normed heads have scores that grow with their lanes, and what rounding does to these grows with them.
+      {"SCALE", norms.empty() ? "0.25" : std::to_string(1 / std::sqrt(shape.width))},
       {"ORDER", order},
       {"BIASES", shape.hasBias ? biases : ""},
       {"BIASQ", shape.hasBias ? "bias %bq : !rows, !query, !query_bias" : ": !rows, !query"},
-      {"BIASK", shape.hasBias ? "bias %bk : !rows, !key, !key_bias" : ": !rows, !key"}};
+      {"BIASK", shape.hasBias ? "bias %bk : !rows, !key, !key_bias" : ": !rows, !key"},
+      {"NORMQ", isNormed('q') ? normOf("q", "!queries") : ""},
+      {"NORMK", isNormed('k') ? normOf("k", "!keys") : ""},
+      {"NORMV", isNormed('v') ? normOf("v", "!keys") : ""},
+      {"HEADQ", isNormed('q') ? "%q_normed" : "%q0"},
+      {"HEADK", isNormed('k') ? "%k_normed" : "%k0"},
+      {"HEADV", isNormed('v') ? "%v_normed" : "%v0"}};
   string text = kProgram;
   for (const auto &[word, value] : words)
     text = std::regex_replace(text, std::regex(string("\\$") + word), value);
@@ -127,7 +159,8 @@ std::vector<NamedProgram> turnedHeads() {
   for (const char *order : {"halves", "adjacent"})
     for (const Shape &shape : kShapes)
       programs.push_back({string("heads.") + order + "." + std::to_string(shape.heads) + "x" +
-                              std::to_string(shape.width) + ".of" + std::to_string(shape.turned),
+                              std::to_string(shape.width) + ".of" + std::to_string(shape.turned) +
+                              (*shape.norms ? string(".normed_") + shape.norms : ""),
                           programOf(shape, order)});
   return programs;
 }

@@ -13,7 +13,8 @@ struct NamedProgram {
   std::string text; ///< MLIR
 };
 
-/// Each order of lanes with heads of several widths, of which all or some lanes are turned, with biases and without.
+/// Each order of lanes with heads of several widths, of which all or some lanes are turned, with biases and norms and
+/// without.
 std::vector<NamedProgram> turnedHeads();
 
 } // namespace conformance

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backends/backend.h"
 #include "compiler/packing/plan_weights.h"
+#include "compiler/passes/group_ops.h"
 #include "compiler/passes/pipeline.h"
 #include "compiler/passes/registry.h"
 
@@ -172,6 +173,40 @@ TEST_CASE("queries, keys and values are one kernel where their weights round act
       text.replace(at, kValues.size(), values);
     Compiled compiled(text);
     CHECK(groupsOf(*compiled.module) == groups);
+    for (const Variant &variant : compiled.variants)
+      CHECK(succeeded(verify(*compiled.lower(variant))));
+  }
+}
+
+/// The decoder with a norm of each head of `rows` ("qh"), whose weight is of such codes.
+static std::string withHeadNorm(std::string text, const std::string &rows, int heads, const std::string &codes) {
+  std::string type = "!lm.weight<16, codes = " + codes + ">", tensor = "tensor<?x" + std::to_string(heads) + "x16xf32>";
+  text = replaced(text, "  func.func",
+                  "  lm.weight @" + rows + "_norm family(2) source(\"blk.{}." + rows + "_norm.weight\") : " + type +
+                      "\n  func.func");
+  std::string norm = "%" + rows + "_weight = lm.select @" + rows + "_norm[%layer] : " + type + "\n      %" + rows +
+                     " = lm.rms_norm %" + rows + "_linear, %" + rows + "_weight {epsilon = 1.0e-06 : f32} : " + tensor +
+                     ", " + type + "\n      ";
+  text = replaced(text, "%" + rows + " = tensor.expand_shape", "%" + rows + "_linear = tensor.expand_shape");
+  return replaced(text, "%qt = lm.rope", norm + "%qt = lm.rope");
+}
+
+TEST_CASE("norms of heads are in the kernel of queries, keys and values") {
+  const std::string normed = withHeadNorm(kDecoder, "qh", 4, "f32");
+  const std::pair<std::string, int> cases[] = {
+      {normed, 2},
+      {withHeadNorm(kDecoder, "kh", 2, "f32"), 2},
+      {withHeadNorm(withHeadNorm(normed, "kh", 2, "f32"), "vh", 2, "f32"), 2},
+      {withHeadNorm(kDecoder, "qh", 4, "f16"), 0},
+      {replaced(withHeadNorm(kDecoder, "vh", 2, "f32"), "lm.rope %kh,", "lm.rope %vh,"), 0}};
+  for (const auto &[text, kernels] : cases) {
+    CAPTURE(text);
+    Compiled compiled(text);
+    CHECK(groupsOf(*compiled.module)["cpu.qkv"] == kernels);
+    int left = 0;
+    compiled.module->lookupSymbol<func::FuncOp>("forward").walk(
+        [&](lm::RmsNormOp norm) { left += !isGrouped(norm) && cast<RankedTensorType>(norm.getType()).getRank() == 3; });
+    CHECK(left == (kernels ? 0 : 2));
     for (const Variant &variant : compiled.variants)
       CHECK(succeeded(verify(*compiled.lower(variant))));
   }

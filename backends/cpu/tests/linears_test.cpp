@@ -20,10 +20,10 @@ using KernelFn = void(const kv_call *, int64_t member, int64_t members, uint8_t 
 
 constexpr int64_t K = 96, kRows = 540, kBlocks = 4;
 
-/// Heads side by side, and how their lanes are turned.
+/// Heads side by side, and how they are normed and their lanes turned.
 struct Heads {
   int64_t count, width, turned;
-  bool isOfHalves = false;
+  bool isOfHalves = false, hasNorm = false;
 
   int64_t columns() const { return count * width; }
   /// The lane that `lane` is turned with, and the place of their angle.
@@ -34,7 +34,7 @@ struct Heads {
 };
 
 /// What the kernel under test is given, by place in `pointers`.
-enum Pointer { kSource, kNorm, kFirst, kSecond, kBias, kAngles, kResult, kNumPointers };
+enum Pointer { kSource, kNorm, kFirst, kSecond, kBias, kAngles, kHeadNorm, kResult, kNumPointers };
 
 /// Everything that one kernel with each epilogue works on.
 struct Fixture {
@@ -43,7 +43,7 @@ struct Fixture {
   std::mt19937 random{5};
   WeightFormat format{E::u4, 0, 32, E::f16, E::f16};
   Matrix first{format, N, K, random}, second{format, N, K, random};
-  std::vector<float> source, norm, bias, angles;
+  std::vector<float> source, norm, bias, angles, headNorm;
   std::vector<uint64_t> starts{5, 120}, counts, firsts;
   std::vector<uint32_t> sequenceOf;
   std::vector<int64_t> positions;
@@ -58,6 +58,7 @@ struct Fixture {
         value = normal(random);
     };
     fill(source, kRows * std::max(N, K)), fill(norm, K), fill(bias, N), fill(angles, kRows * heads.turned);
+    fill(headNorm, heads.width);
   }
 
   void setRows(int64_t rows) {
@@ -85,8 +86,8 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_
     blocks[i] = outcome.cache.data() + f.layout.sizeBytes * i;
   kv_view views[2] = {{blocks, kBlocks, nullptr, nullptr}, {blocks + kBlocks, kBlocks, nullptr, nullptr}};
   std::vector<uint8_t> bytes((4 << 20) + 64);
-  const void *pointers[kNumPointers] = {f.source.data(), f.norm.data(),   f.first.bytes(),      f.second.bytes(),
-                                        f.bias.data(),   f.angles.data(), outcome.result.data()};
+  const void *pointers[kNumPointers] = {f.source.data(), f.norm.data(),   f.first.bytes(),   f.second.bytes(),
+                                        f.bias.data(),   f.angles.data(), f.headNorm.data(), outcome.result.data()};
   runTeam(
       members,
       [&](const kv_team *team, uint32_t member) {
@@ -111,9 +112,11 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
     Linear first{f.format, f.N, pointer(kFirst), pointer(kBias)}, second{f.format, f.N, pointer(kSecond), {}};
     Destination to{pointer(kResult), f.N};
     const Heads &heads = f.heads;
-    Rotation rotation{pointer(kAngles), heads.turned, heads.isOfHalves};
+    HeadSteps steps{heads.width, {}, Rotation{pointer(kAngles), heads.turned, heads.isOfHalves}};
+    if (heads.hasNorm)
+      steps.norm = HeadNorm{pointer(kHeadNorm), 1e-6};
     CacheRows cache{0, code.num(0), heads.count, heads.width, kind == Kind::keys, f.layout.planes[0].element == E::f16};
-    PanelSet set{{first}, {}, heads.isOfHalves ? panelsOfHeads(heads.width) : 1};
+    PanelSet set{{first}, {}, heads.isOfHalves || heads.hasNorm ? panelsOfHeads(heads.width) : 1};
     if (kind == Kind::gated)
       set.linears.push_back(second);
     set.epilogue = [&, kind](const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles) {
@@ -125,14 +128,29 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
       case Kind::gated:
         return emitStoreGated(kernel, to, row.number, column, tiles[0], tiles[1]);
       case Kind::rotated:
-        return emitStoreRotated(kernel, first, to, rotation, heads.width, row.number, column, tiles);
+        return emitStoreHeads(kernel, first, to, steps, row.number, column, tiles);
       case Kind::keys:
       case Kind::values:
-        return emitAppend(kernel, first, cache, rotation, row, column, tiles);
+        return emitAppend(kernel, first, cache, steps, row, column, tiles);
       }
     };
     emitLinears(kernel, activationsFor(f.format, Activations::int8), input, set);
   });
+}
+
+/// The linear's row with its bias, and its heads normed where they are.
+std::vector<double> headsOf(const Fixture &f, const std::vector<float> &y) {
+  std::vector<double> biased(f.N);
+  for (int64_t n = 0; n < f.N; ++n)
+    biased[n] = y[n] + f.bias[n];
+  for (int64_t first = 0; f.heads.hasNorm && first < f.N; first += f.heads.width) {
+    double squares = 0;
+    for (int64_t lane = 0; lane < f.heads.width; ++lane)
+      squares += biased[first + lane] * biased[first + lane];
+    for (int64_t lane = 0; lane < f.heads.width; ++lane)
+      biased[first + lane] *= f.headNorm[lane] / std::sqrt(squares / double(f.heads.width) + 1e-6);
+  }
+  return biased;
 }
 
 /// The numbers that the epilogue makes of row `row`, in double precision where order does not matter.
@@ -144,13 +162,13 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
   for (int64_t k = 0; k < K; ++k)
     x[k] = float(f.source[row * K + k] / std::sqrt(squares / K + 1e-5) * f.norm[k]);
   std::vector<float> y = linearOfRow(f.first, x, Activations::int8), up = linearOfRow(f.second, x, Activations::int8);
-  std::vector<double> result(f.N);
+  std::vector<double> result(f.N), heads = headsOf(f, y);
   for (int64_t n = 0; n < f.N; ++n) {
-    double biased = y[n] + f.bias[n], turned = biased;
+    double biased = y[n] + f.bias[n], turned = heads[n];
     if (int64_t lane = n % f.heads.width; lane < f.heads.turned) {
       int64_t partner = f.heads.partner(lane), other = n - lane + partner;
       const float *angle = &f.angles[row * f.heads.turned + 2 * f.heads.angleOf(lane)];
-      turned = biased * angle[0] + (lane < partner ? -1 : 1) * double(y[other] + f.bias[other]) * angle[1];
+      turned = heads[n] * angle[0] + (lane < partner ? -1 : 1) * heads[other] * angle[1];
     }
     result[n] = kind == Kind::store   ? biased
                 : kind == Kind::sum   ? f.source[row * f.N + n] + biased
@@ -222,6 +240,20 @@ TEST_CASE("heads whose lanes are turned in halves, within a panel, over several,
   };
   for (const Isa &isa : testedIsas())
     checkAll(isa, llvm::ArrayRef(kShapes).take_front(isa.lanes == 8 ? std::size(kShapes) : 2));
+  for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(2))
+    check(testedIsas().front(), Kind::keys, E::f16, heads);
+}
+
+TEST_CASE("heads with a norm, of any width, in panels that hold them whole") {
+  constexpr Heads kShapes[] = {{1, 128, 128, true, true},
+                               {2, 80, 32, false, true},
+                               {2, 64, 64, true, true},
+                               {1, 96, 96, false, true},
+                               {1, 256, 256, true, true}};
+  for (const Isa &isa : testedIsas())
+    for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(isa.lanes == 8 ? std::size(kShapes) : 2))
+      for (Kind kind : {Kind::rotated, Kind::keys})
+        check(isa, kind, E::bf16, heads);
   for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(2))
     check(testedIsas().front(), Kind::keys, E::f16, heads);
 }
