@@ -6,6 +6,8 @@
 #include "backends/cpu/tasks.h"
 #include "compiler/passes/call_frame.h"
 
+#include <tuple>
+
 using namespace mlir;
 
 namespace kvasir::cpu {
@@ -103,7 +105,27 @@ struct Emitter {
     return code.sub(code.add(part.position, 1), code.mul(part.partition, kPartition));
   }
 
+  /// Where a token at `position` begins to see keys.
+  Value firstPartition(Value position) const {
+    Value none = code.num(0);
+    if (!attention.window)
+      return none;
+    return code.div(code.max(code.sub(position, code.num(attention.window - 1)), none), kPartition);
+  }
+
   Value keysOf(const Part &part) const { return cacheOf(attention.keySlot, part.sequence, part.partition, part.head); }
+
+  /// What comes after a part of one token: its keys from the first tile on in which the token sees one, and their
+  /// limit.
+  std::pair<Value, Value> keysAhead(const Part &part) const {
+    Value keys = keysOf(part), limit = limitOf(part);
+    if (!attention.window)
+      return {keys, limit};
+    Value unseen = code.max(code.sub(limit, code.num(attention.window)), code.num(0));
+    Value skipped = code.mul(code.div(unseen, kKeyTile), kKeyTile);
+    limit = code.sub(code.min(limit, code.num(kPartition)), skipped);
+    return {code.at(keys, code.mul(skipped, attention.width * 2)), limit};
+  }
 
   /// The next partition's keys, or these if tokens before `end` see no more.
   Value keysBehind(const Part &part, Value keys, Value end) const {
@@ -118,7 +140,7 @@ struct Emitter {
   /// comes after this part.
   void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value isFirst, const Part *next) const {
     bool isOne = next != nullptr;
-    PartitionShape shape{attention.width, groupSize(), tileOf(isOne), isOne, attention.isHalf};
+    PartitionShape shape{attention.width, groupSize(), tileOf(isOne), isOne, attention.isHalf, attention.window};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());
@@ -129,8 +151,8 @@ struct Emitter {
     call.records = code.at(scratch, own().records);
     call.lanes = code.at(scratch, own().lanes);
     call.isFirst = isFirst;
-    call.next = next ? keysOf(*next) : keysBehind(part, call.keys, code.add(part.position, tokens));
-    call.nextLimit = next ? limitOf(*next) : code.num(kPartition);
+    auto behind = [&] { return keysBehind(part, call.keys, code.add(part.position, tokens)); };
+    std::tie(call.next, call.nextLimit) = next ? keysAhead(*next) : std::pair(behind(), code.num(kPartition));
     emitPartition(kernel, shape, call);
   }
 
@@ -196,7 +218,7 @@ struct Emitter {
   /// One token: whoever computes the only partition of a head has its result.
   void emitAlone() const {
     Value zero = code.num(0), position = code.fromIndex(frame().position(code.toIndex(zero)));
-    Value partitions = code.add(code.div(position, kPartition), 1);
+    Value first = firstPartition(position), partitions = code.sub(code.add(code.div(position, kPartition), 1), first);
     Value running = code.at(kernel.scratch, kRoundPartitions * attention.queryHeads * stateBytes());
     Value scratch = code.at(code.at(running, attention.queryHeads * stateBytes()), code.mul(kernel.member, own().end));
     code.when(
@@ -204,16 +226,16 @@ struct Emitter {
         [&] {
           auto [begin, end] = kernel.share(code.num(attention.heads));
           code.loop(begin, end, 1, [&](Value head) {
-            Part next{zero, zero, code.min(code.add(head, 1), code.sub(end, code.num(1))), position};
+            Part next{zero, first, code.min(code.add(head, 1), code.sub(end, code.num(1))), position};
             emitTile(scratch, zero, zero, code.num(1), position, head, &next);
           });
         },
-        [&] { emitRounds(scratch, running, position, partitions); });
+        [&] { emitRounds(scratch, running, position, first, partitions); });
   }
 
-  /// One token: partitions and their heads are shared out in the order of memory, in rounds; then each head is merged
-  /// in order by one member.
-  void emitRounds(Value scratch, Value running, Value position, Value partitions) const {
+  /// One token: `partitions` partitions from `first` on and their heads are shared out in the order of memory, in
+  /// rounds; then each head is merged in order by one member.
+  void emitRounds(Value scratch, Value running, Value position, Value first, Value partitions) const {
     Value zero = code.num(0), shared = kernel.scratch;
     auto [firstHead, lastHead] = kernel.share(code.num(attention.queryHeads));
     auto runningOf = [&](Value head) { return code.at(running, code.mul(head, stateBytes())); };
@@ -221,8 +243,8 @@ struct Emitter {
       Value count = code.min(code.sub(partitions, round), code.num(kRoundPartitions));
       auto [begin, end] = kernel.share(code.mul(count, attention.heads));
       auto partOf = [&](Value task) {
-        Value partition = code.div(task, attention.heads);
-        return Part{zero, code.add(round, partition), code.sub(task, code.mul(partition, attention.heads)), position};
+        Value partition = code.div(task, attention.heads), number = code.add(code.add(round, partition), first);
+        return Part{zero, number, code.sub(task, code.mul(partition, attention.heads)), position};
       };
       code.loop(begin, end, 1, [&](Value task) {
         Part part = partOf(task), next = partOf(code.min(code.add(task, 1), code.sub(end, code.num(1))));
@@ -263,15 +285,16 @@ struct Emitter {
                 const Part *next) const {
     Value zero = code.num(0);
     emitQueries(token, tokens, head, code.at(scratch, own().queries));
-    Value partitions = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
-    code.loop(zero, partitions, 1, [&](Value partition) {
+    Value begin = firstPartition(position);
+    Value end = code.add(code.div(code.add(position, code.sub(tokens, code.num(1))), kPartition), 1);
+    code.loop(begin, end, 1, [&](Value partition) {
       std::optional<Part> after;
       if (next) {
-        Value following = code.add(partition, 1), isLast = code.equal(code.sub(partitions, following), 0);
+        Value following = code.add(partition, 1), isLast = code.equal(code.sub(end, following), 0);
         after = {code.select(isLast, next->sequence, sequence), code.select(isLast, next->partition, following),
                  code.select(isLast, next->head, head), code.select(isLast, next->position, position)};
       }
-      emitPartitionOf(scratch, {sequence, partition, head, position}, tokens, code.equal(partition, 0),
+      emitPartitionOf(scratch, {sequence, partition, head, position}, tokens, code.equal(code.sub(partition, begin), 0),
                       after ? &*after : nullptr);
     });
     forEachResult(token, tokens, [&](Value row, Value number) {
@@ -291,7 +314,7 @@ struct Emitter {
     auto partOf = [&](Value task) {
       Value sequence = code.div(task, heads);
       Value position = code.fromIndex(frame().start(code.toIndex(sequence)));
-      return Part{sequence, zero, code.sub(task, code.mul(sequence, heads)), position};
+      return Part{sequence, firstPartition(position), code.sub(task, code.mul(sequence, heads)), position};
     };
     Value turns = code.div(code.add(code.sub(tasks, kernel.member), code.sub(kernel.members, one)), kernel.members);
     code.loop(zero, turns, 1, [&](Value turn) {

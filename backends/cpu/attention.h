@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // softmax(q k) v over the rows of a cache, in partitions of 128 keys that are merged in order: every query does the
-// same arithmetic, whether it comes alone, in a chunk, or is shared out over a team.
+// same arithmetic, whether it comes alone, in a chunk, or is shared out over a team. Partitions in front of the window
+// of all tokens at hand are not touched.
 #ifndef KVASIR_BACKENDS_CPU_ATTENTION_H
 #define KVASIR_BACKENDS_CPU_ATTENTION_H
 
@@ -18,6 +19,7 @@ struct Attention {
   Value result;            ///< likewise, or [W][H][D]
   bool isHalf = false;     ///< the rows are f16, and nothing is rounded; else bf16, and so are queries and powers
   bool wantedOnly = false; ///< results are the rows of the call's wanted tokens; no others are computed
+  int64_t window = 0;      ///< the last rows that a token sees, its own among them; 0: all
 
   int64_t groupSize() const { return queryHeads / heads; }
 };

@@ -20,7 +20,9 @@ struct Partition {
   const Isa &isa;
   const PartitionShape &shape;
   const PartitionCall &call;
-  Value numKeys; ///< what the last token sees, at most 128
+  Value lastToken = code.div(code.sub(call.numQueries, code.num(1)), shape.groupSize);
+  Value firstKey = firstKeyOf(code.num(0)); ///< from here on the first token sees keys
+  Value numKeys = code.min(code.add(call.limit, lastToken), code.num(kPartition)); ///< up to here the last one does
 
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
@@ -158,6 +160,13 @@ struct Partition {
     }
   };
 
+  /// The first key of the partition that a token sees, which may lie behind its end; 0 if that is in an earlier one.
+  Value firstKeyOf(Value token) const {
+    Value none = code.num(0);
+    return shape.window ? code.max(code.sub(code.add(call.limit, token), code.num(shape.window)), none) : none;
+  }
+  Value roundDown(Value key, int64_t multiple) const { return code.mul(code.div(key, multiple), multiple); }
+
   Value pairsOf(Value keys) const { return code.div(code.add(keys, 1), 2); }
   /// Tiles of a partition in which a token that sees `limit` keys from its first one on sees some.
   Value tilesOf(Value limit) const {
@@ -167,16 +176,16 @@ struct Partition {
   /// scores[q][t] = q k, for some registers of keys at a time. The values are fetched meanwhile.
   void emitScores() const {
     int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
-    code.loop(code.num(0), numKeys, tileKeys, [&](Value firstKey) {
-      Value tileOfKeys = code.at(call.keys, code.mul(code.div(firstKey, kKeyTile), kKeyTile * shape.width * 2));
-      Value keysAt = code.at(tileOfKeys, code.mul(code.rem(firstKey, kKeyTile), shape.isHalf ? 2 : 4));
-      Value valuesAt = code.at(call.values, code.mul(firstKey, shape.width * 2));
+    code.loop(roundDown(firstKey, tileKeys), numKeys, tileKeys, [&](Value key) {
+      Value tileOfKeys = code.at(call.keys, code.mul(code.div(key, kKeyTile), kKeyTile * shape.width * 2));
+      Value keysAt = code.at(tileOfKeys, code.mul(code.rem(key, kKeyTile), shape.isHalf ? 2 : 4));
+      Value valuesAt = code.at(call.values, code.mul(key, shape.width * 2));
       code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value query) {
         int64_t rowBytes = shape.width * elementBytes();
         Value rows = code.at(call.queries, code.mul(query, rowBytes));
         if (!shape.isAlone)
           fetchShare(valuesAt, tileKeys * shape.width * 2, query);
-        Stream ahead(code, valuesAt, pairsOf(code.sub(numKeys, firstKey)), shape.width * 4, tileKeys * 4);
+        Stream ahead(code, valuesAt, pairsOf(code.sub(numKeys, key)), shape.width * 4, tileKeys * 4);
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
         sums = code.loop(code.num(0), code.num(shape.width / 2), 1, sums, [&](Value pair, ValueRange carried) {
           Values next(carried);
@@ -186,15 +195,15 @@ struct Partition {
                     code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
         });
-        Value to = code.at(scoresOf(query), code.mul(firstKey, 4));
+        Value to = code.at(scoresOf(query), code.mul(key, 4));
         for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
           code.store(sums[i], code.at(to, i / numVectors * kScoreBytes + i % numVectors * isa.lanes * 4));
       });
     });
   }
 
-  /// Lanes first .. first + 15 that are below `limit`.
-  Value seen(Value first, Value ofQuery) const {
+  /// Which of keys first .. first + 15 a token sees.
+  Value seen(Value first, Value token) const {
     SmallVector<int32_t> counting;
     for (int64_t i = 0; i < kLanes; ++i)
       counting.push_back(i);
@@ -202,34 +211,40 @@ struct Partition {
     Type lanes = code.vec(kLanes, code.i32);
     Value count =
         b.create<arith::ConstantOp>(DenseElementsAttr::get(cast<VectorType>(lanes), ArrayRef<int32_t>(counting)));
-    Value left = b.create<arith::TruncIOp>(code.i32, code.sub(ofQuery, first));
-    return b.create<arith::CmpIOp>(arith::CmpIPredicate::slt, count, code.splat(kLanes, left));
+    auto compared = [&](arith::CmpIPredicate how, Value key) -> Value {
+      Value lane = b.create<arith::TruncIOp>(code.i32, code.sub(key, first));
+      return b.create<arith::CmpIOp>(how, count, code.splat(kLanes, lane));
+    };
+    Value isBeforeEnd = compared(arith::CmpIPredicate::slt, code.add(call.limit, token));
+    return shape.window ? code.andI(isBeforeEnd, compared(arith::CmpIPredicate::sge, firstKeyOf(token))) : isBeforeEnd;
   }
 
   /// Scores become powers, rounded to bf16 where rows are, exactly zero where a key is not seen. They are of what a
   /// score has less than the next whole number above the largest: factors of joining are powers of two then, and whole
   /// numbers need no subtraction of their own. Sums are of powers as they are rounded: shares add up to one.
   void emitSoftmax() const {
-    code.when(
-        code.less(call.limit, code.num(kPartition)), [&] { emitSoftmax(/*seesAll=*/false); },
-        [&] { emitSoftmax(/*seesAll=*/true); });
+    Value isPart = code.less(call.limit, code.num(kPartition));
+    if (shape.window)
+      isPart = code.orI(isPart, code.less(code.num(0), firstKeyOf(lastToken)));
+    code.when(isPart, [&] { emitSoftmax(/*seesAll=*/false); }, [&] { emitSoftmax(/*seesAll=*/true); });
   }
 
   void emitSoftmax(bool seesAll) const {
+    Value begin = seesAll ? code.num(0) : roundDown(firstKey, 2 * kLanes);
     Value end = seesAll ? code.num(kPartition) : numKeys;
     auto ifSeen = [&](Value query, Value key, Value value, Value otherwise) {
       if (seesAll)
         return value;
-      return code.select(seen(key, code.add(call.limit, code.div(query, shape.groupSize))), value, otherwise);
+      return code.select(seen(key, code.div(query, shape.groupSize)), value, otherwise);
     };
     // Some queries' largest scores first, so that none's powers wait for its own.
     code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value first) {
       Value last = code.min(code.add(first, shape.queryTile), call.numQueries);
       auto lineAt = [&](QueryRecord::Line line) { return record().lineAt(code, call.records, first, line); };
-      code.loop(first, last, 1, [&](Value query) { emitLargest(query, end, ifSeen); });
+      code.loop(first, last, 1, [&](Value query) { emitLargest(query, begin, end, ifSeen); });
       Value largest = reduced(first, [&](Value a, Value b) { return code.maxF(a, b); });
       code.store(code.ceilF(largest), lineAt(QueryRecord::kHere));
-      code.loop(first, last, 1, [&](Value query) { emitPowers(query, end, ifSeen); });
+      code.loop(first, last, 1, [&](Value query) { emitPowers(query, begin, end, ifSeen); });
       Value sum = reduced(first, [&](Value a, Value b) { return code.addF(a, b); });
       code.when(
           call.isFirst,
@@ -250,9 +265,14 @@ struct Partition {
     Value most = code.maxF(largest, largestHere);
     Value factors[] = {code.subF(largest, most), code.subF(largestHere, most)};
     emitExp2(code, factors);
-    Value ofBefore = factors[0], none = code.splat(lanes, kNothing);
-    Value sees = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, largestHere, none);
-    Value ofHere = code.select(sees, factors[1], code.splat(lanes, -0.0f));
+    auto unlessNothing = [&](Value largest, Value factor) {
+      Value sees =
+          code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::OGT, largest, code.splat(lanes, kNothing));
+      return code.select(sees, factor, code.splat(lanes, -0.0f));
+    };
+    // Each query sees a key of one of a tile's first two partitions: a tile has fewer tokens than a partition.
+    Value ofBefore = shape.window ? unlessNothing(largest, factors[0]) : factors[0];
+    Value ofHere = unlessNothing(largestHere, factors[1]);
     Value joined = code.fma(sum, ofBefore, code.mulF(sumHere, ofHere));
     code.store(most, lineAt(QueryRecord::kLargest));
     code.store(joined, lineAt(QueryRecord::kSum));
@@ -279,21 +299,21 @@ struct Partition {
     return code.shuffle(all, all, lanes);
   }
 
-  void emitLargest(Value query, Value end, IfSeen ifSeen) const {
+  void emitLargest(Value query, Value begin, Value end, IfSeen ifSeen) const {
     Type lanes = code.vec(kLanes, code.f32);
     Value row = scoresOf(query), nothing = code.splat(kLanes, kNothing);
-    Value most = code.loop(code.num(0), end, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
+    Value most = code.loop(begin, end, kLanes, Values{nothing}, [&](Value key, ValueRange carried) {
       Value score = code.load(lanes, code.at(row, code.mul(key, 4)));
       return Values{code.maxF(ifSeen(query, key, score, nothing), carried[0])};
     })[0];
     code.store(most, partialOf(query));
   }
 
-  void emitPowers(Value query, Value end, IfSeen ifSeen) const {
+  void emitPowers(Value query, Value begin, Value end, IfSeen ifSeen) const {
     const size_t together = isa.lanes == 16 ? 2 : 1; // AVX2 has no registers for more
     Value row = scoresOf(query), zero = code.zero(code.vec(kLanes, code.f32));
     Value largest = code.loadSplat(kLanes, code.f32, record().floatAt(code, call.records, query, QueryRecord::kHere));
-    Value sum = code.loop(code.num(0), end, 2 * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
+    Value sum = code.loop(begin, end, 2 * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
       Value keys[] = {first, code.add(first, kLanes)}, powers[2];
       for (size_t i = 0; i < 2; ++i)
         powers[i] = code.load(zero.getType(), code.at(row, code.mul(keys[i], 4)));
@@ -334,9 +354,11 @@ struct Partition {
   void emitValues() const {
     int64_t numVectors = vectorsOf(shape.width / isa.lanes), chunk = numVectors * isa.lanes;
     code.loop(code.num(0), call.numQueries, shape.queryTile, [&](Value query) {
-      Value lastToken = code.div(code.add(query, shape.queryTile - 1), shape.groupSize); // powers of later keys are 0
-      Value seenKeys = code.max(code.num(0), code.min(code.add(call.limit, lastToken), numKeys));
-      Value numPairs = code.div(code.add(seenKeys, 1), 2);
+      // Powers of keys in front of the first token's and behind the last one's are 0.
+      Value first = code.div(query, shape.groupSize);
+      Value last = code.div(code.add(query, shape.queryTile - 1), shape.groupSize);
+      Value seenKeys = code.max(code.num(0), code.min(code.add(call.limit, last), numKeys));
+      Value firstPair = code.div(firstKeyOf(first), 2), numPairs = code.div(code.add(seenKeys, 1), 2);
       Value rows = scoresOf(query), lanes = code.at(call.lanes, code.mul(query, shape.width * 4));
       code.loop(code.num(0), code.num(shape.width), chunk, [&](Value lane) {
         Value laneBytes = code.mul(lane, 4);
@@ -345,13 +367,13 @@ struct Partition {
         Stream ahead(code, call.next, tilesOf(call.nextLimit), kKeyTile * shape.width * 2, chunk * 4);
         Value firstPiece = code.mul(code.div(lane, chunk), kPartition / 2);
         if (shape.isAlone) // pairs that are not there fetch nothing
-          ahead.forPieces(code.add(firstPiece, numPairs), code.add(firstPiece, kPartition / 2),
+          ahead.forPieces(code.add(firstPiece, code.sub(numPairs, firstPair)), code.add(firstPiece, kPartition / 2),
                           [&](Value piece) { fetch(piece, ahead.pieceBytes); });
         Values sums(shape.queryTile * numVectors, code.zero(floats()));
-        sums = code.loop(code.num(0), numPairs, 1, sums, [&](Value pair, ValueRange carried) {
+        sums = code.loop(firstPair, numPairs, 1, sums, [&](Value pair, ValueRange carried) {
           Values results(carried);
           if (shape.isAlone)
-            fetch(ahead.piece(code.add(firstPiece, pair)), ahead.pieceBytes);
+            fetch(ahead.piece(code.add(firstPiece, code.sub(pair, firstPair))), ahead.pieceBytes);
           Value line = code.at(call.values, code.mul(pair, shape.width * 4));
           emitStep({results, code.at(rows, code.mul(pair, 2 * elementBytes())), kScoreBytes,
                     code.at(line, shape.isHalf ? code.mul(lane, 2) : laneBytes), shape.width * 2});
@@ -410,14 +432,13 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
   Code &outer = kernel.code;
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
                      std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
-                     (shape.isHalf ? "f16_" : "") + kernel.isa.name;
+                     (shape.isHalf ? "f16_" : "") +
+                     (shape.window ? "window" + std::to_string(shape.window) + "_" : "") + kernel.isa.name;
   Type p = outer.ptr, i = outer.i64, types[] = {p, i, p, p, i, p, p, p, call.isFirst.getType(), p, i};
   auto function = sharedFunction(kernel.module, name, types, [&](Code &code, ValueRange args) {
     PartitionCall inner{args[0], args[1], args[2], args[3], args[4], args[5],
                         args[6], args[7], args[8], args[9], args[10]};
-    Value lastToken = code.div(code.sub(inner.numQueries, code.num(1)), shape.groupSize);
-    Value numKeys = code.min(code.add(inner.limit, lastToken), code.num(kPartition));
-    Partition partition{code, kernel.isa, shape, inner, numKeys};
+    Partition partition{code, kernel.isa, shape, inner};
     partition.emitScores();
     if (shape.isAlone)
       partition.fetch(inner.next, kSoftmaxBytes);

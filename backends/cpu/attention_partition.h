@@ -31,6 +31,7 @@ struct PartitionShape {
   int64_t queryTile; ///< queries in registers; numbers of queries are rounded up to it
   bool isAlone;      ///< one token: rows come from memory, and are fetched ahead
   bool isHalf;       ///< rows are f16; else bf16
+  int64_t window;    ///< the last keys that a token sees; 0: all
 };
 
 /// Whether the machine multiplies pairs of bf16 where rows are bf16 (they are f16 if `isHalf`). Queries and powers are
@@ -44,8 +45,8 @@ struct QueryRecord {
     kLargest,  ///< the largest score, rounded up to a whole number
     kSum,      ///< the sum of powers
     kHere,     ///< the partition's own kLargest; it and the factors below are forgotten afterwards
-    kOfBefore, ///< what joining multiplies by: what was known before
-    kOfHere,   ///< and what this partition gave: -0, which changes no sum, where a query sees no key of it
+    kOfBefore, ///< what joining multiplies by: what was known before; -0, which changes no sum, where that is nothing
+    kOfHere,   ///< and what this partition gave; likewise where a query sees no key of it
     kNumLines
   };
 
@@ -66,7 +67,9 @@ struct PartitionCall {
   Value queries;    ///< [n][D], scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
-  Value limit;     ///< keys that the first token sees, from this partition's first on; each next token sees one more
+  /// The keys that the first token sees, from this partition's first on, end here; each next token sees one more. With
+  /// a window they begin `window` keys before, in this partition or an earlier one.
+  Value limit;
   Value scores;    ///< [n] times kScoreBytes; a row of powers begins where its scores did
   Value records;   ///< records of all tiles of queries
   Value lanes;     ///< [n][D] f32: sums of powers times values

@@ -201,8 +201,8 @@ ElementType storedElement(kv::CacheOp cache) {
 
 std::optional<std::string> whyNot(kv::AttendOp attend) {
   int64_t width = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(2);
-  if (attend.getSoftcap() || attend.getWindow() || attend.getMask() != kv::Mask::causal)
-    return "softcap, windows and masks other than causal have no kernel";
+  if (attend.getSoftcap() || attend.getMask() != kv::Mask::causal)
+    return "softcap and masks other than causal have no kernel";
   if (width % 16 != 0 || width != cast<RankedTensorType>(attend.getType()).getDimSize(2))
     return "heads are not a multiple of 16 lanes wide, the same for keys and values";
   if (!isa<kv::SlotType>(attend.getKeys().getType()) || !isa<kv::SlotType>(attend.getValues().getType()) ||

@@ -244,6 +244,7 @@ private:
     attention.result = code.addressOf(resultAt(0));
     attention.isHalf = storedElement(cacheOp(attend.getKeys())) == ElementType::f16;
     attention.wantedOnly = ops.take != nullptr;
+    attention.window = attend.getWindow().value_or(0);
     emitAttention(kernel, attention);
   }
 

@@ -11,11 +11,11 @@ namespace conformance {
 namespace {
 
 // Groups, one and many heads, lanes that are no multiple of a register; windows smaller than, as large as and larger
-// than a block of 128 rows.
+// than a block of 128 rows, and than all rows there are.
 const AttentionShape kShapes[] = {
-    {1, 1, 16},      {2, 1, 16},      {4, 2, 32},      {3, 3, 64},       {9, 3, 64},
-    {6, 2, 18},      {5, 1, 24},      {2, 2, 128},     {4, 2, 32, 1},    {4, 2, 32, 40},
-    {4, 2, 16, 128}, {2, 1, 16, 129}, {3, 1, 20, 200}, {4, 2, 32, 0, 8}, {2, 1, 24, 40, 8},
+    {1, 1, 16},      {2, 1, 16},      {4, 2, 32},      {3, 3, 64},       {9, 3, 64},        {6, 2, 18},
+    {5, 1, 24},      {2, 2, 128},     {4, 2, 32, 1},   {4, 2, 32, 40},   {4, 2, 16, 128},   {2, 1, 16, 129},
+    {9, 3, 64, 163}, {3, 1, 20, 200}, {2, 2, 32, 900}, {4, 2, 32, 0, 8}, {2, 1, 24, 40, 8},
 };
 
 // New tokens of each call: around the borders of blocks at 128, 256 and 384 rows, one and many at once.

@@ -21,8 +21,11 @@ using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t 
 struct Shape {
   int64_t queryHeads, heads, width;
   bool isHalf = false; ///< rows of f16
+  int64_t window = 0;
 
   ElementType element() const { return isHalf ? ElementType::f16 : ElementType::bf16; }
+  /// The first row that a token at `position` sees.
+  int64_t firstSeen(int64_t position) const { return window ? std::max<int64_t>(0, position + 1 - window) : 0; }
 };
 
 constexpr int64_t kLayers = 2, kLayer = 1;
@@ -61,12 +64,21 @@ struct Caches {
       views.push_back({table.data(), table.size(), nullptr, nullptr});
   }
 
-  float at(int slot, size_t sequence, int64_t row, int64_t head, int64_t lane) const {
+  size_t byteOf(int slot, int64_t row, int64_t head, int64_t lane) const {
     uint64_t indices[6] = {kLayer, 0, 0, uint64_t(head), uint64_t(row % 128), uint64_t(lane)};
+    return bitOffset(layouts[slot].planes[0], indices) / 8;
+  }
+  float at(int slot, size_t sequence, int64_t row, int64_t head, int64_t lane) const {
     uint16_t value;
     const auto &block = blocks[slot * numSequences + sequence][row / 128];
-    std::memcpy(&value, &block[bitOffset(layouts[slot].planes[0], indices) / 8], 2);
+    std::memcpy(&value, &block[byteOf(slot, row, head, lane)], 2);
     return shape.isHalf ? halfToFloat(value) : bf16ToFloat(value);
+  }
+  /// A row that is no number in any lane.
+  void spoil(int slot, size_t sequence, int64_t row) {
+    for (int64_t head = 0; head < shape.heads; ++head)
+      for (int64_t lane = 0; lane < shape.width; ++lane)
+        std::memset(&blocks[slot * numSequences + sequence][row / 128][byteOf(slot, row, head, lane)], 0xff, 2);
   }
 };
 
@@ -95,8 +107,25 @@ struct Batch {
   }
 };
 
+/// Views of the same sequences; blocks that lie in front of all windows were let go.
+struct HeldViews {
+  std::vector<std::vector<uint8_t *>> tables;
+  std::vector<kv_view> views;
+
+  HeldViews(const kv_call &call, const Shape &shape) {
+    for (size_t i = 0; i < 2 * call.num_sequences; ++i) {
+      const kv_view &view = call.views[i];
+      auto &table = tables.emplace_back(view.blocks, view.blocks + view.num_blocks);
+      std::fill_n(table.begin(), shape.firstSeen(int64_t(call.starts[i % call.num_sequences])) / 128, nullptr);
+      views.push_back({table.data(), table.size(), nullptr, nullptr});
+    }
+  }
+};
+
 std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const Shape &shape, uint32_t members,
                        int64_t eager = -1) {
+  HeldViews held(call, shape);
+  call.views = held.views.data();
   std::vector<float> result((call.wanted ? call.num_wanted : call.num_tokens) * shape.queryHeads * shape.width);
   std::vector<uint8_t> bytes((16 << 20) + 64);
   uint8_t *scratch = bytes.data() + (-uintptr_t(bytes.data()) & 63);
@@ -116,19 +145,21 @@ double errorOf(const Caches &caches, const Batch &batch, const float *query, con
   double worst = 0;
   for (size_t t = 0; t < batch.positions.size(); ++t)
     for (int64_t h = 0; h < s.queryHeads; ++h) {
-      int64_t head = h / (s.queryHeads / s.heads), seen = batch.positions[t] + 1;
+      int64_t head = h / (s.queryHeads / s.heads), first = s.firstSeen(batch.positions[t]);
+      int64_t seen = batch.positions[t] + 1 - first;
       const float *q = query + (t * s.queryHeads + h) * s.width;
       std::vector<double> weights(seen), lanes(s.width);
       double most = -1e30, sum = 0;
       for (int64_t r = 0; r < seen; ++r) {
         for (int64_t d = 0; d < s.width; ++d)
-          weights[r] += double(q[d]) * caches.at(0, batch.sequenceOf[t], r, head, d) / std::sqrt(double(s.width));
+          weights[r] +=
+              double(q[d]) * caches.at(0, batch.sequenceOf[t], first + r, head, d) / std::sqrt(double(s.width));
         most = std::max(most, weights[r]);
       }
       for (int64_t r = 0; r < seen; ++r) {
         sum += weights[r] = std::exp(weights[r] - most);
         for (int64_t d = 0; d < s.width; ++d)
-          lanes[d] += weights[r] * caches.at(1, batch.sequenceOf[t], r, head, d);
+          lanes[d] += weights[r] * caches.at(1, batch.sequenceOf[t], first + r, head, d);
       }
       for (int64_t d = 0; d < s.width; ++d)
         worst = std::max(worst, std::fabs(lanes[d] / sum - result[(t * s.queryHeads + h) * s.width + d]));
@@ -152,7 +183,8 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
                           args[4],
                           args[5],
                           shape.isHalf,
-                          what[0] == 'w'};
+                          what[0] == 'w',
+                          shape.window};
       emitAttention(kernel, attention);
     });
 }
@@ -216,11 +248,29 @@ void checkParts(AttendFn *chunk, const Caches &caches, std::mt19937 &random) {
       CHECK(runBy(members, eager) == byOne);
 }
 
+/// Rows that no token of the call sees may be anything, but for values beside one that is seen.
+void checkUnseen(AttendFn *chunk, Caches &caches, const Batch &batch, const std::vector<float> &query,
+                 const std::vector<float> &together) {
+  for (size_t b = 0; b < batch.counts.size(); ++b) {
+    const int64_t first = caches.shape.firstSeen(int64_t(batch.starts[b]));
+    const int64_t end = int64_t(batch.starts[b] + batch.counts[b]);
+    for (int64_t row = 0; row < int64_t(caches.tables[b].size()) * 128; ++row) {
+      if (row < first || row >= end)
+        caches.spoil(0, b, row);
+      if (row / 2 < first / 2 || row / 2 > (end - 1) / 2)
+        caches.spoil(1, b, row);
+    }
+  }
+  std::vector<float> again = run(chunk, batch.call(caches.views.data()), query.data(), caches.shape, 1);
+  CHECK(std::memcmp(together.data(), again.data(), together.size() * 4) == 0);
+}
+
 /// What a chunk attends to, after it was compared with single tokens and other teams.
 std::vector<float> check(const Isa &isa, const Shape &shape) {
   CAPTURE(isa.name);
   CAPTURE(shape.width);
   CAPTURE(shape.queryHeads);
+  CAPTURE(shape.window);
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   KernelModule module;
@@ -244,13 +294,17 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
     checkSingles(module, caches, ofOne, query,
                  run(chunk, ofOne.call(caches.views.data()), query.data(), shape, members), {1});
   checkWanted(module, caches, batch, query, together);
+  checkUnseen(chunk, caches, batch, query, together);
   return together;
 }
 } // namespace
 
 TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
   for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256},
-                             Shape{7, 1, 64}, Shape{9, 3, 64, true}, Shape{2, 1, 80, true}, Shape{6, 1, 64, true}}) {
+                             Shape{7, 1, 64}, Shape{9, 3, 64, true}, Shape{2, 1, 80, true}, Shape{6, 1, 64, true},
+                             // Windows of a row, of parts of a partition, of little more, of more than there is.
+                             Shape{9, 3, 64, false, 1}, Shape{4, 2, 32, false, 8}, Shape{8, 1, 128, false, 129},
+                             Shape{2, 1, 96, false, 163}, Shape{4, 2, 48, false, 1000}, Shape{6, 1, 64, true, 8}}) {
     std::vector<float> expected;
     for (const Isa &isa : testedIsas()) {
       std::vector<float> result = check(isa, shape);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How fast attention is: tokens that come alone, or one a sequence, as a share of a read loop over the rows that they
+// How fast attention is: tokens that come alone, or one a sequence, as a share of a read loop over the blocks that they
 // see; chunks in operations a second, as a share of a loop of AVX2's FMAs. `bench_cpu_attention [decode|batch|chunk
 // [VARIANT]]`; without a variant all that this machine runs.
 #include "backends/cpu/attention.h"
@@ -24,6 +24,16 @@ using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t 
 struct Shape {
   int64_t layers, queryHeads, heads, width;
   bool isHalf = false; ///< rows of f16
+  int64_t window = 0;
+
+  /// Rows that tokens of a sequence see, one after the other, of which the first is at `position`.
+  int64_t rowsSeen(int64_t position, int64_t tokens) const {
+    int64_t rows = 0;
+    for (int64_t end = position + 1; end <= position + tokens; ++end)
+      rows += window ? std::min(end, window) : end;
+    return rows;
+  }
+  int64_t firstSeen(int64_t position) const { return window ? std::max<int64_t>(0, position + 1 - window) : 0; }
 };
 
 /// A barrier of threads that have a processor each.
@@ -115,12 +125,13 @@ struct Bench {
   double readSeconds() {
     return secondsOf(members, [&](uint32_t member) {
       for (size_t i = member; i < blocks.size(); i += members)
-        readAll(blocks[i], size_t(blockBytes));
+        if (int64_t(i) % numBlocks >= shape.firstSeen(depth) / 128)
+          readAll(blocks[i], size_t(blockBytes));
     });
   }
 
   double multiplySeconds() const {
-    int64_t pairs = sequences * tokens * (2 * depth + tokens + 1) / 2; // of a query and a row
+    int64_t pairs = sequences * shape.rowsSeen(depth, tokens); // of a query and a row
     int64_t steps = shape.layers * pairs * shape.queryHeads * shape.width * 2 / 8 / kSums;
     return secondsOf(members, [&](uint32_t) { multiplyAndAdd(steps / members); });
   }
@@ -133,7 +144,7 @@ void print(const Isa &isa, const Shape &shape, int64_t sequences, int64_t depth,
     if (sequences == 1 && tokens == 1)
       kernel.rows = 1;
     emitAttention(kernel, {shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1,
-                           args[4], args[5], args[6], shape.isHalf});
+                           args[4], args[5], args[6], shape.isHalf, /*wantedOnly=*/false, shape.window});
   });
   module.compile(isa);
   auto *attend = reinterpret_cast<AttendFn *>(module.lookup("attend"));
@@ -145,16 +156,17 @@ void print(const Isa &isa, const Shape &shape, int64_t sequences, int64_t depth,
     reads.push_back(bench.readSeconds());
     multiplies.push_back(bench.multiplySeconds());
   }
+  const std::string window = shape.window ? " (window " + std::to_string(shape.window) + ")" : "";
   std::printf(
-      "%-11s %ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld, %ld tokens: %.2f ms, of reading %.2f, of "
+      "%-11s %ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld%s, %ld tokens: %.2f ms, of reading %.2f, of "
       "multiplying %.2f\n",
       isa.name.c_str(), long(shape.queryHeads), long(shape.heads), long(shape.width), shape.isHalf ? " in f16" : "",
-      members, long(sequences), long(depth), long(tokens), median(own) * 1e3, median(reads) / median(own),
-      median(multiplies) / median(own));
+      members, long(sequences), long(depth), window.c_str(), long(tokens), median(own) * 1e3,
+      median(reads) / median(own), median(multiplies) / median(own));
 }
 
 void printAll(const Isa &isa, const std::string &only, uint32_t members) {
-  const Shape smol{30, 9, 3, 64};
+  const Shape smol{30, 9, 3, 64}, sliding{16, 8, 4, 256, false, 512};
   if (only.empty() || only == "decode") {
     print(isa, smol, 1, 4000, 1, members);
     print(isa, smol, 1, 1000, 1, members);
@@ -162,15 +174,21 @@ void printAll(const Isa &isa, const std::string &only, uint32_t members) {
     for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128},
                                Shape{16, 40, 8, 64, true}, Shape{16, 48, 8, 64, true}})
       print(isa, shape, 1, 2000, 1, members);
+    for (int64_t depth : {512, 4000})
+      print(isa, sliding, 1, depth, 1, members);
   }
   if (only.empty() || only == "batch") {
     print(isa, smol, 8, 60, 1, members);
     print(isa, smol, 16, 200, 1, members);
+    for (int64_t depth : {512, 4000})
+      print(isa, sliding, 8, depth, 1, members);
   }
   if (only.empty() || only == "chunk") {
     print(isa, smol, 1, 3840, 256, members);
     print(isa, smol, 1, 0, 256, members);
     print(isa, {16, 32, 8, 128}, 1, 1792, 256, members);
+    for (int64_t depth : {512, 3840})
+      print(isa, sliding, 1, depth, 256, members);
   }
 }
 } // namespace
