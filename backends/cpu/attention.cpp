@@ -79,8 +79,7 @@ struct Emitter {
 
   /// Scales and rounds the queries of `tokens` tokens from `token` on, of one group of heads.
   void emitQueries(Value token, Value tokens, Value head, Value to) const {
-    constexpr float kLog2E = 1.4426950408889634f;
-    Value factor = code.splat(16, attention.scale * kLog2E);
+    Value factor = code.splat(16, attention.scale * (attention.softcap ? 2 * kLog2E / attention.softcap : kLog2E));
     bool isPaired = multipliesPairs(kernel.isa, attention.isHalf);
     code.loop(code.num(0), tokens, 1, [&](Value t) {
       Value from = rowOf(attention.query, code.add(token, t), code.mul(head, groupSize()));
@@ -140,7 +139,8 @@ struct Emitter {
   /// comes after this part.
   void emitPartitionOf(Value scratch, const Part &part, Value tokens, Value isFirst, const Part *next) const {
     bool isOne = next != nullptr;
-    PartitionShape shape{attention.width, groupSize(), tileOf(isOne), isOne, attention.isHalf, attention.window};
+    PartitionShape shape{attention.width,  groupSize(),      tileOf(isOne),    isOne,
+                         attention.isHalf, attention.window, attention.softcap};
     PartitionCall call;
     call.queries = code.at(scratch, own().queries);
     call.numQueries = code.mul(tokens, groupSize());

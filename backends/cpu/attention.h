@@ -20,6 +20,7 @@ struct Attention {
   bool isHalf = false;     ///< the rows are f16, and nothing is rounded; else bf16, and so are queries and powers
   bool wantedOnly = false; ///< results are the rows of the call's wanted tokens; no others are computed
   int64_t window = 0;      ///< the last rows that a token sees, its own among them; 0: all
+  float softcap = 0;       ///< c: a score s becomes c tanh(s / c); 0: none
 
   int64_t groupSize() const { return queryHeads / heads; }
 };

@@ -173,6 +173,22 @@ struct Partition {
     return code.div(code.add(code.min(limit, code.num(kPartition)), kKeyTile - 1), kKeyTile);
   }
 
+  /// Vectors of scores whose exponentials are computed step by step together: AVX2 has no registers for more.
+  size_t together() const { return isa.lanes == 16 ? 2 : 1; }
+
+  /// Of 2 s / c in powers of two the capped score, in powers of two as well: c tanh(s / c) = c - 2 c / (1 + e^(2 s /
+  /// c)). Within 5e-7 c: 2^x errs by 2e-7 of itself, which moves the quotient by at most 1e-7 c; sum, quotient,
+  /// difference and c itself are rounded, which moves it by at most 2^-24 times 2 c, 2 c, c and c.
+  void emitSoftcap(MutableArrayRef<Value> scores) const {
+    auto constant = [&](float value) { return code.splat(isa.lanes, value); };
+    const float cap = shape.softcap * kLog2E;
+    for (Value &score : scores)
+      score = code.minF(score, constant(126.0f));
+    emitExp2(code, scores);
+    for (Value &score : scores)
+      score = code.subF(constant(cap), code.divF(constant(2 * cap), code.addF(score, constant(1.0f))));
+  }
+
   /// scores[q][t] = q k, for some registers of keys at a time. The values are fetched meanwhile.
   void emitScores() const {
     int64_t numVectors = vectorsOf(kKeyTile / isa.lanes), tileKeys = numVectors * isa.lanes;
@@ -195,6 +211,8 @@ struct Partition {
                     code.at(keysAt, code.mul(pair, kKeyTile * 4)), kKeyTile * 2});
           return next;
         });
+        for (size_t i = 0; shape.softcap && i < sums.size(); i += together())
+          emitSoftcap(MutableArrayRef(sums).slice(i, std::min(together(), sums.size() - i)));
         Value to = code.at(scoresOf(query), code.mul(key, 4));
         for (int64_t i = 0; i < shape.queryTile * numVectors; ++i)
           code.store(sums[i], code.at(to, i / numVectors * kScoreBytes + i % numVectors * isa.lanes * 4));
@@ -310,15 +328,14 @@ struct Partition {
   }
 
   void emitPowers(Value query, Value begin, Value end, IfSeen ifSeen) const {
-    const size_t together = isa.lanes == 16 ? 2 : 1; // AVX2 has no registers for more
     Value row = scoresOf(query), zero = code.zero(code.vec(kLanes, code.f32));
     Value largest = code.loadSplat(kLanes, code.f32, record().floatAt(code, call.records, query, QueryRecord::kHere));
     Value sum = code.loop(begin, end, 2 * kLanes, Values{zero}, [&](Value first, ValueRange carried) {
       Value keys[] = {first, code.add(first, kLanes)}, powers[2];
       for (size_t i = 0; i < 2; ++i)
         powers[i] = code.load(zero.getType(), code.at(row, code.mul(keys[i], 4)));
-      for (size_t i = 0; i < 2; i += together)
-        emitExp2(code, MutableArrayRef(powers).slice(i, together), shape.isHalf ? Exp2::fine : Exp2::coarse, largest);
+      for (size_t i = 0; i < 2; i += together())
+        emitExp2(code, MutableArrayRef(powers).slice(i, together()), shape.isHalf ? Exp2::fine : Exp2::coarse, largest);
       for (size_t i = 0; i < 2; ++i)
         powers[i] = ifSeen(query, keys[i], powers[i], zero);
       return Values{storePowers(row, first, powers[0], powers[1], carried[0])};
@@ -433,7 +450,9 @@ void emitPartition(const Kernel &kernel, const PartitionShape &shape, const Part
   std::string name = "cpu_attend_" + std::to_string(shape.width) + "_" + std::to_string(shape.groupSize) + "_" +
                      std::to_string(shape.queryTile) + (shape.isAlone ? "_alone_" : "_") +
                      (shape.isHalf ? "f16_" : "") +
-                     (shape.window ? "window" + std::to_string(shape.window) + "_" : "") + kernel.isa.name;
+                     (shape.window ? "window" + std::to_string(shape.window) + "_" : "") +
+                     (shape.softcap ? "softcap" + llvm::utohexstr(llvm::bit_cast<uint32_t>(shape.softcap)) + "_" : "") +
+                     kernel.isa.name;
   Type p = outer.ptr, i = outer.i64, types[] = {p, i, p, p, i, p, p, p, call.isFirst.getType(), p, i};
   auto function = sharedFunction(kernel.module, name, types, [&](Code &code, ValueRange args) {
     PartitionCall inner{args[0], args[1], args[2], args[3], args[4], args[5],

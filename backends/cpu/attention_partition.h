@@ -25,13 +25,16 @@ constexpr int64_t kQueriesRoundedTo = 24;
 /// variant.
 int64_t aloneQueryTile(int64_t groupSize);
 
+constexpr float kLog2E = 1.4426950408889634f; ///< scores are powers of two
+
 struct PartitionShape {
-  int64_t width;     ///< D
-  int64_t groupSize; ///< queries of one token, H / G
-  int64_t queryTile; ///< queries in registers; numbers of queries are rounded up to it
-  bool isAlone;      ///< one token: rows come from memory, and are fetched ahead
-  bool isHalf;       ///< rows are f16; else bf16
-  int64_t window;    ///< the last keys that a token sees; 0: all
+  int64_t width;      ///< D
+  int64_t groupSize;  ///< queries of one token, H / G
+  int64_t queryTile;  ///< queries in registers; numbers of queries are rounded up to it
+  bool isAlone;       ///< one token: rows come from memory, and are fetched ahead
+  bool isHalf;        ///< rows are f16; else bf16
+  int64_t window = 0; ///< the last keys that a token sees; 0: all
+  float softcap = 0;  ///< c: a score s becomes c tanh(s / c); 0: none
 };
 
 /// Whether the machine multiplies pairs of bf16 where rows are bf16 (they are f16 if `isHalf`). Queries and powers are
@@ -64,7 +67,7 @@ struct QueryRecord {
 constexpr int64_t kRecordBytesPerQuery = 64;
 
 struct PartitionCall {
-  Value queries;    ///< [n][D], scaled by log2(e) / sqrt(D), and rounded to bf16 where rows are
+  Value queries;    ///< [n][D], scaled by log2(e), with a softcap by 2 log2(e) / c, and rounded to bf16 where rows are
   Value numQueries; ///< n
   Value keys, values;
   /// The keys that the first token sees, from this partition's first on, end here; each next token sees one more. With

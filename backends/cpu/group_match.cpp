@@ -201,12 +201,13 @@ ElementType storedElement(kv::CacheOp cache) {
 
 std::optional<std::string> whyNot(kv::AttendOp attend) {
   int64_t width = cast<RankedTensorType>(attend.getQuery().getType()).getDimSize(2);
-  if (attend.getSoftcap() || attend.getMask() != kv::Mask::causal)
-    return "softcap and masks other than causal have no kernel";
+  if (attend.getMask() != kv::Mask::causal)
+    return "masks other than causal have no kernel";
+  if (isa<kv::ViewType>(attend.getKeys().getType()) || isa<kv::ViewType>(attend.getValues().getType()))
+    return "rows that another layer lends have no kernel";
   if (width % 16 != 0 || width != cast<RankedTensorType>(attend.getType()).getDimSize(2))
     return "heads are not a multiple of 16 lanes wide, the same for keys and values";
-  if (!isa<kv::SlotType>(attend.getKeys().getType()) || !isa<kv::SlotType>(attend.getValues().getType()) ||
-      attend.getKeyLayer() != attend.getValueLayer() || attend.getKeys().getType() == attend.getValues().getType())
+  if (attend.getKeyLayer() != attend.getValueLayer() || attend.getKeys().getType() == attend.getValues().getType())
     return "keys and values are not the same layer of two slots";
   ElementType keys = storedElement(cacheOfSlot(attend, attend.getKeys()));
   if (keys == ElementType::f32 || keys != storedElement(cacheOfSlot(attend, attend.getValues())))

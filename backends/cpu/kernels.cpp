@@ -245,6 +245,7 @@ private:
     attention.isHalf = storedElement(cacheOp(attend.getKeys())) == ElementType::f16;
     attention.wantedOnly = ops.take != nullptr;
     attention.window = attend.getWindow().value_or(0);
+    attention.softcap = attend.getSoftcap().value_or(llvm::APFloat(0.0f)).convertToFloat();
     emitAttention(kernel, attention);
   }
 

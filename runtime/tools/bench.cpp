@@ -33,25 +33,25 @@ struct Test {
   uint64_t tokens, depth, batch;
 };
 
-/// Multiplies and adds of one run of a prompt, or of a step of decoding in the middle of it.
+/// Where a prompt begins, and the step in the middle of decoding.
+uint64_t meanDepth(const Test &test) { return test.depth + (test.isPrefill ? 0 : test.tokens / 2); }
+
+/// Multiplies and adds of one run of a prompt, or of a step of decoding.
 Ops opsOf(const Test &test, const Work &work) {
-  const uint64_t tokens = test.isPrefill ? test.tokens : 1, depth = test.depth + (test.isPrefill ? 0 : test.tokens / 2);
+  const uint64_t tokens = test.isPrefill ? test.tokens : 1;
   Ops ops = {};
   for (size_t i = 0; i < kNumArithmetics; ++i)
     ops[i] = test.batch * (work.tokenOps[i] * tokens + work.headOps[i]);
   for (const AttentionWork &attention : work.attentions)
     ops[static_cast<size_t>(work.attentionArithmetic)] +=
-        test.batch * attention.opsPerPair * rowsSeen(depth, tokens, attention.windowTokens);
+        test.batch * attention.opsPerPair * rowsSeen(meanDepth(test), tokens, attention.windowTokens);
   return ops;
 }
 
 /// Tokens/s that no program with these weights and rows can pass: the slower of reading once and computing all.
 double limitOf(const Test &test, const Work &work, const Limits &limits) {
   const double tokens = static_cast<double>(test.batch * (test.isPrefill ? test.tokens : 1));
-  const double heads = static_cast<double>(test.batch);
-  const double meanDepth = static_cast<double>(test.depth) + (test.isPrefill ? 0 : test.tokens / 2.0);
-  const double bytes =
-      static_cast<double>(work.stepBytes) + static_cast<double>(work.stateBytesPerRow) * meanDepth * heads;
+  const auto bytes = static_cast<double>(work.stepBytes + test.batch * work.stateBytes(meanDepth(test)));
   const double readTime = limits.readBytesPerSecond > 0 ? bytes / limits.readBytesPerSecond : 0;
   const Ops ops = opsOf(test, work);
   double computeTime = 0;

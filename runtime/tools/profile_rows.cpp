@@ -105,6 +105,7 @@ void StepCosts::addAttention(Cost &cost, const StepOp &op, const CallShape &shap
   }
   for (size_t w = 0; op.rows == StepRows::wanted && w < shape.wantedPositions.size(); ++w)
     pairs += rowsSeen(shape.wantedPositions[w], 1, op.windowTokens);
+  stored = std::min(stored, pairs); // few wanted tokens don't see what lies in front of their windows
   const auto rowBytes = [](const SlotDescription &slot) {
     return slot.layout.sizeBytes / KV_BLOCK_TOKENS / std::max<uint64_t>(slot.layers, 1);
   };

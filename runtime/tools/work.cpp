@@ -47,13 +47,18 @@ Arithmetic attentionArithmetic(const Description &description) {
   return isBf16 && description.numerics.activations != Activations::exact ? Arithmetic::bf16 : Arithmetic::f32;
 }
 
+/// Of all layers.
+uint64_t bytesPerRow(const SlotDescription &slot) { return slot.layout.sizeBytes / KV_BLOCK_TOKENS; }
+
 /// Ops on the same keys share their layers.
 std::vector<AttentionWork> attentionsOf(const Description &description, const StepTable &table) {
   std::vector<AttentionWork> attentions;
   for (const StepOp &op : table.ops)
     if (const uint64_t ops = attentionOpsPerPair(description, op)) {
+      const SlotDescription *keys = findCache(description, op.keys), *values = findCache(description, op.values);
+      const uint64_t bytes = bytesPerRow(*keys) + (keys == values ? 0 : bytesPerRow(*values));
       const auto sharing = std::ranges::count(table.ops, op.keys, &StepOp::keys);
-      attentions.push_back({ops * findCache(description, op.keys)->layers / sharing, op.windowTokens});
+      attentions.push_back({ops * keys->layers / sharing, bytes / sharing, op.windowTokens});
     }
   return attentions;
 }
@@ -68,6 +73,14 @@ const SlotDescription *findCache(const Description &description, const std::stri
 uint64_t attentionOpsPerPair(const Description &description, const StepOp &op) {
   const SlotDescription *keys = findCache(description, op.keys), *values = findCache(description, op.values);
   return keys && values ? 2 * op.heads * (keys->width + values->width) : 0;
+}
+
+uint64_t Work::stateBytes(uint64_t depth) const {
+  uint64_t bytes = stateBytesPerRow * depth;
+  for (const AttentionWork &attention : attentions)
+    if (attention.windowTokens && depth > attention.windowTokens)
+      bytes -= attention.bytesPerRow * (depth - attention.windowTokens);
+  return bytes;
 }
 
 uint64_t rowsSeen(uint64_t position, uint64_t tokens, uint64_t windowTokens) {
@@ -114,7 +127,7 @@ Work readWork(const std::string &path) {
   }
   for (const SlotDescription &slot : file->description().slots)
     if (slot.kind == SlotKind::cache)
-      work.stateBytesPerRow += slot.layout.sizeBytes / KV_BLOCK_TOKENS;
+      work.stateBytesPerRow += bytesPerRow(slot);
   work.attentionArithmetic = attentionArithmetic(file->description());
   if (const auto table = readSteps(path, *file))
     work.attentions = attentionsOf(file->description(), *table);

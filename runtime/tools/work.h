@@ -28,6 +28,7 @@ struct TensorWork {
 /// An attention of the program, in all of its layers together.
 struct AttentionWork {
   uint64_t opsPerPair = 0;   ///< of a token and a row that it sees
+  uint64_t bytesPerRow = 0;  ///< keys and values
   uint64_t windowTokens = 0; ///< 0: a token sees all rows up to its own
 };
 
@@ -41,6 +42,9 @@ struct Work {
   std::vector<AttentionWork> attentions;        ///< none where the file has no table of steps
   Arithmetic attentionArithmetic = Arithmetic::f32;
   std::map<std::string, TensorWork> tensors; ///< by name, families once
+
+  /// What a token behind `depth` others reads of a conversation's caches: no attention sees more than its window.
+  uint64_t stateBytes(uint64_t depth) const;
 };
 
 /// Throws Failed if the file can't be read.

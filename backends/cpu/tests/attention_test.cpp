@@ -22,6 +22,7 @@ struct Shape {
   int64_t queryHeads, heads, width;
   bool isHalf = false; ///< rows of f16
   int64_t window = 0;
+  float softcap = 0;
 
   ElementType element() const { return isHalf ? ElementType::f16 : ElementType::bf16; }
   /// The first row that a token at `position` sees.
@@ -154,6 +155,7 @@ double errorOf(const Caches &caches, const Batch &batch, const float *query, con
         for (int64_t d = 0; d < s.width; ++d)
           weights[r] +=
               double(q[d]) * caches.at(0, batch.sequenceOf[t], first + r, head, d) / std::sqrt(double(s.width));
+        weights[r] = s.softcap ? s.softcap * std::tanh(weights[r] / s.softcap) : weights[r];
         most = std::max(most, weights[r]);
       }
       for (int64_t r = 0; r < seen; ++r) {
@@ -184,7 +186,8 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
                           args[5],
                           shape.isHalf,
                           what[0] == 'w',
-                          shape.window};
+                          shape.window,
+                          shape.softcap};
       emitAttention(kernel, attention);
     });
 }
@@ -271,6 +274,7 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
   CAPTURE(shape.width);
   CAPTURE(shape.queryHeads);
   CAPTURE(shape.window);
+  CAPTURE(shape.softcap);
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   KernelModule module;
@@ -304,7 +308,8 @@ TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
                              Shape{7, 1, 64}, Shape{9, 3, 64, true}, Shape{2, 1, 80, true}, Shape{6, 1, 64, true},
                              // Windows of a row, of parts of a partition, of little more, of more than there is.
                              Shape{9, 3, 64, false, 1}, Shape{4, 2, 32, false, 8}, Shape{8, 1, 128, false, 129},
-                             Shape{2, 1, 96, false, 163}, Shape{4, 2, 48, false, 1000}, Shape{6, 1, 64, true, 8}}) {
+                             Shape{2, 1, 96, false, 163}, Shape{4, 2, 48, false, 1000}, Shape{6, 1, 64, true, 8},
+                             Shape{9, 3, 64, false, 0, 2}, Shape{4, 2, 80, true, 163, 50}}) {
     std::vector<float> expected;
     for (const Isa &isa : testedIsas()) {
       std::vector<float> result = check(isa, shape);

@@ -225,7 +225,13 @@ TEST_CASE("scales of f32 are packed in f16 where activations are rounded") {
 }
 
 TEST_CASE("what has no kernel is left to its decomposition") {
-  std::string text = replaced(kDecoder, "{scale = 0.25 : f32}", "{scale = 0.25 : f32, softcap = 30.0 : f32}");
+  std::string text = replaced(kDecoder, "%k1[%layer], %v1[%layer], %batch", "%kb, %vb, %batch");
+  text = replaced(text, "%a = kv.attend",
+                  "%kb = kv.borrow %k1[%layer] : !kv.slot<@k> -> !kv.view<@k>\n"
+                  "      %vb = kv.borrow %v1[%layer] : !kv.slot<@v> -> !kv.view<@v>\n"
+                  "      %a = kv.attend");
+  text = replaced(text, "!kv.slot<@k>, !kv.slot<@v> -> tensor<?x4x16xf32>",
+                  "!kv.view<@k>, !kv.view<@v> -> tensor<?x4x16xf32>");
   Compiled compiled(text);
   CHECK(groupsOf(*compiled.module).count("cpu.attend") == 0);
 }
