@@ -86,7 +86,7 @@ class Copy(TreeCopy):
     def check_op(self):
         """Its own test, by lit as the tree's tests are run; the kit has a case of it, and no backend's list a line to add."""
         tests = json.loads(run("ctest", "--test-dir", self.build, "--show-only=json-v1", "-R", "^ir$"))["tests"]
-        command = [word.replace(os.path.join(self.tree, "tests/ir"), os.path.join(self.tree, "tests/ir/lm/geglu.mlir"))
+        command = [word.replace(os.path.join(self.tree, "tests/ir"), os.path.join(self.tree, "tests/ir/lm/squared_relu.mlir"))
                    if word == os.path.join(self.tree, "tests/ir") else word for word in tests[0]["command"]]
         run(*command)
         run(os.path.join(self.build, "bin/test_conformance_cases"))
@@ -98,7 +98,7 @@ class Copy(TreeCopy):
 
     def check_architecture(self):
         """The test that comes with its line: a random model of it against its oracle."""
-        said = run("ctest", "--test-dir", self.build, "--no-tests=error", "-R", "^models/random/gemma$")
+        said = run("ctest", "--test-dir", self.build, "--no-tests=error", "-R", "^models/random/arcee$")
         demand("100% tests passed" in said, said)
 
     def random_check(self, *options):
@@ -110,15 +110,15 @@ class Copy(TreeCopy):
         """Its kernel takes the op, as its list says, and passes the kit; a model has reference's bits with it; a model that
         lacks the op runs, too."""
         self.kit(BACKEND, "--fates")
-        self.kit(BACKEND, "--only", "geglu.")
+        self.kit(BACKEND, "--only", "squared_relu.")
         with tempfile.TemporaryDirectory() as folder:
             source = os.path.join(folder, "x.gguf")
             run(os.path.join(self.tree, "build/venv/bin/python"), os.path.join(self.tree, "tests/models/random_model.py"),
-                source, "--architecture", "gemma")
+                source, "--architecture", "arcee")
             compiler, kvasir = (os.path.join(self.build, "bin", name) for name in ("kvasir-compile", "kvasir"))
             fates = json.loads(run(compiler, source, "--backend", BACKEND, "--explain", "--json"))["ops"]
             kernels = {fate["op"]: fate.get("kernel") for fate in fates if "reason" not in fate}
-            demand(kernels.get("lm.geglu") == BACKEND + ".geglu", "the op has no kernel: %s" % kernels)
+            demand(kernels.get("lm.squared_relu") == BACKEND + ".squared_relu", "the op has no kernel: %s" % kernels)
             bits = []
             for backend in (BACKEND, "reference"):
                 made = os.path.join(folder, backend)

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "tests/conformance/families.h"
+#include "tests/conformance/family_writer.h"
 
-#include <initializer_list>
 #include <tuple>
-#include <utility>
 
 namespace conformance {
 namespace {
 
 using std::string;
-using Shape = std::pair<int, int>; // of a weight: rows N, columns K
-
-/// A weight's type without its shape.
-struct Form {
-  const char *name, *text;
-  int group;
-};
 
 // Every code with every group, scale and min that a file format has; the normal form of GGUF's types among them.
 constexpr Form kFloats[] = {{"f32", "codes = f32", 0}, {"f16", "codes = f16", 0}, {"bf16", "codes = bf16", 0}};
@@ -51,93 +42,28 @@ constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},   {1, 32},   {31, 33},  
 constexpr Shape kFused[] = {{33, 64}, {64, 32}};
 constexpr int kWidths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 300};
 
-/// result = gate * share(gate) * up, with the roundings of the result and of the share.
+/// result = gate * share(gate) * up
 struct Gate {
   const char *op;
-  double units, unitsOfShare;
+  Elementwise of;
 };
-constexpr Gate kGates[] = {{"swiglu", 8, 0}};
+constexpr Gate kGates[] = {{"geglu", {2, 4, 1.13}}, {"swiglu", {8, 0, 1.1}}};
 
-string number(int value) { return std::to_string(value); }
-string rows(int width) { return "tensor<?x" + number(width) + "xf32>"; }
-
-/// Writes the module of a family.
-class Writer {
-public:
-  explicit Writer(string name) : family{std::move(name), "", {}} {}
-
-  /// A weight that `family` layers share the type of; gives its type.
-  string weight(const string &symbol, const string &shape, const Form &form, int layers = 1) {
-    const string type = "!lm.weight<" + shape + ", " + form.text + ">";
-    weights += "lm.weight @\"w." + symbol + "\"" + (layers > 1 ? " family(" + number(layers) + ")" : "") +
-               " source(\"" + symbol + (layers > 1 ? ".{}" : "") + "\") : " + type + "\n";
-    return type;
-  }
-
-  /// A function of inputs, each "%name: type", whose body makes %result.
-  void function(const string &name, std::initializer_list<string> inputs, const string &body, const string &result) {
-    functions += "func.func @\"" + name + "\"(";
-    for (const string &input : inputs) {
-      const string word = input.substr(1, input.find(':') - 1);
-      functions += input + " {kv.name = \"" + word + "\"" + (limit && word == "ids" ? limitOf(limit) : "") +
-                   (layers && word == "layer" ? limitOf(layers) : "") + "}, ";
-    }
-    const bool isOfWanted = body.find("kv.wanted") != string::npos;
-    functions += "%batch: !kv.batch) -> (" + result + " {kv.name = \"result\"" +
-                 (isOfWanted ? "" : ", kv.extents = \"T\"") + "}) attributes {kv.probe} {\n" + body +
-                 "  return %result : " + result + "\n}\n";
-  }
-
-  void add(OpCase op) { family.cases.push_back(std::move(op)); }
-  void add(const string &name, Kind kind, bool isFused = false, bool hasF32Scales = false) {
-    add({name, kind, isFused, hasF32Scales});
-  }
-
-  Family finish() {
-    family.program =
-        "module attributes {lm.model = {name = \"" + family.name +
-        "\", architecture = \"conformance\", context = 4096 : i64, vocabulary = 8 : i64}} {\n"
-        "kv.schema @conformance entries [@idle] { kv.cache @rows layers(1) heads(1) row(16) }\n" +
-        weights +
-        "func.func @idle(%rows: tensor<?x1x16xf32> {kv.name = \"rows\"}, %slot: !kv.slot<@rows>, %batch: !kv.batch)\n"
-        "    -> !kv.slot<@rows> {\n"
-        "  %c0 = arith.constant 0 : index\n"
-        "  %next = kv.append %slot[%c0], %rows, %batch : !kv.slot<@rows>, tensor<?x1x16xf32>\n"
-        "  return %next : !kv.slot<@rows>\n}\n" +
-        functions + "}\n";
-    return std::move(family);
-  }
-
-  int limit = 0, layers = 0; ///< of the numbers of inputs `ids` and `layer`; 0: none
-
-private:
-  static string limitOf(int value) { return ", kv.limit = " + number(value) + " : i64"; }
-
-  Family family;
-  string weights, functions;
+/// Each element of the result is of one of the input. A backend may compute it as part of a linear if it has a slope.
+struct Unary {
+  const char *op, *attributes;
+  Elementwise of;
+};
+constexpr Unary kUnaries[] = {
+    {"scale", " {factor = 1.3 : f32}", {1, 0, 1.3}},
+    {"softcap", " {cap = 2.5 : f32}", {4, 8, 1}},
 };
 
-string select(const string &value, const string &symbol, const string &type, const string &layer = "") {
-  return "  %" + value + " = lm.select @\"w." + symbol + "\"" + layer + " : " + type + "\n";
+string unary(const string &result, const Unary &op, const string &input, int columns) {
+  return "  %" + result + " = lm." + op.op + " %" + input + op.attributes + " : " + rows(columns) + "\n";
 }
 
-string linear(const string &result, const string &input, int columns, const string &weight, const string &type,
-              int outs) {
-  return "  %" + result + " = lm.linear %" + input + ", %" + weight + " : " + rows(columns) + ", " + type + " -> " +
-         rows(outs) + "\n";
-}
-
-string norm(int width, const string &type) {
-  return "  %n = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(width) + ", " + type + "\n";
-}
-
-string named(const char *op, const Form &form, Shape shape) {
-  return string(op) + "." + form.name + "." + number(shape.first) + "x" + number(shape.second);
-}
-
-string extents(Shape shape) { return number(shape.first) + "x" + number(shape.second); }
-
-void addLinear(Writer &writer, const Form &form, Shape shape) {
+void addLinear(FamilyWriter &writer, const Form &form, Shape shape) {
   const string name = named("linear", form, shape), type = writer.weight(name, extents(shape), form);
   writer.function(name, {"%input: " + rows(shape.second)},
                   select("w", name, type) + linear("result", "input", shape.second, "w", type, shape.first),
@@ -146,7 +72,7 @@ void addLinear(Writer &writer, const Form &form, Shape shape) {
 }
 
 /// One of three layers, whose number is an input.
-void addLayered(Writer &writer, const Form &form, Shape shape, bool hasBias) {
+void addLayered(FamilyWriter &writer, const Form &form, Shape shape, bool hasBias) {
   const string name = named(hasBias ? "linear_bias_of_layer" : "linear_of_layer", form, shape);
   const string type = writer.weight(name, extents(shape), form, 3);
   const string bias = hasBias ? writer.weight(name + ".bias", number(shape.first), kFloats[0], 3) : "";
@@ -163,7 +89,7 @@ void addLayered(Writer &writer, const Form &form, Shape shape, bool hasBias) {
 
 Family linears(string name, const Form *forms, size_t numForms, const Shape *shapes, size_t numShapes,
                int leastColumns = 64) {
-  Writer writer(std::move(name));
+  FamilyWriter writer(std::move(name));
   for (size_t i = 0; i < numForms; ++i) {
     for (size_t j = 0; j < numShapes; ++j)
       addLinear(writer, forms[i], shapes[j]);
@@ -174,58 +100,122 @@ Family linears(string name, const Form *forms, size_t numForms, const Shape *sha
   return writer.finish();
 }
 
-/// norm → linear → + residual; gate, up → swiglu; with and without the norm.
-void addFused(Writer &writer, const Form &form, Shape shape) {
+/// The name of a weight, and its type.
+struct Named {
+  string name, type;
+};
+
+/// A linear alone, as a companion.
+void addPart(FamilyWriter &writer, const string &name, const Named &weight, Shape shape) {
+  writer.function(name, {"%input: " + rows(shape.second)},
+                  select("w", weight.name, weight.type) +
+                      linear("result", "input", shape.second, "w", weight.type, shape.first),
+                  rows(shape.first));
+}
+
+/// A norm alone, as a companion.
+void addPart(FamilyWriter &writer, const string &name, const Named &weight, int width) {
+  writer.function(name, {"%input: " + rows(width)},
+                  select("norm", weight.name, weight.type) + norm("result", width, weight.type), rows(width));
+}
+
+/// norm → gate, up → a gated unit. The gate's weight and the norm's are there already.
+void addGateUp(FamilyWriter &writer, const Form &form, Shape shape, const Gate &gate, const Named &w,
+               const Named &normed) {
+  const auto [outs, columns] = shape;
+  const string name = named("gate_up." + string(gate.op), form, shape);
+  const Named up{name + ".w", writer.weight(name + ".w", extents(shape), form)};
+  writer.function(name, {"%input: " + rows(columns)},
+                  select("norm", normed.name, normed.type) + norm("n", columns, normed.type) +
+                      select("w", w.name, w.type) + select("v", up.name, up.type) +
+                      linear("g", "n", columns, "w", w.type, outs) + linear("u", "n", columns, "v", up.type, outs) +
+                      "  %result = lm." + gate.op + " %g, %u : " + rows(outs) + "\n",
+                  rows(outs));
+  addPart(writer, name + ".gate", w, shape);
+  addPart(writer, name + ".up", up, shape);
+  addPart(writer, name + ".norm", normed, columns);
+  writer.add({name, Kind::gateUp, true, false, gate.of});
+}
+
+/// norm → linear → + residual; gate, up → each gated unit; with and without the norm.
+void addFused(FamilyWriter &writer, const Form &form, Shape shape) {
   const auto [outs, columns] = shape;
   const string in = "%input: " + rows(columns), sum = "%addend: " + rows(outs);
   const string add = "  %result = arith.addf %y, %addend : " + rows(outs) + "\n";
   const string plain = named("linear_add", form, shape), type = writer.weight(plain, extents(shape), form);
   writer.function(plain, {in, sum}, select("w", plain, type) + linear("y", "input", columns, "w", type, outs) + add,
                   rows(outs));
-  writer.function(plain + ".linear", {in},
-                  select("w", plain, type) + linear("result", "input", columns, "w", type, outs), rows(outs));
-  writer.add(plain, Kind::linearAdd, true);
+  addPart(writer, plain + ".linear", {plain, type}, shape);
+  writer.add({plain, Kind::linearEpilogue, true, false, {0, 0, 1}});
 
   const string normed = named("norm_linear", form, shape), vector = writer.weight(normed, number(columns), kFloats[0]);
-  const string before = select("norm", normed, vector) + norm(columns, vector);
-  writer.function(normed, {in}, before + select("w", plain, type) + linear("result", "n", columns, "w", type, outs),
+  writer.function(normed, {in},
+                  select("norm", normed, vector) + norm("n", columns, vector) + select("w", plain, type) +
+                      linear("result", "n", columns, "w", type, outs),
                   rows(outs));
-  writer.function(normed + ".norm", {in},
-                  select("norm", normed, vector) +
-                      "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(columns) + ", " +
-                      vector + "\n",
-                  rows(columns));
-  writer.function(normed + ".linear", {in},
-                  select("w", plain, type) + linear("result", "input", columns, "w", type, outs), rows(outs));
+  addPart(writer, normed + ".norm", {normed, vector}, columns);
+  addPart(writer, normed + ".linear", {plain, type}, shape);
   writer.add(normed, Kind::normLinear, true);
+  for (const Gate &gate : kGates)
+    addGateUp(writer, form, shape, gate, {plain, type}, {normed, vector});
+}
 
-  const string gated = named("gate_up", form, shape), up = writer.weight(gated + ".w", extents(shape), form);
-  writer.function(gated, {in},
-                  before + select("w", plain, type) + select("v", gated + ".w", up) +
-                      linear("g", "n", columns, "w", type, outs) + linear("u", "n", columns, "v", up, outs) +
-                      "  %result = lm.swiglu %g, %u : " + rows(outs) + "\n",
+/// linear → unary, and with + residual
+void addLinearUnary(FamilyWriter &writer, const Form &form, Shape shape, const Unary &op) {
+  const auto [outs, columns] = shape;
+  const string name = named("linear_" + string(op.op), form, shape), type = writer.weight(name, extents(shape), form);
+  const string sum = named("linear_" + string(op.op) + "_add", form, shape), in = "%input: " + rows(columns);
+  const string made = select("w", name, type) + linear("y", "input", columns, "w", type, outs);
+  writer.function(name, {in}, made + unary("result", op, "y", outs), rows(outs));
+  writer.function(sum, {in, "%addend: " + rows(outs)},
+                  made + unary("z", op, "y", outs) + "  %result = arith.addf %addend, %z : " + rows(outs) + "\n",
                   rows(outs));
-  writer.function(gated + ".gate", {in}, select("w", plain, type) + linear("result", "input", columns, "w", type, outs),
-                  rows(outs));
-  writer.function(gated + ".up", {in},
-                  select("v", gated + ".w", up) + linear("result", "input", columns, "v", up, outs), rows(outs));
-  writer.function(gated + ".norm", {in},
-                  select("norm", normed, vector) +
-                      "  %result = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(columns) + ", " +
-                      vector + "\n",
-                  rows(columns));
-  writer.add(gated, Kind::gateUp, true);
+  for (const string &whole : {name, sum}) {
+    addPart(writer, whole + ".linear", {name, type}, shape);
+    writer.add({whole, Kind::linearEpilogue, true, false, op.of});
+  }
+}
+
+/// embedding → scale
+void addScaledEmbedding(FamilyWriter &writer, const Form &form, Shape shape) {
+  const string name = named("embedding_scale", form, shape), type = writer.weight(name, extents(shape), form);
+  writer.limit = shape.first;
+  writer.function(name, {"%ids: tensor<?xi32>"},
+                  select("w", name, type) + embedding("x", type, shape.second) +
+                      unary("result", kUnaries[0], "x", shape.second),
+                  rows(shape.second));
+  writer.add({name, Kind::embedding, true, hasF32Scales(form), kUnaries[0].of});
+}
+
+/// norm → + residual
+void addNormAdd(FamilyWriter &writer, int width) {
+  const string name = "norm_add." + number(width), type = writer.weight(name, number(width), kFloats[0]);
+  writer.function(name, {"%input: " + rows(width), "%addend: " + rows(width)},
+                  select("norm", name, type) + norm("n", width, type) +
+                      "  %result = arith.addf %addend, %n : " + rows(width) + "\n",
+                  rows(width));
+  addPart(writer, name + ".norm", {name, type}, width);
+  writer.add(name, Kind::normAdd, true);
 }
 
 Family fused() {
-  Writer writer("fused");
+  FamilyWriter writer("fused");
   for (const Form &form : {kFloats[1], kFloats[2], kNarrow[1], kWide[0]})
     for (const Shape &shape : kFused)
       addFused(writer, form, shape);
+  for (const Shape &shape : kFused) {
+    for (const Unary &op : kUnaries)
+      if (op.of.slope > 0)
+        addLinearUnary(writer, kNarrow[1], shape, op);
+    for (const Form &form : {kFloats[1], kNarrow[1]})
+      addScaledEmbedding(writer, form, shape);
+  }
+  for (const int width : {17, 32, 64, 320})
+    addNormAdd(writer, width);
   return writer.finish();
 }
 
-void addRope(Writer &writer, int heads, int width, int lanes, const char *order) {
+void addRope(FamilyWriter &writer, int heads, int width, int lanes, const char *order) {
   const string name = string("rope.") + order + "." + number(heads) + "x" + number(width) + ".of" + number(lanes);
   const string type = "tensor<?x" + number(heads) + "x" + number(width) + "xf32>";
   const string angles = "tensor<?x" + number(lanes / 2) + "x2xf32>";
@@ -235,7 +225,7 @@ void addRope(Writer &writer, int heads, int width, int lanes, const char *order)
   writer.add(name, Kind::rope);
 }
 
-void addAngles(Writer &writer, int count, const char *magnitude) {
+void addAngles(FamilyWriter &writer, int count, const char *magnitude) {
   const string name = "rope_angles." + number(count) + ".times" + magnitude;
   const string type = "tensor<?x" + number(count) + "x2xf32>";
   string frequencies;
@@ -249,17 +239,15 @@ void addAngles(Writer &writer, int count, const char *magnitude) {
   writer.add(name, Kind::ropeAngles);
 }
 
-void addEmbedding(Writer &writer, const Form &form, Shape shape) {
+void addEmbedding(FamilyWriter &writer, const Form &form, Shape shape) {
   const string name = named("embedding", form, shape), type = writer.weight(name, extents(shape), form);
   writer.limit = shape.first;
-  writer.function(name, {"%ids: tensor<?xi32>"},
-                  select("w", name, type) + "  %result = lm.embedding %ids, %w : tensor<?xi32>, " + type + " -> " +
-                      rows(shape.second) + "\n",
+  writer.function(name, {"%ids: tensor<?xi32>"}, select("w", name, type) + embedding("result", type, shape.second),
                   rows(shape.second));
-  writer.add(name, Kind::embedding, false, string(form.text).find("scale = f32") != string::npos);
+  writer.add(name, Kind::embedding, false, hasF32Scales(form));
 }
 
-void addNorm(Writer &writer, const string &type, const string &shape, int width) {
+void addNorm(FamilyWriter &writer, const string &type, const string &shape, int width) {
   const string name = "rms_norm." + shape, weight = writer.weight(name, number(width), kFloats[0]);
   writer.function(name, {"%input: " + type},
                   select("w", name, weight) + "  %result = lm.rms_norm %input, %w {epsilon = 1.0e-05 : f32} : " + type +
@@ -268,14 +256,20 @@ void addNorm(Writer &writer, const string &type, const string &shape, int width)
   writer.add(name, Kind::rmsNorm);
 }
 
-void addGated(Writer &writer, const Gate &gate, int width) {
+void addGated(FamilyWriter &writer, const Gate &gate, int width) {
   const string name = gate.op + ("." + number(width));
   writer.function(name, {"%gate: " + rows(width), "%up: " + rows(width)},
                   "  %result = lm." + string(gate.op) + " %gate, %up : " + rows(width) + "\n", rows(width));
-  writer.add({name, Kind::gated, false, false, gate.units, gate.unitsOfShare});
+  writer.add({name, Kind::gated, false, false, gate.of});
 }
 
-void addTake(Writer &writer, int width) {
+void addUnary(FamilyWriter &writer, const Unary &op, int width) {
+  const string name = op.op + ("." + number(width));
+  writer.function(name, {"%input: " + rows(width)}, unary("result", op, "input", width), rows(width));
+  writer.add({name, Kind::unary, false, false, op.of});
+}
+
+void addTake(FamilyWriter &writer, int width) {
   const string name = "take." + number(width);
   writer.function(name, {"%input: " + rows(width)},
                   "  %wanted = kv.wanted %batch : tensor<?xi32>\n  %result = lm.take %input, %wanted : " + rows(width) +
@@ -285,11 +279,13 @@ void addTake(Writer &writer, int width) {
 }
 
 Family rowwise() {
-  Writer writer("rowwise");
+  FamilyWriter writer("rowwise");
   for (const int width : kWidths) {
     addNorm(writer, rows(width), number(width), width);
     for (const Gate &gate : kGates)
       addGated(writer, gate, width);
+    for (const Unary &op : kUnaries)
+      addUnary(writer, op, width);
     addTake(writer, width);
   }
   for (const auto &[heads, width] : {Shape{1, 16}, {3, 64}, {2, 33}, {5, 2}})

@@ -9,19 +9,38 @@
 namespace conformance {
 
 /// What a case computes, for the distance that its results may have (tolerance.h).
-enum class Kind { exact, embedding, rmsNorm, rope, ropeAngles, gated, linear, linearAdd, normLinear, gateUp };
+enum class Kind {
+  exact,
+  embedding,
+  rmsNorm,
+  normAdd,
+  rope,
+  ropeAngles,
+  unary,
+  gated,
+  linear,
+  linearEpilogue, ///< a linear, then maybe a unary op, then maybe a sum
+  normLinear,
+  gateUp
+};
 
 inline bool hasLinears(Kind kind) { return kind >= Kind::linear; }
 
+/// How far an op that works element by element may be from the truth.
+struct Elementwise {
+  double units;      ///< roundings that the result has
+  double unitsOfOne; ///< errors that are of numbers near 1, whatever the result's size; of a gate, of its share
+  double slope;      ///< the most that the result changes with what it is of (a gate's for an `up` of 1); 0: any much
+};
+
 /// One op, or ops that a backend may fuse, as a function of a plugin. Fused ones have companions in the same plugin:
-/// the function `NAME.norm` gives what its linears take, `NAME.gate` and `NAME.up` what they make.
+/// the function `NAME.norm` gives what its linears take, `NAME.linear`, `NAME.gate` and `NAME.up` what they make.
 struct OpCase {
   std::string function; ///< "linear.u4g32z8.33x64"
   Kind kind;
   bool isFused = false;      ///< of several ops
   bool hasF32Scales = false; ///< which a backend that rounds activations may store in f16
-  double units = 0;          ///< roundings that a gated result has
-  double unitsOfShare = 0;   ///< that the share of the gate has, which is at most 1
+  Elementwise elementwise = {};
 };
 
 struct Family {

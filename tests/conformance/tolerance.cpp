@@ -39,24 +39,41 @@ std::vector<double> ofNorm(uint64_t width, const std::vector<float> &expected) {
   return times(expected, sumError(width, 0.5) + 2 * 4 * kUnit);
 }
 
-/// A product and a sum of codes' scales and mins, which are known up to a share `unit` of themselves.
-std::vector<double> ofEmbedding(const std::vector<float> &expected, double unit) {
+/// A product and a sum of codes' scales and mins, which are known up to a share `unit` of themselves; `more` roundings
+/// follow.
+std::vector<double> ofEmbedding(const std::vector<float> &expected, double unit, double more) {
   // The product is at most as large as the row's values spread, and so is the sum.
   float largest = 0;
   for (const float value : expected)
     largest = std::max(largest, std::abs(value));
-  return std::vector<double>(expected.size(), (2 * 2 * kUnit + unit) * 2 * largest);
+  return std::vector<double>(expected.size(), (2 * (2 + more) * kUnit + unit) * 2 * largest);
 }
 
-/// Twice the roundings of the result, and those of a share that is at most 1.
-std::vector<double> ofGated(const OpCase &op, const std::vector<Tensor> &inputs, const std::vector<float> &expected) {
-  std::vector<double> limits = times(expected, 2 * op.units * kUnit);
-  for (size_t i = 0; i < limits.size(); ++i)
-    limits[i] += 2 * op.unitsOfShare * kUnit * std::abs(double(inputs[0].floats()[i]) * inputs[1].floats()[i]);
+/// Twice the roundings of the result, and of numbers near 1 that are multiplied by `one`.
+double ofElementwise(const Elementwise &of, double result, double one) {
+  return 2 * kUnit * (of.units * std::abs(result) + of.unitsOfOne * std::abs(one)) + kTiny;
+}
+
+std::vector<double> ofUnary(const OpCase &op, const std::vector<float> &expected) {
+  std::vector<double> limits;
+  for (const float result : expected)
+    limits.push_back(ofElementwise(op.elementwise, result, 1));
   return limits;
 }
 
-double silu(double x) { return x / (1 + std::exp(-x)); }
+std::vector<double> ofGated(const OpCase &op, const std::vector<Tensor> &inputs, const std::vector<float> &expected) {
+  std::vector<double> limits;
+  for (size_t i = 0; i < expected.size(); ++i)
+    limits.push_back(ofElementwise(op.elementwise, expected[i], double(inputs[0].floats()[i]) * inputs[1].floats()[i]));
+  return limits;
+}
+
+/// What a sum of `addend` and something that has `errors` is from the truth.
+std::vector<double> ofSum(std::vector<double> errors, const Tensor &addend, const std::vector<float> &expected) {
+  for (size_t i = 0; i < errors.size(); ++i)
+    errors[i] += 4 * kUnit * (std::abs(expected[i]) + std::abs(addend.floats()[i]));
+  return errors;
+}
 
 } // namespace
 
@@ -117,30 +134,38 @@ std::vector<double> Tolerance::ofLinear(const std::string &function, const std::
 }
 
 std::vector<double> Tolerance::ofGate(const OpCase &op, const std::vector<Tensor> &normed,
-                                      const std::vector<double> &error) {
+                                      const std::vector<double> &error, const std::vector<float> &expected) {
   const std::string gateName = op.function + ".gate", upName = op.function + ".up";
   const std::vector<float> gate = reference.call(gateName, normed), up = reference.call(upName, normed);
   const std::vector<double> ofGate = ofLinear(gateName, normed, normed[0].floats(), error);
   const std::vector<double> ofUp = ofLinear(upName, normed, normed[0].floats(), error);
   std::vector<double> limits(gate.size());
-  for (size_t i = 0; i < limits.size(); ++i)
-    limits[i] = 1.1 * ofGate[i] * (std::abs(up[i]) + ofUp[i]) + std::abs(silu(gate[i])) * ofUp[i] +
-                16 * kUnit * std::abs(silu(gate[i]) * up[i]) + kTiny;
+  for (size_t i = 0; i < limits.size(); ++i) {
+    const double gated = std::abs(up[i]) < kTiny ? gate[i] : double(expected[i]) / up[i];
+    limits[i] = op.elementwise.slope * ofGate[i] * (std::abs(up[i]) + ofUp[i]) + std::abs(gated) * ofUp[i] +
+                ofElementwise(op.elementwise, expected[i], double(gate[i]) * up[i]);
+  }
   return limits;
+}
+
+std::vector<double> Tolerance::ofEpilogue(const OpCase &op, const std::vector<Tensor> &inputs,
+                                          const std::vector<float> &expected) {
+  std::vector<double> limits = ofLinear(op.function + ".linear", {inputs[0]}, inputs[0].floats(), {});
+  const bool isSum = inputs.size() == 2;
+  for (size_t i = 0; i < limits.size(); ++i)
+    limits[i] = op.elementwise.slope * limits[i] +
+                ofElementwise(op.elementwise, isSum ? expected[i] - inputs[1].floats()[i] : expected[i], 1);
+  return isSum ? ofSum(limits, inputs[1], expected) : limits;
 }
 
 std::vector<double> Tolerance::ofFused(const OpCase &op, const std::vector<Tensor> &inputs,
                                        const std::vector<float> &expected) {
-  if (op.kind == Kind::linearAdd) {
-    std::vector<double> limits = ofLinear(op.function + ".linear", {inputs[0]}, inputs[0].floats(), {});
-    for (size_t i = 0; i < limits.size(); ++i)
-      limits[i] += 4 * kUnit * (std::abs(expected[i]) + std::abs(inputs[1].floats()[i]));
-    return limits;
-  }
+  if (op.kind == Kind::linearEpilogue)
+    return ofEpilogue(op, inputs, expected);
   const std::vector<float> rows = reference.call(op.function + ".norm", inputs);
   const std::vector<Tensor> normed{makeTensor("input", inputs[0].dims, rows)};
   const std::vector<double> error = ofNorm(inputs[0].dims.back(), rows);
-  return op.kind == Kind::gateUp ? ofGate(op, normed, error)
+  return op.kind == Kind::gateUp ? ofGate(op, normed, error, expected)
                                  : ofLinear(op.function + ".linear", normed, normed[0].floats(), error);
 }
 
@@ -150,13 +175,18 @@ std::vector<double> Tolerance::of(const OpCase &op, const std::vector<Tensor> &i
   case Kind::exact:
     return std::vector<double>(expected.size(), 0);
   case Kind::embedding:
-    return ofEmbedding(expected, op.hasF32Scales && rounding != Rounding::none ? kHalfUnit : 0);
+    return ofEmbedding(expected, op.hasF32Scales && rounding != Rounding::none ? kHalfUnit : 0, op.elementwise.units);
   case Kind::rmsNorm:
     return ofNorm(inputs[0].dims.back(), expected);
+  case Kind::normAdd:
+    return ofSum(ofNorm(inputs[0].dims.back(), reference.call(op.function + ".norm", {inputs[0]})), inputs[1],
+                 expected);
   case Kind::rope:
     return ofRope(inputs[0]);
   case Kind::ropeAngles:
     return std::vector<double>(expected.size(), 4 * kUnit);
+  case Kind::unary:
+    return ofUnary(op, expected);
   case Kind::gated:
     return ofGated(op, inputs, expected);
   case Kind::linear:

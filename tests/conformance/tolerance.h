@@ -13,12 +13,14 @@
 // error of a sum of K products has the variance sum of (error of x)^2 w^2 / 3; 6 standard deviations are allowed.
 //
 // Formulas. rms_norm is a sum of E squares, halved by the root, and 4 roundings; rope 3, swiglu 8 with an exp of 2
-// units (other gates: kGates of families.cpp; a share that is a difference errs by units of 1, not of itself);
-// rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of floats) give the same bits;
-// embeddings of codes round a product and a sum. Where activations are rounded, scales and mins of f32 may be stored in
-// f16: embeddings err by 2^-11 more; what that does to linears is far below what their activations' rounding does.
+// units (other gates and unary ops: kGates and kUnaries of families.cpp; a share that is a difference, as tanh may be,
+// errs by units of 1, not of itself); rope_angles is rounded once from f64. Ops that move numbers (take, embeddings of
+// floats) give the same bits; embeddings of codes round a product and a sum. Where activations are rounded, scales and
+// mins of f32 may be stored in f16: embeddings err by 2^-11 more; what that does to linears is far below what their
+// activations' rounding does.
 //
-// Fused ops pass on the errors of what they take: a norm's by its weights' S, a gate's by |silu'| <= 1.1 times up.
+// Fused ops pass on the errors of what they take: a norm's by its weights' S, a gate's by its largest slope (silu's is
+// 1.1) times up, a unary op's by its slope.
 #ifndef KVASIR_CONFORMANCE_TOLERANCE_H
 #define KVASIR_CONFORMANCE_TOLERANCE_H
 
@@ -47,7 +49,10 @@ private:
   std::vector<double> ofLinear(const std::string &function, const std::vector<Tensor> &inputs, std::span<const float> x,
                                const std::vector<double> &error);
   std::vector<double> ofFused(const OpCase &op, const std::vector<Tensor> &inputs, const std::vector<float> &expected);
-  std::vector<double> ofGate(const OpCase &op, const std::vector<Tensor> &normed, const std::vector<double> &error);
+  std::vector<double> ofEpilogue(const OpCase &op, const std::vector<Tensor> &inputs,
+                                 const std::vector<float> &expected);
+  std::vector<double> ofGate(const OpCase &op, const std::vector<Tensor> &normed, const std::vector<double> &error,
+                             const std::vector<float> &expected);
   /// The square of the error that the rounding of each of `columns` activations may have.
   std::vector<double> roundingErrors(std::span<const float> x) const;
 

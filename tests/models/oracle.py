@@ -94,6 +94,10 @@ class Oracle:
     def gated(self, gate, up):
         return gate / (1 + np.exp(-gate)) * up
 
+    def feed(self, x, name):
+        gate, up = self.linear(x, name + "ffn_gate"), self.linear(x, name + "ffn_up")
+        return self.linear(self.gated(gate, up), name + "ffn_down")
+
     def norm(self, x, name):
         mean = (x * x).mean(-1, keepdims=True) + self.precision(self.config.epsilon)
         return x / np.sqrt(mean) * self.weights[name + ".weight"]
@@ -145,9 +149,7 @@ class Oracle:
         if past is not None:
             key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])
         x = x + self.linear(self.attend(query, key, value, positions[0], index), name + "attn_output")
-        normed = self.norm(x, name + "ffn_norm")
-        gate, up = self.linear(normed, name + "ffn_gate"), self.linear(normed, name + "ffn_up")
-        return x + self.linear(self.gated(gate, up), name + "ffn_down"), (key, value)
+        return x + self.feed(self.norm(x, name + "ffn_norm"), name), (key, value)
 
     def forward(self, ids, past=None):
         """Logits [T, V], and the rows of all layers: [(keys [P + T, G, D], values)] to be given as `past` next time."""

@@ -1,4 +1,4 @@
-"""Writes a small random model as GGUF, tokenizer and all: llama's tensors, and what oracles/ARCHITECTURE.py adds.
+"""Writes a small random model as GGUF, tokenizer and all: llama's tensors, but for what oracles/ARCHITECTURE.py says.
 
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
@@ -103,6 +103,8 @@ def add_layer(writer, rng, index, args, key_width):
                 "attn_v": (args.key_heads * key_width, e), "attn_output": (e, args.heads * key_width),
                 "ffn_gate": (args.feed_forward, e), "ffn_up": (args.feed_forward, e),
                 "ffn_down": (e, args.feed_forward)}
+    for matrix in added(args, "absent"):
+        del matrices[matrix]
     for whole, parts in added(args, "fused").items():
         shapes = [matrices.pop(part) for part in parts]
         matrices[whole] = (sum(rows for rows, _ in shapes), e)

@@ -21,4 +21,21 @@ def Lm_SwigluOp : Lm_MathOp<"swiglu", [AllTypesMatch<["gate", "up", "result"]>]>
   let assemblyFormat = "$gate `,` $up attr-dict `:` type($gate)";
 }
 
+def Lm_GegluOp : Lm_MathOp<"geglu", [AllTypesMatch<["gate", "up", "result"]>]> {
+  let summary = "up, gated by the Gaussian error linear unit of the gate";
+  let description = [{
+    result[t, f] = gelu(gate[t, f]) * up[t, f], gelu(x) = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))
+    Shapes: [T, F].
+
+    ```mlir
+    %h = lm.geglu %gate, %up : tensor<?x1536xf32>
+    ```
+
+    Source: Shazeer, GLU Variants Improve Transformer, arXiv 2002.05202; Hendrycks and Gimpel, arXiv 1606.08415.
+  }];
+  let arguments = (ins Lm_F32TensorOfRank<[2]>:$gate, Lm_F32TensorOfRank<[2]>:$up);
+  let results = (outs Lm_F32TensorOfRank<[2]>:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` type($gate)";
+}
+
 #endif

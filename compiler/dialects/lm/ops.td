@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The families of the dialect, one a file.
+include "compiler/dialects/lm/elementwise.td"
 include "compiler/dialects/lm/embedding.td"
 include "compiler/dialects/lm/gated.td"
 include "compiler/dialects/lm/invoke.td"

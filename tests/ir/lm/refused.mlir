@@ -120,6 +120,20 @@ func.func @take_c1(%x: tensor<?x4xf32>, %rows: tensor<?xi32>) {
 }
 
 // -----
+func.func @softcap_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{C1: the cap is -3.000000e+01 : f32; it is positive and finite}}
+  %y = lm.softcap %x {cap = -30.0 : f32} : tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @softcap_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{C1: the cap is 0.000000e+00 : f32; it is positive and finite}}
+  %y = lm.softcap %x {cap = 0.0 : f32} : tensor<?x4xf32>
+  return
+}
+
+// -----
 func.func @dequantize_c1(%w: !lm.weight<8x4, codes = f32>, %i: index, %t: tensor<2x5xf32>) {
   // expected-error @below {{C1: outs has shape}}
   %d = lm.dequantize %w rows(%i) outs(%t : tensor<2x5xf32>) : !lm.weight<8x4, codes = f32> -> tensor<2x5xf32>
