@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "compiler/models/configuration.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace kvasir {
+namespace {
+
+/// The shortest beginning that the whole is made of, the last time maybe not to its end.
+std::vector<bool> shortestTurn(std::vector<bool> whole) {
+  size_t turn = 1;
+  while (!std::equal(whole.begin() + ptrdiff_t(turn), whole.end(), whole.begin()))
+    ++turn;
+  whole.resize(turn);
+  return whole;
+}
+
+} // namespace
 
 void Configuration::fail(std::string message) {
   if (!first)
@@ -48,6 +61,25 @@ std::optional<int64_t> Configuration::window(int64_t context) {
   return rows < context ? std::optional(rows) : std::nullopt;
 }
 
+std::vector<bool> Configuration::slidingTurn(int64_t otherwise) {
+  constexpr std::string_view kName = "attention.sliding_window_pattern";
+  constexpr size_t kMostFlags = 4096, kLongestTurn = 64;
+  const gguf::Value *value = find(kName);
+  if (value && value->type() == gguf::ValueType::array) {
+    std::optional<std::vector<bool>> flags = value->count() <= kMostFlags ? value->asBools() : std::nullopt;
+    if (flags && int64_t(flags->size()) >= count("block_count"))
+      return shortestTurn(*flags);
+    failValue(kName, value, "a flag for each layer");
+    return {false};
+  }
+  const int64_t layers = count(kName, otherwise);
+  if (layers > int64_t(kLongestTurn))
+    failValue(kName, value, "64 layers at most");
+  std::vector<bool> turn(std::min(size_t(layers), kLongestTurn), true);
+  turn.back() = false;
+  return turn;
+}
+
 double Configuration::real(std::string_view name) {
   const gguf::Value *value = find(name);
   std::optional<double> number = value ? value->asReal() : std::nullopt;
@@ -59,6 +91,16 @@ double Configuration::real(std::string_view name) {
 }
 
 double Configuration::real(std::string_view name, double otherwise) { return contains(name) ? real(name) : otherwise; }
+
+bool Configuration::flag(std::string_view name, bool otherwise) {
+  const gguf::Value *value = find(name);
+  if (!value)
+    return otherwise;
+  std::optional<bool> flag = value->asBool();
+  if (!flag)
+    failValue(name, value, "true or false");
+  return flag.value_or(otherwise);
+}
 
 std::string Configuration::string(std::string_view name, std::string_view otherwise) {
   const gguf::Value *value = find(name);

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kvasir {
 
@@ -25,12 +26,17 @@ public:
   double real(std::string_view name, double otherwise);
 
   std::string string(std::string_view name, std::string_view otherwise);
+  bool flag(std::string_view name, bool otherwise);
 
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 
   /// How many rows a token sees where layers slide: attention.sliding_window; nothing where that is all of `context`,
   /// missing, or 0.
   std::optional<int64_t> window(int64_t context);
+
+  /// Which layers slide, from the first on, until it begins again: attention.sliding_window_pattern, a flag for each
+  /// layer, or the number of layers of which the last does not slide.
+  std::vector<bool> slidingTurn(int64_t otherwise);
 
   /// A tokenizer, if there is one, may not make ids that the model has no row for.
   void checkTokens(int64_t vocabulary);

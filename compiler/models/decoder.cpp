@@ -22,6 +22,8 @@ void checkShape(Configuration &configuration, const DecoderShape &shape) {
                        std::to_string(shape.keyWidth) + " wide");
 }
 
+float usualScale(const DecoderShape &shape) { return float(1.0 / std::sqrt(double(shape.keyWidth))); }
+
 kv::LaneOrder inCache(lm::LaneOrder lanes) {
   return lanes == lm::LaneOrder::adjacent ? kv::LaneOrder::adjacent : kv::LaneOrder::halves;
 }
@@ -40,7 +42,7 @@ DecoderShape readDecoderShape(Configuration &configuration, const WeightSource &
   shape.rotated = configuration.count("rope.dimension_count", shape.keyWidth);
   shape.context = configuration.count("context_length");
   shape.epsilon = float(configuration.real("attention.layer_norm_rms_epsilon"));
-  shape.attentionScale = float(1.0 / std::sqrt(double(shape.keyWidth)));
+  shape.attentionScale = usualScale(shape);
   shape.kinds.emplace_back();
   shape.turn = {0};
   checkShape(configuration, shape);
@@ -121,9 +123,16 @@ std::string Decoder::canonical() const {
     if (kind.window)
       out << " window" << kind.slots << "=" << *kind.window;
   }
-  if (s.turn.size() > 1)
-    for (size_t kind : s.turn)
-      out << (kind == s.turn.front() ? " turn=" : ",") << kind;
+  if (s.turn.size() > 1) {
+    out << " turn=";
+    llvm::interleave(s.turn, out, ",");
+  }
+  if (s.attentionScale != usualScale(s))
+    out << " scale=" << std::bit_cast<uint32_t>(s.attentionScale);
+  if (s.scoreCap)
+    out << " cap=" << std::bit_cast<uint32_t>(*s.scoreCap);
+  for (float constant : s.constants)
+    out << " constant=" << std::bit_cast<uint32_t>(constant);
   return text;
 }
 
@@ -225,6 +234,11 @@ Value Decoder::linear(Value x, const Linear &linear, Value layer) {
 Value Decoder::add(Value x, Value y, StringRef sum) {
   at(sum);
   return b.create<arith::AddFOp>(x, y);
+}
+
+Value Decoder::scale(Value x, float factor, StringRef product) {
+  at(product);
+  return b.create<lm::ScaleOp>(x.getType(), x, b.getF32FloatAttr(factor));
 }
 
 Value Decoder::splitHeads(Value x, int64_t heads, int64_t width) {

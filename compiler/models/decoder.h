@@ -31,7 +31,8 @@ struct DecoderShape {
   float attentionScale;          ///< of scores
   std::optional<float> scoreCap; ///< of scores, then
   llvm::SmallVector<LayerKind> kinds;
-  llvm::SmallVector<size_t> turn; ///< the kinds of layers 0, 1, ...; then it begins again
+  llvm::SmallVector<size_t> turn;     ///< the kinds of layers 0, 1, ...; then it begins again
+  llvm::SmallVector<float> constants; ///< of the graph, beside these: for the fingerprint
 
   size_t kindOf(int64_t layer) const { return turn[size_t(layer) % turn.size()]; }
 };
@@ -102,6 +103,7 @@ protected:
   mlir::Value norm(mlir::Value x, lm::WeightOp weight, mlir::Value layer);
   mlir::Value linear(mlir::Value x, const Linear &linear, mlir::Value layer);
   mlir::Value add(mlir::Value x, mlir::Value y, llvm::StringRef name);
+  mlir::Value scale(mlir::Value x, float factor, llvm::StringRef name);
   /// Queries, keys and values of in.x [T, E]; norms; rope; rows appended; causal attention; the output's linear.
   Stream attend(Stream in, const Attention &attention, const Layer &layer);
   /// down(Gate(gate(x), up(x))), an op of lm; [T, E] -> [T, E]

@@ -68,14 +68,24 @@ void applyYarn(RopeAngles &angles, Configuration &configuration, double base, do
 
 } // namespace
 
-RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weights, int64_t rotatedLanes,
-                          int64_t context) {
-  RopeAngles angles;
-  double base = configuration.real("rope.freq_base", 10000.0);
+double readRopeBase(Configuration &configuration, std::string_view name, double otherwise) {
+  double base = configuration.real(name, otherwise);
   if (base <= 1)
     configuration.fail("rope has base " + std::to_string(base) + "; more than 1 is expected");
+  return base;
+}
+
+RopeAngles plainRopeAngles(double base, int64_t rotatedLanes) {
+  RopeAngles angles;
   for (int64_t i = 0; i < rotatedLanes / 2; ++i)
     angles.frequencies.push_back(std::pow(base, -2.0 * double(i) / double(rotatedLanes)));
+  return angles;
+}
+
+RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weights, int64_t rotatedLanes,
+                          int64_t context) {
+  const double base = readRopeBase(configuration, "rope.freq_base", 10000.0);
+  RopeAngles angles = plainRopeAngles(base, rotatedLanes);
   if (const std::string_view factors = factorsFor(configuration, weights, context); weights.contains(factors))
     divideByFactors(angles, configuration, weights, factors);
 

@@ -16,6 +16,11 @@ struct RopeAngles {
   float magnitude = 1.0f;
 };
 
+double readRopeBase(Configuration &configuration, std::string_view name, double otherwise);
+
+/// Of R rotated lanes, stretched by nothing.
+RopeAngles plainRopeAngles(double base, int64_t rotatedLanes);
+
 /// Tensors of divisors of the frequencies: llama3's, and longrope's for contexts beyond and within what was trained on.
 inline constexpr std::string_view kRopeFactors = "rope_freqs.weight", kLongRopeFactors = "rope_factors_long.weight",
                                   kShortRopeFactors = "rope_factors_short.weight";

@@ -126,6 +126,12 @@ class Oracle:
                 self.linear(normed, name + "attn_k").reshape(-1, c.key_heads, c.key_width),
                 self.linear(normed, name + "attn_v").reshape(-1, c.key_heads, c.value_width))
 
+    def scale(self):
+        return self.precision(1 / np.sqrt(self.config.key_width))
+
+    def scores(self, query, keys):
+        return np.einsum("qhd,khd->hqk", query, keys) * self.scale()
+
     def window(self, index):
         """How many rows a token sees in layer `index`; None for all."""
         return None
@@ -133,7 +139,7 @@ class Oracle:
     def attend(self, query, keys, values, first, index):
         c = self.config
         keys, values = (np.repeat(rows, c.heads // c.key_heads, axis=1) for rows in (keys, values))
-        scores = np.einsum("qhd,khd->hqk", query, keys) * self.precision(1 / np.sqrt(c.key_width))
+        scores = self.scores(query, keys)
         age = first + np.arange(len(query))[:, None] - np.arange(len(keys))[None, :]
         seen = (age >= 0) & (age < (self.window(index) or len(keys)))
         scores = np.where(seen[None], scores, self.precision(-np.inf))
@@ -148,8 +154,19 @@ class Oracle:
         query, key = self.rotate(query, positions, index), self.rotate(key, positions, index)
         if past is not None:
             key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])
-        x = x + self.linear(self.attend(query, key, value, positions[0], index), name + "attn_output")
-        return x + self.feed(self.norm(x, name + "ffn_norm"), name), (key, value)
+        attended = self.linear(self.attend(query, key, value, positions[0], index), name + "attn_output")
+        x = x + self.after_attention(attended, name)
+        return x + self.after_feed_forward(self.feed(self.norm(x, name + "ffn_norm"), name), name), (key, value)
+
+    def after_attention(self, y, name):
+        """What is added to the layer's input of what attention made."""
+        return y
+
+    def after_feed_forward(self, y, name):
+        return y
+
+    def head(self, x):
+        return self.linear(x, "output" if "output.weight" in self.weights else "token_embd")
 
     def forward(self, ids, past=None):
         """Logits [T, V], and the rows of all layers: [(keys [P + T, G, D], values)] to be given as `past` next time."""
@@ -159,9 +176,7 @@ class Oracle:
         for index in range(self.config.layers):
             x, row = self.layer(x, index, positions, None if past is None else past[index])
             rows.append(row)
-        x = self.norm(x, "output_norm")
-        head = "output" if "output.weight" in self.weights else "token_embd"
-        return self.linear(x, head), rows
+        return self.head(self.norm(x, "output_norm")), rows
 
 
 def of(path, precision=np.float32):

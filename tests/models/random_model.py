@@ -75,7 +75,8 @@ def add_tokenizer(writer, size):
 
 def add_rope(writer, rng, args, rotated):
     writer.add_rope_dimension_count(rotated)
-    writer.add_rope_freq_base(10000.0)
+    if "rope.freq_base" not in added(args, "metadata"):
+        writer.add_rope_freq_base(10000.0)
     if args.rope == "llama3":
         writer.add_tensor("rope_freqs.weight", np.linspace(1, 8, rotated // 2, dtype=np.float32))
     elif args.rope == "longrope":  # trained on a quarter of the context

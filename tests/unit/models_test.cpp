@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <set>
 
 using namespace kvasir;
 
@@ -63,6 +64,13 @@ std::string textOf(mlir::ModuleOp module, bool withLocations = false) {
 }
 
 bool contains(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
+
+/// Of gemma3, with a window of 100 rows.
+SmallModel slidingModel() {
+  SmallModel model = SmallModel::of("gemma3").addHeadNorms().addPostNorms();
+  model.metadata["gemma3.attention.sliding_window"] = 100u;
+  return model;
+}
 
 } // namespace
 
@@ -152,9 +160,9 @@ TEST_CASE("1000 damaged models are built or refused in one line") {
   std::mt19937 random(2);
   const std::vector<uint8_t> models[] = {SmallModel().bytes(), SmallModel::of("phi3").fuse().bytes(),
                                          SmallModel::of("qwen3").addHeadNorms().bytes(),
-                                         SmallModel::of("smollm3").bytes()};
+                                         SmallModel::of("smollm3").bytes(), slidingModel().bytes()};
   for (int i = 0; i < 1000; ++i) {
-    ModuleResult module = compiler.import(damaged(models[i % 4], random));
+    ModuleResult module = compiler.import(damaged(models[i % std::size(models)], random));
     if (!module)
       REQUIRE(module.message().find('\n') == std::string::npos);
   }
@@ -197,18 +205,75 @@ TEST_CASE("layers of two kinds take turns, and kinds that no layer is of are lef
   Compiler compiler;
   SmallModel model = SmallModel::of("smollm3");
   CHECK(!contains(textOf(**compiler.import(model.bytes())), "@k_nope"));
-  model.metadata["smollm3.block_count"] = 11u;
-  for (int layer = 2; layer < 11; ++layer)
-    for (const auto &[name, facts] : std::map(model.tensors))
-      if (name.starts_with("blk.0."))
-        model.tensors["blk." + std::to_string(layer) + name.substr(5)] = facts;
-  ModuleResult module = compiler.import(model.bytes());
+  ModuleResult module = compiler.import(model.repeat("smollm3", 11).bytes());
   REQUIRE_MESSAGE(module, module.message());
   const std::string text = textOf(**module);
   for (const char *part :
        {"kv.cache @k layers(9) heads(2) row(16) serves([0], [1], [2], [4], [5], [6], [8], [9], [10])",
         "kv.cache @k_nope layers(2) heads(2) row(16) serves([3], [7]) by", "= 0 to 2 carry("})
     CHECK_MESSAGE(contains(text, part), part);
+}
+
+TEST_CASE("layers that slide take turns with those that see all") {
+  Compiler compiler;
+  SmallModel model = slidingModel().repeat("gemma3", 14);
+  auto expectKinds = [&](const std::string &full, const std::string &sliding) {
+    ModuleResult module = compiler.import(model.bytes());
+    REQUIRE_MESSAGE(module, module.message());
+    const std::string text = textOf(**module);
+    CHECK_MESSAGE(contains(text, "heads(2) row(16) serves(" + full + ") rotated"), text);
+    CHECK_MESSAGE(contains(text, "heads(2) row(16) window(100) serves(" + sliding + ") rotated"), text);
+  };
+  expectKinds("[5], [11]", "[0], [1], [2], [3], [4], [6], [7], [8], [9], [10], [12], [13]");
+  model.metadata["gemma3.attention.sliding_window_pattern"] = 3u;
+  expectKinds("[2], [5], [8], [11]", "[0], [1], [3], [4], [6], [7], [9], [10], [12], [13]");
+  std::vector<bool> flags(14, true);
+  flags[0] = flags[1] = flags[4] = flags[5] = flags[8] = flags[9] = flags[12] = flags[13] = false;
+  model.metadata["gemma3.attention.sliding_window_pattern"] = flags;
+  expectKinds("[0], [1], [4], [5], [8], [9], [12], [13]", "[2], [3], [6], [7], [10], [11]");
+
+  model.metadata["gemma3.attention.sliding_window_pattern"] = std::vector<bool>(13, true);
+  CHECK(contains(compiler.import(model.bytes()).message(), "a flag for each layer is expected"));
+  model.metadata["gemma3.attention.sliding_window_pattern"] = 65u;
+  CHECK(contains(compiler.import(model.bytes()).message(), "64 layers at most is expected"));
+  model.metadata["gemma3.attention.sliding_window_pattern"] = 2u;
+  model.metadata["gemma3.attention.sliding_window"] = 0u; // all see all
+  CHECK(!contains(textOf(**compiler.import(model.bytes())), "window"));
+  model.metadata["gemma3.final_logit_softcapping"] = -1.0f;
+  CHECK(contains(compiler.import(model.bytes()).message(), "no less than 0 is expected"));
+}
+
+TEST_CASE("what results depend on besides tensors is in the configuration") {
+  Compiler compiler;
+  auto configuration = [&](const SmallModel &model) {
+    ModuleResult module = compiler.import(model.bytes());
+    REQUIRE_MESSAGE(module, module.message());
+    auto facts = (**module)->getAttrOfType<mlir::DictionaryAttr>("lm.model");
+    return facts.getAs<mlir::StringAttr>("configuration").str();
+  };
+  std::set<std::string> seen;
+  auto expectAnother = [&](const SmallModel &model) {
+    CHECK_MESSAGE(seen.insert(configuration(model)).second, configuration(model));
+  };
+  SmallModel sliding = slidingModel(), scaled = SmallModel::of("granite");
+  expectAnother(sliding);
+  for (const char *name : {"attention.sliding_window", "attention.sliding_window_pattern"}) {
+    sliding.metadata[std::string("gemma3.") + name] = 1u;
+    expectAnother(sliding);
+  }
+  for (const char *name :
+       {"attn_logit_softcapping", "final_logit_softcapping", "rope.freq_base", "attention.layer_norm_rms_epsilon"}) {
+    sliding.metadata[std::string("gemma3.") + name] = 30.0f;
+    expectAnother(sliding);
+  }
+  scaled.metadata["granite.logit_scale"] = 8.0f;
+  expectAnother(scaled);
+  for (const char *name : {"logit_scale", "embedding_scale", "residual_scale", "attention.scale"}) {
+    scaled.metadata[std::string("granite.") + name] = 0.5f;
+    expectAnother(scaled);
+  }
+  scaled.metadata["granite.rope.scaling.finetuned"] = false;
+  expectAnother(scaled);
 }
 
 TEST_CASE("weights are planned one after the other, one copy each") {

@@ -22,7 +22,7 @@ struct TensorFacts {
 
 /// A llama model of two layers, E = 64, H = 4, G = 2, F = 128, V = 96, to be changed before it is written.
 struct SmallModel {
-  using Value = std::variant<uint32_t, float, std::string, std::vector<std::string>>;
+  using Value = std::variant<uint32_t, float, bool, std::string, std::vector<std::string>, std::vector<bool>>;
   std::map<std::string, Value> metadata{{"general.architecture", "llama"},
                                         {"llama.block_count", 2u},
                                         {"llama.context_length", 256u},
@@ -79,6 +79,24 @@ struct SmallModel {
     return *this;
   }
 
+  /// What gemma2 and gemma3 have besides.
+  SmallModel &addPostNorms() {
+    for (std::string layer : {"blk.0.", "blk.1."})
+      for (const char *name : {"post_attention_norm.weight", "post_ffw_norm.weight"})
+        tensors[layer + name] = {{64}, kF32};
+    return *this;
+  }
+
+  /// So many layers, each with the tensors of the first.
+  SmallModel &repeat(const std::string &architecture, uint32_t layers) {
+    metadata[architecture + ".block_count"] = layers;
+    for (const auto &[name, facts] : std::map(tensors))
+      if (name.starts_with("blk.0."))
+        for (uint32_t layer = 1; layer < layers; ++layer)
+          tensors["blk." + std::to_string(layer) + name.substr(5)] = facts;
+    return *this;
+  }
+
   /// As phi3 has them: queries, keys and values in one tensor, gate and up in another.
   SmallModel &fuse() {
     for (std::string layer : {"blk.0.", "blk.1."}) {
@@ -99,7 +117,13 @@ struct SmallModel {
         file.number(uint32_t(9)).number(uint32_t(8)).number(uint64_t(strings->size()));
         for (const std::string &string : *strings)
           file.text(string);
-      } else if (auto *number = std::get_if<uint32_t>(&value))
+      } else if (auto *flags = std::get_if<std::vector<bool>>(&value)) {
+        file.number(uint32_t(9)).number(uint32_t(7)).number(uint64_t(flags->size()));
+        for (bool flag : *flags)
+          file.number(uint8_t(flag));
+      } else if (auto *flag = std::get_if<bool>(&value))
+        file.number(uint32_t(7)).number(uint8_t(*flag));
+      else if (auto *number = std::get_if<uint32_t>(&value))
         file.number(uint32_t(4)).number(*number);
       else if (auto *real = std::get_if<float>(&value))
         file.number(uint32_t(6)).number(*real);

@@ -167,6 +167,15 @@ std::optional<std::vector<int64_t>> Value::asIntegers() const {
   return integers;
 }
 
+std::optional<std::vector<bool>> Value::asBools() const {
+  if (kind != ValueType::array || element != ValueType::boolean)
+    return std::nullopt;
+  std::vector<bool> flags;
+  for (uint8_t byte : bytes)
+    flags.push_back(byte != 0);
+  return flags;
+}
+
 std::optional<std::vector<float>> Value::asReals() const {
   if (kind != ValueType::array)
     return std::nullopt;

@@ -41,6 +41,7 @@ public:
   std::optional<std::vector<std::string_view>> asStrings() const;
   std::optional<std::vector<int64_t>> asIntegers() const;
   std::optional<std::vector<float>> asReals() const;
+  std::optional<std::vector<bool>> asBools() const;
 
   /// For people: strings quoted and cut, arrays as their size and first elements; one line.
   std::string summary() const;
