@@ -12,9 +12,13 @@ using std::string;
 struct Shape {
   int heads, keyHeads, width, turned;
   bool hasBias;
-  const char *rounds = ""; ///< what rows are rounded to
-  const char *norms = "";  ///< which of q, k and v have a norm of each head
+  const char *rounds = "";   ///< what rows are rounded to
+  const char *norms = "";    ///< which of q, k and v have a norm of each head
+  const char *codes = "f16"; ///< of matrices
 };
+
+// Backends round activations for them, and may have kernels of their own for many rows.
+constexpr const char *kNarrow = "ui4, group = 32, scale = f16, min = f16";
 
 // Widths of half a tile of 32, one, one and a half, two, two and a half, three, four, eight; all lanes turned or the
 // first of them, with partners at half a register, a register, a tile and in between.
@@ -26,17 +30,17 @@ constexpr Shape kShapes[] = {{4, 2, 16, 16, false},
                              {4, 2, 80, 80, true},
                              {1, 1, 128, 128, true},
                              {4, 2, 16, 16, false, "", "qk"},
-                             {3, 1, 64, 64, false, "", "qk"},
+                             {3, 1, 64, 64, false, "", "qk", kNarrow},
                              {4, 2, 80, 32, true, " rounds(f16)", "qk"},
                              {2, 1, 96, 96, true, "", "qkv"},
-                             {2, 1, 128, 64, false, " rounds(f16)", "q"},
+                             {2, 1, 128, 64, false, " rounds(f16)", "q", kNarrow},
                              {1, 1, 256, 256, true, "", "k"}};
 
 constexpr const char *kProgram = R"mlir(
 !embed = !lm.weight<96x64, codes = f16>
-!query = !lm.weight<$QUERYx64, codes = f16>
-!key = !lm.weight<$KEYx64, codes = f16>
-!output = !lm.weight<64x$QUERY, codes = f16>
+!query = !lm.weight<$QUERYx64, codes = $CODES>
+!key = !lm.weight<$KEYx64, codes = $CODES>
+!output = !lm.weight<64x$QUERY, codes = $CODES>
 !vector = !lm.weight<64, codes = f32>
 !query_bias = !lm.weight<$QUERY, codes = f32>
 !key_bias = !lm.weight<$KEY, codes = f32>
@@ -133,6 +137,7 @@ string programOf(const Shape &shape, const string &order) {
       {"WIDTH", number(shape.width)},
       {"PAIRS", number(shape.turned / 2)},
       {"FREQUENCIES", frequencies(shape.turned / 2)},
+      {"CODES", shape.codes},
       {"ROUNDS", shape.rounds},
       // Normed heads have scores that grow with their lanes, and what rounding does to these grows with them.
       {"SCALE", norms.empty() ? "0.25" : std::to_string(1 / std::sqrt(shape.width))},
