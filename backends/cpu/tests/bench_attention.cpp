@@ -25,6 +25,7 @@ struct Shape {
   int64_t layers, queryHeads, heads, width;
   bool isHalf = false; ///< rows of f16
   int64_t window = 0;
+  float softcap = 0;
 
   /// Rows that tokens of a sequence see, one after the other, of which the first is at `position`.
   int64_t rowsSeen(int64_t position, int64_t tokens) const {
@@ -144,7 +145,7 @@ void print(const Isa &isa, const Shape &shape, int64_t sequences, int64_t depth,
     if (sequences == 1 && tokens == 1)
       kernel.rows = 1;
     emitAttention(kernel, {shape.queryHeads, shape.heads, shape.width, float(1 / std::sqrt(double(shape.width))), 0, 1,
-                           args[4], args[5], args[6], shape.isHalf, /*wantedOnly=*/false, shape.window});
+                           args[4], args[5], args[6], shape.isHalf, /*wantedOnly=*/false, shape.window, shape.softcap});
   });
   module.compile(isa);
   auto *attend = reinterpret_cast<AttendFn *>(module.lookup("attend"));
@@ -156,17 +157,19 @@ void print(const Isa &isa, const Shape &shape, int64_t sequences, int64_t depth,
     reads.push_back(bench.readSeconds());
     multiplies.push_back(bench.multiplySeconds());
   }
-  const std::string window = shape.window ? " (window " + std::to_string(shape.window) + ")" : "";
+  std::string sees = shape.window ? " (window " + std::to_string(shape.window) + ")" : "";
+  sees += shape.softcap ? " (softcap)" : "";
   std::printf(
       "%-11s %ld/%ld heads of %ld%s, %u threads, %ld sequences at %ld%s, %ld tokens: %.2f ms, of reading %.2f, of "
       "multiplying %.2f\n",
       isa.name.c_str(), long(shape.queryHeads), long(shape.heads), long(shape.width), shape.isHalf ? " in f16" : "",
-      members, long(sequences), long(depth), window.c_str(), long(tokens), median(own) * 1e3,
-      median(reads) / median(own), median(multiplies) / median(own));
+      members, long(sequences), long(depth), sees.c_str(), long(tokens), median(own) * 1e3, median(reads) / median(own),
+      median(multiplies) / median(own));
 }
 
 void printAll(const Isa &isa, const std::string &only, uint32_t members) {
-  const Shape smol{30, 9, 3, 64}, sliding{16, 8, 4, 256, false, 512};
+  const Shape smol{30, 9, 3, 64}, wide{16, 8, 4, 256}, sliding{16, 8, 4, 256, false, 512},
+      capped{16, 8, 4, 256, false, 0, 50};
   if (only.empty() || only == "decode") {
     print(isa, smol, 1, 4000, 1, members);
     print(isa, smol, 1, 1000, 1, members);
@@ -174,8 +177,9 @@ void printAll(const Isa &isa, const std::string &only, uint32_t members) {
     for (const Shape &shape : {Shape{16, 16, 16, 64}, Shape{16, 32, 8, 64}, Shape{16, 32, 8, 128},
                                Shape{16, 40, 8, 64, true}, Shape{16, 48, 8, 64, true}})
       print(isa, shape, 1, 2000, 1, members);
-    for (int64_t depth : {512, 4000})
-      print(isa, sliding, 1, depth, 1, members);
+    for (const Shape &shape : {wide, sliding, capped})
+      print(isa, shape, 1, 512, 1, members);
+    print(isa, sliding, 1, 4000, 1, members);
   }
   if (only.empty() || only == "batch") {
     print(isa, smol, 8, 60, 1, members);
@@ -187,8 +191,9 @@ void printAll(const Isa &isa, const std::string &only, uint32_t members) {
     print(isa, smol, 1, 3840, 256, members);
     print(isa, smol, 1, 0, 256, members);
     print(isa, {16, 32, 8, 128}, 1, 1792, 256, members);
-    for (int64_t depth : {512, 3840})
-      print(isa, sliding, 1, depth, 256, members);
+    for (const Shape &shape : {wide, sliding, capped})
+      print(isa, shape, 1, 512, 256, members);
+    print(isa, sliding, 1, 3840, 256, members);
   }
 }
 } // namespace

@@ -76,6 +76,10 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
   for (CacheOp cache : {*keys, *values})
     if (failed(verifyWindow(*this, cache))) // C2
       return failure();
+  if (getWindow() && int64_t(*getWindow()) < 1) // C5
+    return emitOpError("C5: a token sees its own row at least, a window of ") << int64_t(*getWindow()) << " has none";
+  if (getSoftcap() && !(*getSoftcap() > APFloat(0.0f))) // C5
+    return emitOpError("C5: scores are capped by a number above 0, not by ") << getSoftcap()->convertToFloat();
   return verifyHeads(*this, *keys, *values); // C4
 }
 

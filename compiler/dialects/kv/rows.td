@@ -57,6 +57,7 @@ def Kv_AttendOp : Kv_SlotOp<"attend", [AttrSizedOperandSegments, MemoryEffects<[
     (C2) the window is at most the cache's, and given when the cache has one in every layer.
     (C3) a slot takes a layer, a view does not.
     (C4) query is [T, H, row of the keys], result is [T, H, row of the values], and heads divides H.
+    (C5) the window is 1 or more, and the softcap above 0.
 
     Effects: reads the state. Comes after the append of this call's rows.
 

@@ -247,6 +247,34 @@ func.func @attend_c4(%q: tensor<?x3x16xf32>, %view: !kv.view<@k>, %i: index, %r:
 
 // -----
 
+kv.schema @m entries [@attend_c5] {
+  kv.cache @k layers(2) heads(2) row(16) window(64)
+  kv.cache @v layers(2) heads(2) row(16) window(64) values(@k)
+  kv.cache @w layers(2) heads(2) row(16)
+  kv.register @conv layers(2) tensor<3x8xf32>
+}
+func.func @attend_c5(%q: tensor<?x4x16xf32>, %view: !kv.view<@k>, %i: index, %r: tensor<?x2x16xf32>, %few: tensor<?x3x16xf32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %w: !kv.slot<@w>, %c: !kv.slot<@conv>, %batch: !kv.batch) {
+  // expected-error @+1 {{'kv.attend' op C5: a token sees its own row at least, a window of 0 has none}}
+  %0 = kv.attend %q, %k[%i], %v[%i], %batch {scale = 1.0 : f32, window = 0} : tensor<?x4x16xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x4x16xf32>
+  return
+}
+
+// -----
+
+kv.schema @m entries [@attend_c5_softcap] {
+  kv.cache @k layers(2) heads(2) row(16) window(64)
+  kv.cache @v layers(2) heads(2) row(16) window(64) values(@k)
+  kv.cache @w layers(2) heads(2) row(16)
+  kv.register @conv layers(2) tensor<3x8xf32>
+}
+func.func @attend_c5_softcap(%q: tensor<?x4x16xf32>, %view: !kv.view<@k>, %i: index, %r: tensor<?x2x16xf32>, %few: tensor<?x3x16xf32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %w: !kv.slot<@w>, %c: !kv.slot<@conv>, %batch: !kv.batch) {
+  // expected-error @+1 {{'kv.attend' op C5: scores are capped by a number above 0, not by 0.000000e+00}}
+  %0 = kv.attend %q, %k[%i], %v[%i], %batch {scale = 1.0 : f32, window = 64, softcap = 0.0 : f32} : tensor<?x4x16xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x4x16xf32>
+  return
+}
+
+// -----
+
 kv.schema @m entries [@borrow_c1] {
   kv.cache @k layers(2) heads(2) row(16) window(64)
   kv.cache @v layers(2) heads(2) row(16) window(64) values(@k)
