@@ -14,7 +14,7 @@ namespace {
 
 bool isPlainVector(Value weight) {
   auto type = cast<lm::WeightType>(weight.getType());
-  return type.isVector() && type.getCodes().isF32();
+  return type.isVector() && type.getCodes().isF32() && weight.getDefiningOp<lm::SelectOp>();
 }
 
 /// The norm that feeds exactly these linears and nothing else.
