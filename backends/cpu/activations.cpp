@@ -363,6 +363,19 @@ Value unitAddress(Code &code, const ActivationFormat &format, Value activations,
   return code.at(units, code.mul(row, 4));
 }
 
+void emitNormAdd(Code &code, int64_t columns, Value source, Value norm, double epsilon, Value addend, Value to) {
+  auto &b = code.builder();
+  Type sixteen = code.vec(16, code.f32);
+  Value eps = b.create<arith::ConstantOp>(b.getF32FloatAttr(epsilon));
+  Value factor = code.splat(16, inverseNorm(code, source, code.num(columns / kBlockColumns), eps));
+  code.loop(code.num(0), code.num(columns), 16, [&](Value column) {
+    Value offset = code.mul(column, 4);
+    auto lanesAt = [&](Value base) { return code.load(sixteen, code.at(base, offset)); };
+    Value normed = code.mulF(code.mulF(lanesAt(source), factor), lanesAt(norm));
+    code.store(code.addF(lanesAt(addend), normed), code.at(to, offset));
+  });
+}
+
 void emitActivationRow(Code &code, ModuleOp module, const Isa &isa, const ActivationFormat &format, int64_t columns,
                        const ActivationRow &row, Value norm, double epsilon) {
   std::string name = "cpu_row_" + format.name() + (norm ? "_norm_" : "_") + isa.name;

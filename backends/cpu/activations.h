@@ -90,6 +90,9 @@ Value unitAddress(Code &code, const ActivationFormat &format, Value activations,
 /// 1 / sqrt(mean of squares + epsilon) of `columns` numbers (f32); `sums` are 16 lanes that their squares add up to.
 Value inverseRootMean(Code &code, Value sums, Value columns, Value epsilon);
 
+/// Emits to = addend + the row at `source`, scaled to unit root mean square, times `norm`: K columns of f32 each.
+void emitNormAdd(Code &code, int64_t columns, Value source, Value norm, double epsilon, Value addend, Value to);
+
 /// Emits a call of the shared function that rounds a row; with `norm` (K f32 weights) it is scaled to unit root mean
 /// square first. `columns` is K.
 void emitActivationRow(Code &code, mlir::ModuleOp module, const Isa &isa, const ActivationFormat &format,

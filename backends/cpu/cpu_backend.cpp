@@ -91,7 +91,8 @@ std::optional<std::string> CpuBackend::declines(Operation *op) const {
     return whyNot(attend);
   if (isa<lm::EmbeddingOp>(op))
     return std::nullopt;
-  if (isa<kv::AppendOp, lm::RmsNormOp, lm::RopeOp, lm::SwigluOp, lm::TakeOp>(op))
+  if (isa<kv::AppendOp, lm::GegluOp, lm::RmsNormOp, lm::RopeOp, lm::ScaleOp, lm::SoftcapOp, lm::SwigluOp, lm::TakeOp>(
+          op))
     return "has a kernel only as part of a group";
   return "there is no kernel for " + op->getName().getStringRef().str();
 }

@@ -44,12 +44,14 @@ Value elementOf(Code &code, const Destination &to, Value row, Value column) {
 
 /// The last panel of a matrix whose N is no multiple of 32, column by column.
 void emitTail(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row, Value column,
-              Tile tile) {
+              Tile tile, LaneMap map) {
   Code &code = kernel.code;
   code.loop(column, code.num(linear.rows), 1, [&](Value at) {
     Value y = loadTile(code, code.f32, tile, code.sub(at, column));
     if (linear.bias)
       y = code.addF(y, code.load(code.f32, code.at(linear.bias, code.mul(at, 4))));
+    if (map)
+      y = code.extract(map(code.splat(1, y)), 0);
     if (addend)
       y = code.addF(code.load(code.f32, elementOf(code, {addend, to.columns}, row, at)), y);
     code.store(y, elementOf(code, to, row, at));
@@ -183,10 +185,12 @@ void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to
 }
 
 void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
-                  Value column, Tile tile) {
+                  Value column, Tile tile, LaneMap map) {
   Code &code = kernel.code;
   auto whole = [&] {
     forHalves(kernel, linear, column, tile, [&](Value y, Value at) {
+      if (map)
+        y = map(y);
       if (addend)
         y = code.addF(code.load(y.getType(), elementOf(code, {addend, to.columns}, row, at)), y);
       code.store(y, elementOf(code, to, row, at));
@@ -195,18 +199,29 @@ void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination 
   if (linear.rows % kPanelRows == 0)
     return whole();
   code.when(code.less(code.add(column, kPanelRows - 1), code.num(linear.rows)), whole,
-            [&] { emitTail(kernel, linear, to, addend, row, column, tile); });
+            [&] { emitTail(kernel, linear, to, addend, row, column, tile, map); });
 }
 
-void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up) {
+/// The power of 2 with which a gate's share is 1 / (1 + 2^power).
+static Value gatePower(Code &code, Gate function, Value g) {
+  auto constant = [&](float value) { return code.splat(lanesOf(g), value); };
+  if (function == Gate::silu)
+    return code.mulF(g, constant(-1.44269504f));
+  // (1 + tanh s) / 2 = 1 / (1 + e^-2s), s = sqrt(2 / pi) (g + 0.044715 g^3)
+  constexpr float kOfFirst = -2.30220820f, kOfThird = 0.044715f * kOfFirst;
+  return code.mulF(g, code.fma(code.mulF(g, g), constant(kOfThird), constant(kOfFirst)));
+}
+
+void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, Value row, Value column, Tile gate,
+                    Tile up) {
   Code &code = kernel.code;
   Type lanes = code.vec(kLanes, code.f32);
   for (int64_t half = 0; half < 2; ++half) {
     Value lane = code.num(half * kLanes), g = loadTile(code, lanes, gate, lane), u = loadTile(code, lanes, up, lane);
-    Value power = code.minF(code.mulF(g, code.splat(kLanes, -1.44269504f)), code.splat(kLanes, 126.0f));
+    Value power = code.minF(gatePower(code, function, g), code.splat(kLanes, 126.0f));
     emitExp2(code, power);
-    Value silu = code.divF(g, code.addF(code.splat(kLanes, 1.0f), power));
-    code.store(code.mulF(silu, u), elementOf(code, to, row, code.add(column, half * kLanes)));
+    Value gated = code.divF(g, code.addF(code.splat(kLanes, 1.0f), power));
+    code.store(code.mulF(gated, u), elementOf(code, to, row, code.add(column, half * kLanes)));
   }
 }
 
@@ -310,6 +325,18 @@ void emitFetch(const Kernel &kernel, const CacheRows &cache, Value row, Value co
   Value isFirst = code.equal(code.sub(row, first), 0);
   Value beginsLine = code.equal(code.rem(code.fromIndex(frame.position(token)), cache.isHalf ? 32 : 16), 0);
   code.when(code.orI(isFirst, beginsLine), fetch);
+}
+
+Value emitSoftcap(Code &code, Value lanes, float cap) {
+  auto constant = [&](float value) { return code.splat(lanesOf(lanes), value); };
+  // tanh x = 1 - 2 / (1 + e^2x)
+  Value power = code.minF(code.mulF(lanes, constant(2.88539008f / cap)), constant(126.0f));
+  emitExp2(code, power);
+  Value rest = code.divF(constant(2.0f), code.addF(constant(1.0f), power));
+  Value capped = code.mulF(constant(cap), code.subF(constant(1.0f), rest));
+  // Of what is no number, emitExp2 makes one.
+  Value isNumber = code.builder().create<arith::CmpFOp>(arith::CmpFPredicate::ORD, lanes, lanes);
+  return code.select(isNumber, capped, lanes);
 }
 
 void emitExp2(Code &code, MutableArrayRef<Value> xs, Exp2 accuracy, Value offset) {

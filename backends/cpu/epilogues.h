@@ -45,12 +45,22 @@ struct CacheRows {
 /// result = y + bias
 void emitStore(const Kernel &kernel, const Linear &linear, const Destination &to, Value row, Value column, Tile tile);
 
-/// result = addend + (y + bias). The addend may be the destination.
-void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
-                  Value column, Tile tile);
+/// Makes lanes of others, each of one.
+using LaneMap = llvm::function_ref<Value(Value lanes)>;
 
-/// result = silu(gate) * up
-void emitStoreGated(const Kernel &kernel, const Destination &to, Value row, Value column, Tile gate, Tile up);
+/// result = addend + map(y + bias), or without one or both. The addend may be the destination.
+void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
+                  Value column, Tile tile, LaneMap map = {});
+
+/// What a gate is multiplied by is a share of it.
+enum class Gate { gelu, silu };
+
+/// result = gate * share(gate) * up
+void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, Value row, Value column, Tile gate,
+                    Tile up);
+
+/// cap * tanh(lanes / cap), within 4e-7 of the cap.
+Value emitSoftcap(Code &code, Value lanes, float cap);
 
 /// Rows of heads, to a matrix or to the cache. Takes one tile, or panelsOfHeads(width) of them where heads are normed
 /// (in the tiles) or turned in halves.

@@ -28,6 +28,26 @@ lm::RmsNormOp normOf(ArrayRef<lm::LinearOp> linears) {
   return norm;
 }
 
+/// Whether the op gates one linear by another.
+bool isGate(Operation *op) { return isa<lm::GegluOp, lm::SwigluOp>(op); }
+
+/// Whether the op makes each element of its result of one of its operand.
+bool isUnary(Operation *op) { return isa<lm::ScaleOp, lm::SoftcapOp>(op); }
+
+/// The unary ops that follow one another on `op`, each all that becomes of what is before it.
+SmallVector<Operation *> unariesOf(Operation *op) {
+  SmallVector<Operation *> unaries;
+  while (op->hasOneUse() && isUnary(*op->user_begin()) && (*op->user_begin())->getBlock() == op->getBlock())
+    unaries.push_back(op = *op->user_begin());
+  return unaries;
+}
+
+/// The sum that is all that becomes of the op's result.
+arith::AddFOp sumOf(Operation *op) {
+  auto sum = op->hasOneUse() ? dyn_cast<arith::AddFOp>(*op->user_begin()) : nullptr;
+  return sum && !isGrouped(sum) ? sum : nullptr;
+}
+
 /// Reads the chain that ends in `rows` back to its linear.
 std::optional<HeadRows> headRows(Value rows) {
   HeadRows heads;
@@ -91,24 +111,36 @@ void matchAttend(kv::AttendOp attend) {
     tryGroup(kAttend, {attend});
 }
 
-void matchGateUp(lm::SwigluOp swiglu, Activations wanted) {
-  auto gate = swiglu.getGate().getDefiningOp<lm::LinearOp>(), up = swiglu.getUp().getDefiningOp<lm::LinearOp>();
+void matchGateUp(Operation *op, Activations wanted) {
+  auto gate = op->getOperand(0).getDefiningOp<lm::LinearOp>(), up = op->getOperand(1).getDefiningOp<lm::LinearOp>();
   if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
       gate.getBias() || up.getBias() || cast<RankedTensorType>(gate.getType()).getDimSize(1) % kPanelRows != 0)
     return;
   lm::LinearOp linears[] = {gate, up};
   if (commonActivations(linears, wanted))
-    tryGroup(kGateUp, {normOf(linears), gate, up, swiglu});
+    tryGroup(kGateUp, {normOf(linears), gate, up, op});
 }
 
 void matchLinear(lm::LinearOp linear, Activations wanted) {
   if (isGrouped(linear) || !commonActivations(linear, wanted))
     return;
-  if (linear->hasOneUse())
-    if (auto sum = dyn_cast<arith::AddFOp>(*linear->user_begin()))
-      if (!isGrouped(sum) && sum.getLhs() != sum.getRhs() && tryGroup(kLinearAdd, {normOf(linear), linear, sum}))
-        return;
-  tryGroup(kLinear, {normOf(linear), linear});
+  SmallVector<Operation *> members{normOf(linear), linear};
+  members.append(unariesOf(linear));
+  members.push_back(sumOf(members.back()));
+  if (members.back() && tryGroup(kLinearAdd, members))
+    return;
+  members.pop_back();
+  tryGroup(kLinear, members);
+}
+
+/// Of a norm that no linear has taken, as they stand behind a linear.
+void matchNormAdd(lm::RmsNormOp norm) {
+  auto type = cast<RankedTensorType>(norm.getType());
+  if (isGrouped(norm) || type.getRank() != 2 || type.getDimSize(1) % kBlockColumns != 0 ||
+      !isPlainVector(norm.getWeight()))
+    return;
+  if (arith::AddFOp sum = sumOf(norm))
+    tryGroup(kNormAdd, {norm, sum});
 }
 
 } // namespace
@@ -221,9 +253,15 @@ Value GroupOps::input() const {
   return lm::LinearOp(linears.front()).getInput();
 }
 
+Value GroupOps::addend() const {
+  bool isLeft = sum->getOperand(0).getParentBlock() == sum->getBlock();
+  return sum->getOperand(isLeft ? 1 : 0);
+}
+
 void matchGroups(func::FuncOp function, Activations wanted) {
   SmallVector<kv::AttendOp> attends;
-  SmallVector<lm::SwigluOp> gates;
+  SmallVector<Operation *> gates;
+  SmallVector<lm::RmsNormOp> norms;
   SmallVector<lm::LinearOp> linears;
   SmallVector<lm::EmbeddingOp> embeddings;
   function.walk([&](Operation *op) {
@@ -231,23 +269,30 @@ void matchGroups(func::FuncOp function, Activations wanted) {
       embeddings.push_back(embedding);
     if (auto attend = dyn_cast<kv::AttendOp>(op))
       attends.push_back(attend);
-    if (auto gate = dyn_cast<lm::SwigluOp>(op))
-      gates.push_back(gate);
+    if (isGate(op))
+      gates.push_back(op);
+    if (auto norm = dyn_cast<lm::RmsNormOp>(op))
+      norms.push_back(norm);
     if (auto linear = dyn_cast<lm::LinearOp>(op))
       linears.push_back(linear);
   });
   for (lm::EmbeddingOp embedding : embeddings)
-    if (embedding.getWeight().getDefiningOp<lm::SelectOp>())
-      tryGroup(kEmbedding, {embedding});
+    if (embedding.getWeight().getDefiningOp<lm::SelectOp>()) {
+      SmallVector<Operation *> members{embedding};
+      members.append(unariesOf(embedding));
+      tryGroup(kEmbedding, members);
+    }
   for (kv::AttendOp attend : attends)
     if (!whyNot(attend)) {
       matchQkv(attend, wanted);
       matchAttend(attend);
     }
-  for (lm::SwigluOp gate : gates)
+  for (Operation *gate : gates)
     matchGateUp(gate, wanted);
   for (lm::LinearOp linear : linears)
     matchLinear(linear, wanted);
+  for (lm::RmsNormOp norm : norms)
+    matchNormAdd(norm);
 }
 
 GroupOps readGroup(kv::GroupOp group) {
@@ -255,12 +300,14 @@ GroupOps readGroup(kv::GroupOp group) {
   for (Operation &op : group.getBody().front()) {
     if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
       ops.embedding = embedding;
-    else if (auto norm = dyn_cast<lm::RmsNormOp>(op); norm && isa<lm::LinearOp>(*norm->user_begin()))
+    else if (auto norm = dyn_cast<lm::RmsNormOp>(op); norm && isa<arith::AddFOp, lm::LinearOp>(*norm->user_begin()))
       ops.norm = norm;
     else if (auto linear = dyn_cast<lm::LinearOp>(op))
       ops.linears.push_back(linear);
-    else if (auto gate = dyn_cast<lm::SwigluOp>(op))
-      ops.gate = gate;
+    else if (isGate(&op))
+      ops.gate = &op;
+    else if (isUnary(&op))
+      ops.unaries.push_back(&op);
     else if (isa<arith::AddFOp>(op))
       ops.sum = &op;
     else if (auto attend = dyn_cast<kv::AttendOp>(op))
@@ -269,7 +316,8 @@ GroupOps readGroup(kv::GroupOp group) {
       ops.take = take;
   }
   if (ops.gate)
-    ops.linears = {ops.gate.getGate().getDefiningOp<lm::LinearOp>(), ops.gate.getUp().getDefiningOp<lm::LinearOp>()};
+    ops.linears = {ops.gate->getOperand(0).getDefiningOp<lm::LinearOp>(),
+                   ops.gate->getOperand(1).getDefiningOp<lm::LinearOp>()};
   if (group.getKernel() != kQkv)
     return ops;
   for (Value yielded : group.getBody().front().getTerminator()->getOperands())

@@ -13,7 +13,7 @@ namespace kvasir::cpu {
 
 inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", kLinear = "cpu.linear",
                                      kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up",
-                                     kEmbedding = "cpu.embedding";
+                                     kEmbedding = "cpu.embedding", kNormAdd = "cpu.norm_add";
 
 /// How the weight's type is packed in a model whose activations are rounded to `wanted`; nothing if the kernels can't
 /// read it. Scales and mins of f32 are packed in f16 where activations are rounded: that errs by 2^-12, an eighth of
@@ -47,15 +47,18 @@ struct HeadRows {
 /// The ops of a group, each kernel's its own. Members that a kernel has not are null.
 struct GroupOps {
   lm::EmbeddingOp embedding;
-  lm::RmsNormOp norm; ///< of what the linears take
+  lm::RmsNormOp norm; ///< makes what the linears take, or what `sum` adds
   SmallVector<lm::LinearOp> linears;
-  SmallVector<HeadRows> heads; ///< cpu.qkv: query, keys, values
-  lm::SwigluOp gate;           ///< cpu.gate_up: of linears 0 and 1
-  mlir::Operation *sum = nullptr;
+  SmallVector<HeadRows> heads;            ///< cpu.qkv: query, keys, values
+  mlir::Operation *gate = nullptr;        ///< cpu.gate_up: of linears 0 and 1
+  SmallVector<mlir::Operation *> unaries; ///< what becomes of the embedding or the linear, in order
+  mlir::Operation *sum = nullptr;         ///< of that, or of what is normed, and `addend`
   kv::AttendOp attend;
   lm::TakeOp take; ///< of the wanted rows of what is attended
-  /// The value that the linears take, before the norm.
+  /// The value that the norm takes, or without one the linears.
   Value input() const;
+  /// The operand of `sum` that comes from outside.
+  Value addend() const;
 };
 
 /// The cache that a slot is a version of.

@@ -73,6 +73,8 @@ public:
       return writeAttend();
     if (name == kEmbedding)
       return writeEmbedding();
+    if (name == kNormAdd)
+      return writeNormAdd();
     ActivationFormat format = *commonActivations(ops.linears, wanted);
     SmallVector<PanelSet> sets = name == kQkv ? headSets() : name == kGateUp ? gateSets() : linearSets();
     emitLinears(kernel, format, input(), sets);
@@ -129,24 +131,31 @@ private:
     lm::LinearOp op = ops.linears.front();
     Linear of = linear(op);
     Destination to{code.addressOf(resultAt(0)), lastExtent(op.getResult())};
-    Value addend;
-    if (ops.sum) {
-      bool isLeft = ops.sum->getOperand(0) == op.getResult();
-      addend = code.addressOf(argumentOf(ops.sum->getOperand(isLeft ? 1 : 0)));
-    }
+    Value addend = ops.sum ? code.addressOf(argumentOf(ops.addend())) : Value();
     return {{{of},
              [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreSum(kernel, of, to, addend, row.number, column, tiles[0]);
+               emitStoreSum(kernel, of, to, addend, row.number, column, tiles[0], [&](Value y) { return mapped(y); });
              },
              1,
              fetching(to)}};
   }
 
+  /// What the group's unary ops make of lanes.
+  Value mapped(Value lanes) {
+    for (Operation *op : ops.unaries)
+      if (auto scale = dyn_cast<lm::ScaleOp>(op))
+        lanes = code.mulF(lanes, code.splat(lanesOf(lanes), scale.getFactor().convertToFloat()));
+      else
+        lanes = emitSoftcap(code, lanes, cast<lm::SoftcapOp>(op).getCap().convertToFloat());
+    return lanes;
+  }
+
   SmallVector<PanelSet> gateSets() {
-    Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate.getResult())};
+    Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate->getResult(0))};
+    Gate function = llvm::isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu;
     return {{{linear(ops.linears[0]), linear(ops.linears[1])},
              [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreGated(kernel, to, row.number, column, tiles[0], tiles[1]);
+               emitStoreGated(kernel, function, to, row.number, column, tiles[0], tiles[1]);
              },
              1,
              fetching(to)}};
@@ -212,20 +221,49 @@ private:
     return {slotNumber(append, slot), layerOf(append.getLayer()), heads, width, isKeys, isHalf};
   }
 
-  /// Each member looks up the rows that it computes in the kernels behind.
+  /// Runs `body` on the numbers of the rows that this member computes in the kernels behind.
+  void forOwnRows(Value tensor, const std::function<void(Value number)> &body) {
+    RowParts parts(code, code.fromIndex(code.builder().create<memref::DimOp>(tensor, 0)), kernel.member,
+                   kernel.members);
+    auto [begin, end] = evenShare(code, parts.count, parts.member, parts.members);
+    parts.forRows(begin, end, [&](Value, const PartRow &row) { body(row.number); });
+  }
+
   void writeEmbedding() {
     lm::EmbeddingOp op = ops.embedding;
     ImplicitLocOpBuilder &b = code.builder();
     Value ids = argumentOf(op.getIds()), result = resultAt(0);
     Value weight = b.clone(*op.getWeight().getDefiningOp())->getResult(0);
-    RowParts parts(code, code.fromIndex(b.create<memref::DimOp>(ids, 0)), kernel.member, kernel.members);
-    auto [begin, end] = evenShare(code, parts.count, parts.member, parts.members);
-    parts.forRows(begin, end, [&](Value, const PartRow &row) {
-      Value number = code.toIndex(row.number), id = code.toIndex(b.create<memref::LoadOp>(ids, number));
+    forOwnRows(ids, [&](Value row) {
+      Value number = code.toIndex(row), id = code.toIndex(b.create<memref::LoadOp>(ids, number));
       OpFoldResult one = b.getIndexAttr(1), columns = b.getIndexAttr(lastExtent(op.getResult()));
       Value line = b.create<memref::SubViewOp>(result, ArrayRef<OpFoldResult>{number, b.getIndexAttr(0)},
                                                ArrayRef<OpFoldResult>{one, columns}, ArrayRef<OpFoldResult>{one, one});
       b.create<lm::DequantizeOp>(TypeRange{}, weight, id, line);
+      if (!ops.unaries.empty())
+        mapRow(code.addressOf(result), row, lastExtent(op.getResult()));
+    });
+  }
+
+  /// The unary ops on a row of a matrix, in place.
+  void mapRow(Value matrix, Value row, int64_t columns) {
+    int64_t lanes = std::gcd(columns, 16);
+    Value line = code.at(matrix, code.mul(row, columns * 4));
+    code.loop(code.num(0), code.num(columns), lanes, [&](Value column) {
+      Value at = code.at(line, code.mul(column, 4));
+      code.store(mapped(code.load(code.vec(lanes, code.f32), at)), at);
+    });
+  }
+
+  void writeNormAdd() {
+    Value input = argumentOf(ops.input()), norm = weightAddress(ops.norm.getWeight());
+    Value source = code.addressOf(input), addend = code.addressOf(argumentOf(ops.addend()));
+    Value result = code.addressOf(resultAt(0));
+    int64_t columns = lastExtent(ops.input());
+    double epsilon = ops.norm.getEpsilon().convertToDouble();
+    forOwnRows(input, [&](Value row) {
+      auto at = [&](Value matrix) { return code.at(matrix, code.mul(row, columns * 4)); };
+      emitNormAdd(code, columns, at(source), norm, epsilon, at(addend), at(result));
     });
   }
 
@@ -277,7 +315,7 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Activations w
     auto query = cast<RankedTensorType>(ops.attend.getQuery().getType());
     int64_t heads = cacheOfSlot(group, ops.attend.getKeys()).getHeads();
     scratch = attentionScratch(query.getDimSize(1), heads, query.getDimSize(2), rowsOf(group));
-  } else if (!ops.embedding) {
+  } else if (!ops.linears.empty()) {
     std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
     if (!format)
       return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");
@@ -286,9 +324,8 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Activations w
   signature.scratch = {scratch.fixedBytes, scratch.bytesPerRow, scratch.bytesPerMember};
   signature.inPlace.assign(group.getNumResults(), -1);
   if (ops.sum) {
-    bool isLeft = ops.sum->getOperand(0) == Value(lm::LinearOp(ops.linears.front()).getResult());
     SmallVector<Value> operands = groupOperands(group);
-    signature.inPlace[0] = llvm::find(operands, ops.sum->getOperand(isLeft ? 1 : 0)) - operands.begin();
+    signature.inPlace[0] = llvm::find(operands, ops.addend()) - operands.begin();
   }
   return signature;
 }

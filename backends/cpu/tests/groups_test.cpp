@@ -157,6 +157,36 @@ TEST_CASE("a decoder becomes kernels, in every variant") {
   }
 }
 
+TEST_CASE("embeddings and linears take scales and caps, and a norm behind a linear takes the residual") {
+  std::string text = replaced(kDecoder, "%x0 = lm.embedding", "%x00 = lm.embedding");
+  text = replaced(text, "%x, %k9, %v9 = kv.loop",
+                  "%x0 = lm.scale %x00 {factor = 8.0 : f32} : tensor<?x64xf32>\n"
+                  "%x, %k9, %v9 = kv.loop");
+  text =
+      replaced(text, "%h1 = arith.addf %h, %o",
+               "%pn = lm.rms_norm %o, %an {epsilon = 1.0e-05 : f32} : tensor<?x64xf32>, !lm.weight<64, codes = f32>\n"
+               "%h1 = arith.addf %h, %pn");
+  text = replaced(text, "lm.swiglu", "lm.geglu");
+  text = replaced(text, "%h2 = arith.addf %h1, %d",
+                  "%ds = lm.scale %d {factor = 0.5 : f32} : tensor<?x64xf32>\n%h2 = arith.addf %ds, %h1");
+  text = replaced(text, "return %logits",
+                  "%scaled = lm.scale %logits {factor = 0.5 : f32} : tensor<?x70xf32>\n"
+                  "%capped = lm.softcap %scaled {cap = 30.0 : f32} : tensor<?x70xf32>\n"
+                  "return %capped");
+  Compiled compiled(text);
+  CHECK(groupsOf(*compiled.module) == std::map<std::string, int>{{"cpu.attend", 2},
+                                                                 {"cpu.embedding", 1},
+                                                                 {"cpu.gate_up", 2},
+                                                                 {"cpu.linear", 3},
+                                                                 {"cpu.linear_add", 2},
+                                                                 {"cpu.norm_add", 2},
+                                                                 {"cpu.qkv", 2}});
+  compiled.module->walk(
+      [](lm::Decomposes op) { CHECK((isa<lm::RopeAnglesOp, lm::TakeOp>(*op) || op->getParentOfType<kv::GroupOp>())); });
+  for (const Variant &variant : compiled.variants)
+    CHECK(succeeded(verify(*compiled.lower(variant))));
+}
+
 TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
   using Groups = std::map<std::string, int>;
   const Groups together{{"cpu.attend", 2}, {"cpu.embedding", 1},  {"cpu.gate_up", 2},

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <numbers>
 
 using namespace kvasir;
 using namespace kvasir::cpu;
@@ -74,6 +75,7 @@ struct Fixture {
 struct Outcome {
   std::vector<float> result;
   std::vector<uint8_t> cache;
+  bool operator==(const Outcome &) const = default;
 };
 
 Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_t eager = -1) {
@@ -102,7 +104,11 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_
   return outcome;
 }
 
-enum class Kind { store, sum, gated, rotated, keys, values };
+enum class Kind { store, sum, scaledSum, capped, silu, gelu, rotated, keys, values };
+
+constexpr float kFactor = 0.3f, kCap = 1.5f;
+
+bool isGated(Kind kind) { return kind == Kind::silu || kind == Kind::gelu; }
 
 void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind) {
   module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
@@ -117,7 +123,7 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
       steps.norm = HeadNorm{pointer(kHeadNorm), 1e-6};
     CacheRows cache{0, code.num(0), heads.count, heads.width, kind == Kind::keys, f.layout.planes[0].element == E::f16};
     PanelSet set{{first}, {}, heads.isOfHalves || heads.hasNorm ? panelsOfHeads(heads.width) : 1};
-    if (kind == Kind::gated)
+    if (isGated(kind))
       set.linears.push_back(second);
     set.epilogue = [&, kind](const PartRow &row, Value column, llvm::ArrayRef<Tile> tiles) {
       switch (kind) {
@@ -125,8 +131,16 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
         return emitStore(kernel, first, to, row.number, column, tiles[0]);
       case Kind::sum:
         return emitStoreSum(kernel, first, to, to.base, row.number, column, tiles[0]);
-      case Kind::gated:
-        return emitStoreGated(kernel, to, row.number, column, tiles[0], tiles[1]);
+      case Kind::scaledSum:
+        return emitStoreSum(kernel, first, to, to.base, row.number, column, tiles[0],
+                            [&](Value y) { return code.mulF(y, code.splat(lanesOf(y), kFactor)); });
+      case Kind::capped:
+        return emitStoreSum(kernel, first, to, {}, row.number, column, tiles[0],
+                            [&](Value y) { return emitSoftcap(code, y, kCap); });
+      case Kind::silu:
+      case Kind::gelu:
+        return emitStoreGated(kernel, kind == Kind::silu ? Gate::silu : Gate::gelu, to, row.number, column, tiles[0],
+                              tiles[1]);
       case Kind::rotated:
         return emitStoreHeads(kernel, first, to, steps, row.number, column, tiles);
       case Kind::keys:
@@ -153,6 +167,8 @@ std::vector<double> headsOf(const Fixture &f, const std::vector<float> &y) {
   return biased;
 }
 
+double gelu(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))); }
+
 /// The numbers that the epilogue makes of row `row`, in double precision where order does not matter.
 std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
   double squares = 0;
@@ -170,10 +186,13 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
       const float *angle = &f.angles[row * f.heads.turned + 2 * f.heads.angleOf(lane)];
       turned = heads[n] * angle[0] + (lane < partner ? -1 : 1) * heads[other] * angle[1];
     }
-    result[n] = kind == Kind::store   ? biased
-                : kind == Kind::sum   ? f.source[row * f.N + n] + biased
-                : kind == Kind::gated ? y[n] / (1 + std::exp(-double(y[n]))) * up[n]
-                                      : turned;
+    result[n] = kind == Kind::store       ? biased
+                : kind == Kind::sum       ? f.source[row * f.N + n] + biased
+                : kind == Kind::scaledSum ? f.source[row * f.N + n] + kFactor * biased
+                : kind == Kind::capped    ? kCap * std::tanh(biased / kCap)
+                : kind == Kind::silu      ? y[n] / (1 + std::exp(-double(y[n]))) * up[n]
+                : kind == Kind::gelu      ? gelu(y[n]) * up[n]
+                                          : turned;
   }
   return result;
 }
@@ -189,7 +208,8 @@ double valueAt(const Fixture &f, Kind kind, const Outcome &outcome, int64_t row,
   return f.layout.planes[0].element == E::f16 ? halfToFloat(bits) : bf16ToFloat(bits);
 }
 
-void check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = {2, 32, 32}) {
+/// Gives what the kernel made of each number of rows.
+std::vector<Outcome> check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = {2, 32, 32}) {
   CAPTURE(isa.name);
   CAPTURE(int(kind));
   CAPTURE(heads.width);
@@ -199,14 +219,14 @@ void check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = 
   addKernel(module, isa, fixture, kind);
   module.compile(isa);
   auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
+  std::vector<Outcome> outcomes;
   for (int64_t rows : {1, 3, 6, 20, 150, 540}) {
     CAPTURE(rows);
     Outcome outcome = run(kernel, fixture, rows, 1);
     for (int64_t members : {2, 3, 6})
       for (int64_t eager : {int64_t(-1), rows < 16 ? -1 : members - 1}) {
         Outcome byMore = run(kernel, fixture, rows, members, eager);
-        CHECK(outcome.result == byMore.result);
-        CHECK(outcome.cache == byMore.cache);
+        CHECK(outcome == byMore);
       }
     for (int64_t row = 0; row < rows; ++row) {
       std::vector<double> expected = expectedRow(fixture, kind, row);
@@ -217,14 +237,20 @@ void check(const Isa &isa, Kind kind, E element = E::bf16, const Heads &heads = 
       }
       CHECK(std::sqrt(error / size) < 0.01); // a norm that differs in its last bit may round a column the other way
     }
+    outcomes.push_back(std::move(outcome));
   }
+  return outcomes;
 }
 } // namespace
 
-TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on any team") {
-  for (const Isa &isa : testedIsas())
-    for (Kind kind : {Kind::store, Kind::sum, Kind::gated, Kind::rotated, Kind::keys, Kind::values})
-      check(isa, kind);
+TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on any team, in every variant") {
+  const std::vector<Isa> isas = testedIsas();
+  for (Kind kind : {Kind::store, Kind::sum, Kind::scaledSum, Kind::capped, Kind::silu, Kind::gelu, Kind::rotated,
+                    Kind::keys, Kind::values}) {
+    const std::vector<Outcome> first = check(isas.front(), kind);
+    for (const Isa &isa : llvm::ArrayRef(isas).drop_front())
+      CHECK(check(isa, kind) == first);
+  }
   for (const Isa &isa : testedIsas())
     for (Kind kind : {Kind::keys, Kind::values})
       check(isa, kind, E::f16);
