@@ -282,15 +282,15 @@ Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Lay
   return in;
 }
 
-Value Decoder::buildAngles(const RopeAngles &rope) {
-  at("rope");
+Value Decoder::buildAngles(const LayerKind &kind) {
+  at("rope" + kind.slots);
   auto positionsType = RankedTensorType::get({ShapedType::kDynamic}, b.getI64Type());
   Value positions = b.create<kv::PositionsOp>(positionsType, batch);
   int64_t pairs = s.rotated / 2;
   auto frequencies =
-      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(rope.frequencies));
+      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(kind.rope->frequencies));
   return b.create<lm::RopeAnglesOp>(rows({pairs, 2}), positions, cast<DenseFPElementsAttr>(frequencies),
-                                    b.getF32FloatAttr(rope.magnitude));
+                                    b.getF32FloatAttr(kind.rope->magnitude));
 }
 
 Value Decoder::takeWanted(Value x) {
@@ -376,7 +376,7 @@ void Decoder::buildForward() {
   batch = entry->getArguments().back();
   tokens = b.create<kv::TokensOp>(batch);
   for (const LayerKind &kind : s.kinds)
-    angles.push_back(kind.rope ? buildAngles(*kind.rope) : Value());
+    angles.push_back(kind.rope ? buildAngles(kind) : Value());
   ValueRange slots = entry->getArguments().drop_front().drop_back();
   Stream out = buildLayers({embed(entry->getArgument(0)), SmallVector<Value>(slots)});
   SmallVector<Value> results{buildHead(takeWanted(out.x))};

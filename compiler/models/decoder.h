@@ -127,7 +127,7 @@ private:
   void buildCaches(const Attention &attention, size_t kind);
   void buildForward();
   mlir::func::FuncOp declareForward();
-  mlir::Value buildAngles(const RopeAngles &rope);
+  mlir::Value buildAngles(const LayerKind &kind);
   Stream buildLayers(Stream in);
   Stream buildTurn(Stream in, mlir::Value turn, int64_t first, int64_t layers);
   mlir::Value numberOf(mlir::Value turn, int64_t step, int64_t offset);
