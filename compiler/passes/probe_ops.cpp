@@ -169,8 +169,8 @@ private:
 ///
 /// A probe takes the tensors that the op takes, each with T rows, and the layer where its weights are of one; it holds
 /// no slot. Wanted rows remain the call's, and what is made of them has W rows. Named after the op's location; the op's
-/// own name follows where another op has that. Leaves out ops of kv, which have state, and those that take something
-/// else.
+/// own name follows where another op has that. Ops that differ in nothing but their inputs and layer share one. Leaves
+/// out ops of kv, which have state, and those that take something else.
 struct ProbeOps : PassWrapper<ProbeOps, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(ProbeOps)
   StringRef getArgument() const override { return "probe-ops"; }
@@ -179,8 +179,10 @@ struct ProbeOps : PassWrapper<ProbeOps, OperationPass<ModuleOp>> {
     registry.insert<arith::ArithDialect, kv::KvDialect, tensor::TensorDialect>();
   }
   void runOnOperation() override {
+    llvm::StringSet<> written;
     for (auto &[op, name] : probesOf(getOperation()))
-      Probe(getOperation(), op).write(name);
+      if (written.insert(name).second)
+        Probe(getOperation(), op).write(name);
   }
 };
 
@@ -210,15 +212,35 @@ private:
 };
 } // namespace
 
+/// What a probe of the op is made from, but for the layer: equal for ops that can have one probe.
+static std::string textOf(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  out << placeOf(op) << op->getName() << op->getAttrDictionary();
+  for (Value operand : op->getOperands()) {
+    out << operand.getType();
+    if (auto select = operand.getDefiningOp<lm::SelectOp>())
+      out << select.getSymbol() << bool(select.getLayer());
+    else if (operand.getDefiningOp<kv::WantedOp>())
+      out << "wanted";
+  }
+  return text;
+}
+
 llvm::MapVector<Operation *, std::string> kvasir::probesOf(ModuleOp module) {
   llvm::MapVector<Operation *, std::string> probes;
   Names names(module);
+  llvm::StringMap<std::string> shared;
   for (auto schema : module.getOps<kv::SchemaOp>())
     if (!schema.getEntries().empty())
       if (auto entry = module.lookupSymbol<func::FuncOp>(cast<FlatSymbolRefAttr>(schema.getEntries()[0])))
         entry.walk([&](lm::Decomposes op) {
-          if (Probe(module, op).isPossible())
-            probes.insert({op, names.of(op)});
+          if (!Probe(module, op).isPossible())
+            return;
+          std::string &name = shared[textOf(op)];
+          if (name.empty())
+            name = names.of(op);
+          probes.insert({op, name});
         });
   return probes;
 }

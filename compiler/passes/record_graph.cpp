@@ -119,22 +119,39 @@ private:
     return number == nullptr ? json::Value(nullptr) : json::Object{{"slot", name}, {"layer", std::move(number)}};
   }
 
-  /// A number, or [the loop's variable, what is added to it]. Null for what only the run knows.
+  /// variable * times + added; without a variable a number.
+  struct LayerNumber {
+    std::optional<int64_t> variable;
+    int64_t times, added;
+  };
+
+  /// Nothing for what only the run knows.
+  std::optional<LayerNumber> layerNumber(Value index) {
+    if (auto constant = getConstantIntValue(index))
+      return LayerNumber{std::nullopt, 0, *constant};
+    if (auto found = numbers.find(index); found != numbers.end())
+      return LayerNumber{found->second, 1, 0};
+    Operation *op = index.getDefiningOp();
+    auto right =
+        isa_and_nonnull<arith::AddIOp, arith::MulIOp>(op) ? getConstantIntValue(op->getOperand(1)) : std::nullopt;
+    std::optional<LayerNumber> left = right ? layerNumber(op->getOperand(0)) : std::nullopt;
+    if (!left)
+      return std::nullopt;
+    if (isa<arith::AddIOp>(op))
+      return LayerNumber{left->variable, left->times, left->added + *right};
+    return LayerNumber{left->variable, left->times * *right, left->added * *right};
+  }
+
+  /// A number, [the loop's variable, what is added to it], or with what it is multiplied by before as the third.
   json::Value layerOf(Value index) {
-    int64_t added = 0;
-    while (index) {
-      if (auto constant = getConstantIntValue(index))
-        return added + *constant;
-      if (auto found = numbers.find(index); found != numbers.end())
-        return json::Array{found->second, added};
-      auto add = index.getDefiningOp<arith::AddIOp>();
-      auto right = add ? getConstantIntValue(add.getRhs()) : std::nullopt;
-      if (!right)
-        return nullptr;
-      added += *right;
-      index = add.getLhs();
-    }
-    return nullptr;
+    std::optional<LayerNumber> number = index ? layerNumber(index) : std::nullopt;
+    if (!number)
+      return nullptr;
+    if (!number->variable)
+      return number->added;
+    if (number->times == 1)
+      return json::Array{*number->variable, number->added};
+    return json::Array{*number->variable, number->added, number->times};
   }
 
   const llvm::MapVector<Operation *, std::string> &probes;
@@ -153,7 +170,8 @@ private:
 ///       "outputs": [12]}]}
 ///
 /// A step is an op with tensors for results, or one that writes state; tensors are numbers, in the order of operands.
-/// A layer is a number, or [the loop's variable, what is added]; one that only the run knows is left out. So are
+/// A layer is a number, or [the loop's variable, what is added, what it is multiplied by before, if that is not 1]; one
+/// that only the run knows is left out. So are
 /// weights, the batch, and which rows are wanted. The program stays as it is.
 struct RecordGraph : PassWrapper<RecordGraph, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(RecordGraph)

@@ -75,11 +75,13 @@ private:
         return json.fail("is one layer too many");
       layers[variable] = layer;
       turn = layer;
+      lastLayer.reset();
       rename(json.member("arguments"), carried);
       readBody(json.member("body"));
       carried = useAll(json.member("yield"));
     }
     turn.reset();
+    lastLayer.reset();
     rename(json.member("out"), carried);
   }
 
@@ -90,16 +92,18 @@ private:
       tensors[numbers.element(i).number(0, kMaxNumber)] = values[i];
   }
 
-  /// A number, or [a loop's variable, what is added].
+  /// A number, or [a loop's variable, what is added, what the variable is multiplied by before: 1 where it is missing].
   uint64_t readLayer(const JsonReader &json) {
     if (!json.json().is_array())
       return json.number(0, kMaxLayer);
-    if (json.size(2) != 2)
+    const size_t size = json.size(3);
+    if (size < 2)
       return json.fail("is no layer"), 0;
     const auto found = layers.find(json.element(0).number(0, kMaxNumber));
     if (found == layers.end())
       return json.fail("is a layer of no loop"), 0;
-    return found->second + json.element(1).number(0, kMaxLayer);
+    const uint64_t times = size == 3 ? json.element(2).number(0, kMaxLayer) : 1;
+    return found->second * times + json.element(1).number(0, kMaxLayer);
   }
 
   SlotLayer readSlot(const JsonReader &json) {
@@ -116,7 +120,7 @@ private:
     if (json.has("probe"))
       step.probe = json.member("probe").text(kMaxName);
     if (json.has("layer"))
-      step.layer = readLayer(json.member("layer"));
+      lastLayer = step.layer = readLayer(json.member("layer"));
     if (json.has("appends"))
       step.appends = readSlot(json.member("appends"));
     if (json.has("keys") && json.has("values"))
@@ -159,18 +163,19 @@ private:
     step.isCausal = !json.has("mask");
   }
 
-  /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights or its slot, or the
-  /// loop's.
+  /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights, or of those before
+  /// it in a turn of a loop, of its slot, or the loop's.
   std::string nameLayer(const Step &step) const {
     const std::string mark = "{layer}";
     std::string name = step.place;
-    const std::optional<uint64_t> layer = step.layer     ? step.layer
-                                          : step.appends ? std::optional(step.appends->layer)
-                                                         : turn;
+    const std::optional<uint64_t> own = step.layer     ? step.layer
+                                        : step.appends ? std::optional(step.appends->layer)
+                                                       : turn;
+    const std::optional<uint64_t> layer = lastLayer ? lastLayer : own;
     if (const size_t place = name.find(mark); place != std::string::npos && layer)
       name.replace(place, mark.size(), std::to_string(*layer));
-    else if (layer)
-      name += " of layer " + std::to_string(*layer);
+    else if (own)
+      name += " of layer " + std::to_string(*own);
     return name;
   }
 
@@ -180,6 +185,7 @@ private:
   std::optional<Failure> &failure;
   size_t numTensors = 0, numNamed = 0, numTurns = 0;
   std::optional<uint64_t> turn;        ///< of the innermost loop
+  std::optional<uint64_t> lastLayer;   ///< that a step had weights of, in this turn
   std::map<uint64_t, size_t> tensors;  ///< of the file's numbers, in this turn
   std::map<uint64_t, uint64_t> layers; ///< of loops' variables
 };

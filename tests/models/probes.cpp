@@ -109,7 +109,10 @@ public:
 
   int run() {
     const Json description = Json::parse(actual.model.description());
-    const int32_t layers = description.at("slots").at(0).at("layers");
+    int32_t layers = 0; // of all kinds
+    for (const Json &slot : description.at("slots"))
+      layers += slot.at("layers").get<int32_t>();
+    layers /= 2; // keys and values
     for (const Json &function : description.at("functions"))
       if (function.at("name").get<std::string>().starts_with("probe."))
         compare(function, layers);

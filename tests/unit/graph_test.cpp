@@ -42,7 +42,7 @@ TEST_CASE("layers of a loop are steps of their own, and hand on what they carry"
   CHECK(up.layer == 3);
   CHECK(up.inputs == forward.steps[3].outputs); // of the layer before
   CHECK(append.appends == SlotLayer{"k", 4});
-  CHECK(append.at == "blk.4.append");
+  CHECK(append.at == "blk.3.append"); // of the model's layers, not of the slot's
   CHECK(attend.keys == SlotLayer{"k", 4});
   CHECK(attend.values == SlotLayer{"v", 0});
   CHECK(attend.scale == 0.5);
@@ -50,6 +50,30 @@ TEST_CASE("layers of a loop are steps of their own, and hand on what they carry"
   CHECK(attend.outputs == forward.outputs);
   CHECK(forward.steps[1].inputs == forward.steps[0].outputs);
   CHECK(forward.numTensors == 6); // the input, the embedding, and two of each layer
+}
+
+TEST_CASE("layers that take turns are numbered by the turn") {
+  const auto graphs = read(R"(
+      {"loop": [0, 2], "layer": 1, "in": [], "arguments": [], "body": [
+        {"op": "lm.linear", "at": "blk.{layer}.up", "in": [0], "out": [2], "layer": [1, 1, 3]},
+        {"op": "lm.rope", "at": "blk.{layer}.rope_q", "in": [2], "out": [3]},
+        {"op": "kv.append", "at": "blk.{layer}.append", "in": [3], "out": [], "appends": {"slot": "k", "layer": [1, 0]}},
+        {"op": "lm.linear", "at": "blk.{layer}.up", "in": [0], "out": [4], "layer": [1, 2, 3]}
+      ], "yield": [], "out": []},
+      {"op": "lm.linear", "at": "blk.{layer}.up", "in": [0], "out": [5], "layer": 6},
+      {"op": "lm.rope", "at": "blk.{layer}.rope_q", "in": [5], "out": [6]},
+      {"op": "lm.take", "at": "wanted", "in": [6], "out": [7]})",
+                           "[7]");
+  REQUIRE_MESSAGE(graphs, graphs.message());
+  std::vector<std::string> names;
+  for (const Step &step : graphs->at(0).steps)
+    names.push_back(step.at);
+  CHECK(names == std::vector<std::string>{"blk.1.up", "blk.1.rope_q", "blk.1.append", "blk.2.up", "blk.4.up",
+                                          "blk.4.rope_q", "blk.4.append", "blk.5.up", "blk.6.up", "blk.6.rope_q",
+                                          "wanted"});
+  CHECK(graphs->at(0).steps[6].appends == SlotLayer{"k", 1});
+  CHECK(failureOf(R"({"op": "x", "at": "y", "in": [], "out": [], "layer": [7]})") ==
+        "graph.functions[0].body[0].layer: is no layer");
 }
 
 TEST_CASE("what is no graph is refused where it is wrong") {

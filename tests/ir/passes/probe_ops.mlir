@@ -7,6 +7,7 @@ kv.schema @m entries [@forward] {
   kv.cache @k layers(2) heads(1) row(8)
 }
 lm.weight @up family(2) source("blk.{}.up.weight") : !lm.weight<16x8, codes = f32>
+lm.weight @gate family(2) source("blk.{}.gate.weight") : !lm.weight<16x8, codes = f32>
 lm.weight @norm family(2) source("blk.{}.norm.weight") : !lm.weight<8, codes = f32>
 lm.weight @down source("down.weight") : !lm.weight<8x16, codes = f32>
 lm.weight @embedding source("embedding.weight") : !lm.weight<32x8, codes = f32>
@@ -20,7 +21,7 @@ lm.weight @embedding source("embedding.weight") : !lm.weight<32x8, codes = f32>
 // CHECK-NEXT: %[[Y:.*]] = lm.embedding %[[IDS]], %[[W]]
 // CHECK-NEXT: return %[[Y]]
 
-// Of several ops in one place, the first has its name.
+// Of several ops in one place, the first has its name; those that differ in nothing but their layer and inputs share one.
 // CHECK-LABEL: func.func @probe.blk.up(
 // CHECK-SAME: %[[X:.*]]: tensor<?x8xf32> {kv.name = "input"}, %[[LAYER:.*]]: tensor<1xi32> {kv.limit = 2 : i64, kv.name = "layer"}, %{{.*}}: !kv.batch)
 // CHECK: %[[NUMBER:.*]] = tensor.extract %[[LAYER]][%{{.*}}] : tensor<1xi32>
@@ -28,9 +29,10 @@ lm.weight @embedding source("embedding.weight") : !lm.weight<32x8, codes = f32>
 // CHECK: lm.select @norm[%[[INDEX]]]
 // CHECK: lm.rms_norm %[[X]]
 // CHECK-LABEL: func.func @probe.blk.up.linear(
-// CHECK: lm.linear
+// CHECK: lm.select @up
 // CHECK-LABEL: func.func @probe.blk.up.linear.1(
-// CHECK: lm.linear
+// CHECK: lm.select @gate
+// CHECK-NOT: probe.blk.up
 
 // Without a name of its place, an op has its own. Names of inputs are those of the op.
 // CHECK-LABEL: func.func @probe.swiglu(
@@ -53,7 +55,9 @@ func.func @forward(%ids: tensor<?xi32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> 
     %normed = lm.rms_norm %h, %n {epsilon = 1.0e-05 : f32} : tensor<?x8xf32>, !lm.weight<8, codes = f32> loc("blk.{layer}.up")
     %w = lm.select @up[%layer] : !lm.weight<16x8, codes = f32>
     %gate = lm.linear %normed, %w : tensor<?x8xf32>, !lm.weight<16x8, codes = f32> -> tensor<?x16xf32> loc("blk.{layer}.up")
-    %up = lm.linear %h, %w : tensor<?x8xf32>, !lm.weight<16x8, codes = f32> -> tensor<?x16xf32> loc("blk.{layer}.up")
+    %g = lm.select @gate[%layer] : !lm.weight<16x8, codes = f32>
+    %up = lm.linear %h, %g : tensor<?x8xf32>, !lm.weight<16x8, codes = f32> -> tensor<?x16xf32> loc("blk.{layer}.up")
+    %again = lm.linear %h, %w : tensor<?x8xf32>, !lm.weight<16x8, codes = f32> -> tensor<?x16xf32> loc("blk.{layer}.up")
     %hidden = lm.swiglu %gate, %up : tensor<?x16xf32>
     %d = lm.select @down : !lm.weight<8x16, codes = f32>
     %down = lm.linear %hidden, %d : tensor<?x16xf32>, !lm.weight<8x16, codes = f32> -> tensor<?x8xf32> loc("down")
