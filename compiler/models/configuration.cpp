@@ -52,12 +52,11 @@ int64_t Configuration::count(std::string_view name, int64_t otherwise) {
   return contains(name) ? count(name) : otherwise;
 }
 
-std::optional<int64_t> Configuration::window(int64_t context) {
+std::optional<int64_t> Configuration::window(int64_t context, int64_t otherwise) {
   constexpr std::string_view kName = "attention.sliding_window";
   const gguf::Value *value = find(kName);
-  if (!value || value->asUnsigned() == 0)
-    return std::nullopt;
-  const int64_t rows = count(kName);
+  const bool isNone = value ? value->asUnsigned() == 0 : otherwise == 0;
+  const int64_t rows = isNone ? context : count(kName, otherwise);
   return rows < context ? std::optional(rows) : std::nullopt;
 }
 

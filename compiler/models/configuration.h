@@ -31,8 +31,8 @@ public:
   bool contains(std::string_view name) const { return find(name) != nullptr; }
 
   /// How many rows a token sees where layers slide: attention.sliding_window; nothing where that is all of `context`,
-  /// missing, or 0.
-  std::optional<int64_t> window(int64_t context);
+  /// or 0.
+  std::optional<int64_t> window(int64_t context, int64_t otherwise = 0);
 
   /// Which layers slide, from the first on, until it begins again: attention.sliding_window_pattern, a flag for each
   /// layer, or the number of layers of which the last does not slide.

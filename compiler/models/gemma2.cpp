@@ -14,8 +14,7 @@ public:
 
 private:
   void configure(Configuration &configuration) override {
-    constexpr int64_t kLayersOf27B = 46;
-    configureKinds(configuration, 2, kLayersOf27B);
+    configureKinds(configuration, {.turn = 2, .largest = 46, .window = 4096, .scoreCap = 50, .logitCap = 30});
   }
 };
 

@@ -15,10 +15,7 @@ public:
   Gemma3(const ModelSource &source, MLIRContext *context) : SlidingGemmaDecoder("gemma3", source, context) {}
 
 private:
-  void configure(Configuration &configuration) override {
-    constexpr int64_t kLayersOf27B = 62;
-    configureKinds(configuration, 6, kLayersOf27B);
-  }
+  void configure(Configuration &configuration) override { configureKinds(configuration, {.turn = 6, .largest = 62}); }
   void readRope(Configuration &configuration) override {
     SlidingGemmaDecoder::readRope(configuration);
     for (LayerKind &kind : s.kinds)

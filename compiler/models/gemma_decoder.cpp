@@ -11,24 +11,24 @@ Value GemmaDecoder::embed(Value ids) {
   return scale(lookUp(ids, embedding), std::sqrt(float(s.width)), "embedding_scale");
 }
 
-void SlidingGemmaDecoder::configureKinds(Configuration &configuration, int64_t turn, int64_t largest) {
-  if (std::optional<int64_t> window = configuration.window(s.context)) {
+void SlidingGemmaDecoder::configureKinds(Configuration &configuration, const Usual &usual) {
+  if (std::optional<int64_t> window = configuration.window(s.context, usual.window)) {
     s.kinds.push_back({.slots = "_window", .window = window});
     s.turn.clear();
-    for (bool slides : configuration.slidingTurn(turn))
+    for (bool slides : configuration.slidingTurn(usual.turn))
       s.turn.push_back(slides ? 1 : 0);
   }
-  if (s.layers == largest)
-    s.attentionScale = float(1.0 / std::sqrt(double(s.width / s.heads)));
-  auto cap = [&](std::string_view name) {
-    const double cap = configuration.real(name, 0);
+  if (s.layers == usual.largest)
+    s.attentionScale = float(1.0 / std::sqrt(std::max(1.0, double(s.width / s.heads))));
+  auto cap = [&](std::string_view name, double otherwise) {
+    const double cap = configuration.real(name, otherwise);
     if (cap < 0)
       configuration.fail("metadata '" + std::string(name) + "' is " + std::to_string(cap) +
                          "; no less than 0 is expected");
     return cap > 0 ? std::optional(float(cap)) : std::nullopt;
   };
-  s.scoreCap = cap("attn_logit_softcapping");
-  logitCap = cap("final_logit_softcapping");
+  s.scoreCap = cap("attn_logit_softcapping", usual.scoreCap);
+  logitCap = cap("final_logit_softcapping", usual.logitCap);
   if (logitCap)
     s.constants = {*logitCap};
 }

@@ -24,9 +24,14 @@ class SlidingGemmaDecoder : public GemmaDecoder {
 protected:
   using GemmaDecoder::GemmaDecoder;
 
-  /// `turn` layers of which the last sees all, where the file says nothing else; the model of `largest` layers scales
-  /// scores by the width of a head if heads shared the model's.
-  void configureKinds(Configuration &configuration, int64_t turn, int64_t largest);
+  /// What holds where the file says nothing else: `turn` layers of which the last sees all and the others a window,
+  /// none if it is 0; caps, none if 0. The model of `largest` layers scales scores as if heads shared the model's
+  /// width.
+  struct Usual {
+    int64_t turn, largest, window = 0;
+    double scoreCap = 0, logitCap = 0;
+  };
+  void configureKinds(Configuration &configuration, const Usual &usual);
 
   Attention declareWeights(WeightTable &table) final;
   mlir::Value afterAttention(mlir::Value y, mlir::Value layer) final { return norm(y, afterAttentionNorm, layer); }

@@ -243,6 +243,20 @@ TEST_CASE("layers that slide take turns with those that see all") {
   CHECK(contains(compiler.import(model.bytes()).message(), "no less than 0 is expected"));
 }
 
+TEST_CASE("a file that says nothing has the architecture's window and caps") {
+  Compiler compiler;
+  SmallModel model = SmallModel::of("gemma2").addPostNorms();
+  model.metadata["gemma2.context_length"] = 8192u;
+  ModuleResult module = compiler.import(model.bytes());
+  REQUIRE_MESSAGE(module, module.message());
+  const std::string text = textOf(**module);
+  for (const char *part : {"window(4096) serves([0])", "softcap = 5.000000e+01 : f32", "cap = 3.000000e+01 : f32"})
+    CHECK_MESSAGE(contains(text, part), text);
+  for (const char *name : {"attn_logit_softcapping", "final_logit_softcapping"})
+    model.metadata[std::string("gemma2.") + name] = 0.0f;
+  CHECK(!contains(textOf(**compiler.import(model.bytes())), "cap = "));
+}
+
 TEST_CASE("what results depend on besides tensors is in the configuration") {
   Compiler compiler;
   auto configuration = [&](const SmallModel &model) {
