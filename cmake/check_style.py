@@ -20,8 +20,8 @@ import re
 import subprocess
 import sys
 
-ARCHITECTURES = ("arcee bert falcon gemma gemma2 gemma3 gpt2 gptneox granite llama llama4 mamba mistral mixtral mpt olmo phi "
-                 "phi3 qwen qwen2 qwen3 smollm3 starcoder starcoder2 t5").split()
+ARCHITECTURES = ("arcee bert falcon gemma gemma2 gemma3 gpt2 gptneox granite llama llama4 mamba mistral mixtral mpt olmo "
+                 "phi phi3 qwen qwen2 qwen3 smollm3 starcoder starcoder2 t5").split()
 
 # (file, name): why. A tokenizer's kinds have the names of the models that had them first.
 NAMES_ALLOWED = {
