@@ -114,10 +114,10 @@ std::string Decoder::canonical() const {
       << " value_width=" << s.valueWidth << " vocabulary=" << s.vocabulary
       << " epsilon=" << std::bit_cast<uint32_t>(s.epsilon) << " lanes=" << lm::stringifyLaneOrder(lanes);
   for (const LayerKind &kind : s.kinds) {
-    out << " rope" << kind.slots << "=" << (kind.rope ? s.rotated : 0);
-    if (kind.rope) {
-      out << "," << std::bit_cast<uint32_t>(kind.rope->magnitude);
-      for (double frequency : kind.rope->frequencies)
+    out << " rope" << kind.slots << "=" << (kind.isRotated ? s.rotated : 0);
+    if (kind.isRotated) {
+      out << "," << std::bit_cast<uint32_t>(kind.rope.magnitude);
+      for (double frequency : kind.rope.frequencies)
         out << "," << std::bit_cast<uint64_t>(frequency);
     }
     if (kind.window)
@@ -198,7 +198,7 @@ void Decoder::buildCaches(const Attention &attention, size_t kind) {
     return made;
   };
   auto keys = cache('k', s.keyWidth, attention.key.weight);
-  if (s.kinds[kind].rope)
+  if (s.kinds[kind].isRotated)
     keys.setRotated(inCache(lanes));
   keys.setServesAttr(b.getArrayAttr(serves));
   cache('v', s.valueWidth, attention.value.weight).setValues(keys.getSymName());
@@ -260,7 +260,7 @@ Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Lay
     query = norm(query, attention.queryNorm, layer.number);
   if (attention.keyNorm)
     key = norm(key, attention.keyNorm, layer.number);
-  if (angles[layer.kind]) {
+  if (s.kinds[layer.kind].isRotated) {
     query = rotate(query, layer.kind, "blk.{}.rope_q");
     key = rotate(key, layer.kind, "blk.{}.rope_k");
   }
@@ -288,9 +288,9 @@ Value Decoder::buildAngles(const LayerKind &kind) {
   Value positions = b.create<kv::PositionsOp>(positionsType, batch);
   int64_t pairs = s.rotated / 2;
   auto frequencies =
-      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(kind.rope->frequencies));
+      DenseElementsAttr::get(RankedTensorType::get({pairs}, b.getF64Type()), ArrayRef<double>(kind.rope.frequencies));
   return b.create<lm::RopeAnglesOp>(rows({pairs, 2}), positions, cast<DenseFPElementsAttr>(frequencies),
-                                    b.getF32FloatAttr(kind.rope->magnitude));
+                                    b.getF32FloatAttr(kind.rope.magnitude));
 }
 
 Value Decoder::takeWanted(Value x) {
@@ -376,7 +376,7 @@ void Decoder::buildForward() {
   batch = entry->getArguments().back();
   tokens = b.create<kv::TokensOp>(batch);
   for (const LayerKind &kind : s.kinds)
-    angles.push_back(kind.rope ? buildAngles(kind) : Value());
+    angles.push_back(kind.isRotated ? buildAngles(kind) : Value());
   ValueRange slots = entry->getArguments().drop_front().drop_back();
   Stream out = buildLayers({embed(entry->getArgument(0)), SmallVector<Value>(slots)});
   SmallVector<Value> results{buildHead(takeWanted(out.x))};

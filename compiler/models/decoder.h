@@ -21,7 +21,7 @@ struct LayerKind {
   std::string slots;                  ///< behind k and v in the names of its caches
   std::optional<int64_t> window = {}; ///< how many rows a token sees, itself among them
   bool isRotated = true;
-  std::optional<RopeAngles> rope = {}; ///< where it is
+  RopeAngles rope = {}; ///< where it is
 };
 
 /// L layers, width E, feedForward F, heads H, keyHeads G, keyWidth and valueWidth D, rotated lanes of D, vocabulary V.

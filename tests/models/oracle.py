@@ -107,10 +107,15 @@ class Oracle:
         bias = self.weights.get(name + ".bias")
         return y if bias is None else y + bias
 
+    def rope(self, index):
+        """Frequencies [R / 2] of layer `index`, and the factor of cosine and sine."""
+        return self.frequencies, self.magnitude
+
     def rotate(self, x, positions, index):
         """Heads x [T, H, D] of layer `index`."""
-        angles = positions[:, None, None] * self.frequencies
-        cosine, sine = ((self.magnitude * f(angles)).astype(self.precision) for f in (np.cos, np.sin))
+        frequencies, magnitude = self.rope(index)
+        angles = positions[:, None, None] * frequencies
+        cosine, sine = ((magnitude * f(angles)).astype(self.precision) for f in (np.cos, np.sin))
         rotated = self.config.rotated
         lanes = np.arange(rotated).reshape((2, -1) if self.TURNS_HALVES else (-1, 2))
         first, second = lanes if self.TURNS_HALVES else lanes.T

@@ -4,20 +4,11 @@ import oracle
 from oracles import gemma2, qwen3
 
 
-class Oracle(gemma2.Oracle):
+class Oracle(qwen3.Oracle, gemma2.Oracle):
     TURN = 6
 
-    def rotate(self, x, positions, index):
-        whole = self.frequencies, self.magnitude
-        if self.window(index):
-            self.frequencies, self.magnitude = oracle.plain_frequencies(10000.0, self.config.rotated), 1.0
-        turned = super().rotate(x, positions, index)
-        self.frequencies, self.magnitude = whole
-        return turned
-
-    def heads(self, normed, name):
-        query, key, value = super().heads(normed, name)
-        return self.norm(query, name + "attn_q_norm"), self.norm(key, name + "attn_k_norm"), value
+    def rope(self, index):
+        return (oracle.plain_frequencies(10000.0, self.config.rotated), 1.0) if self.window(index) else super().rope(index)
 
 
 def vectors(args):
