@@ -30,6 +30,8 @@ Value Code::select(Value condition, Value a, Value c) { return b.create<arith::S
 Value Code::fromIndex(Value index) { return b.createOrFold<arith::IndexCastOp>(i64, index); }
 Value Code::toIndex(Value number) { return b.createOrFold<arith::IndexCastOp>(b.getIndexType(), number); }
 
+Value Code::fromWord(Value word) { return b.createOrFold<arith::ExtUIOp>(i64, word); }
+
 Value Code::at(Value base, Value bytes) {
   return b.create<LLVM::GEPOp>(ptr, i8, base, ArrayRef<LLVM::GEPArg>{bytes}, /*inbounds=*/true);
 }

@@ -48,6 +48,7 @@ public:
   Value select(Value condition, Value a, Value b);
   Value fromIndex(Value index);
   Value toIndex(Value number);
+  Value fromWord(Value word); ///< of an i32 that is not negative
 
   // Memory.
   Value at(Value base, Value bytes);

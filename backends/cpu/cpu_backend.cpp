@@ -89,10 +89,15 @@ std::optional<std::string> CpuBackend::declines(Operation *op) const {
     return whyNot(linear);
   if (auto attend = dyn_cast<kv::AttendOp>(op))
     return whyNot(attend);
+  if (auto route = dyn_cast<lm::RouteOp>(op))
+    return whyNot(route);
   if (isa<lm::EmbeddingOp>(op))
     return std::nullopt;
-  if (isa<kv::AppendOp, lm::GegluOp, lm::RmsNormOp, lm::RopeOp, lm::ScaleOp, lm::SoftcapOp, lm::SwigluOp, lm::TakeOp>(
-          op))
+  if (auto linear = dyn_cast<lm::ExpertLinearOp>(op))
+    if (std::optional<std::string> reason = whyNot(linear))
+      return reason;
+  if (isa<kv::AppendOp, lm::ExpertLinearOp, lm::GegluOp, lm::MixOp, lm::RmsNormOp, lm::RopeOp, lm::ScaleOp,
+          lm::SoftcapOp, lm::SwigluOp, lm::TakeOp>(op))
     return "has a kernel only as part of a group";
   return "there is no kernel for " + op->getName().getStringRef().str();
 }

@@ -225,6 +225,20 @@ void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, 
   }
 }
 
+void emitAddShare(const Kernel &kernel, const Destination &to, Value addend, Value isFirst, Value share, Value row,
+                  Value column, Tile tile) {
+  Code &code = kernel.code;
+  Type lanes = code.vec(kLanes, code.f32);
+  Value from = addend ? code.select(isFirst, addend, to.base) : to.base;
+  for (int64_t half = 0; half < kPanelRows; half += kLanes) {
+    Value at = code.add(column, half), before = code.load(lanes, elementOf(code, {from, to.columns}, row, at));
+    if (!addend)
+      before = code.select(isFirst, code.zero(lanes), before);
+    Value sum = code.fma(loadTile(code, lanes, tile, code.num(half)), code.splat(kLanes, share), before);
+    code.store(sum, elementOf(code, to, row, at));
+  }
+}
+
 void emitStoreHeads(const Kernel &kernel, const Linear &linear, const Destination &to, const HeadSteps &heads,
                     Value row, Value column, ArrayRef<Tile> tiles) {
   forLanes(kernel, linear, heads, row, column, tiles,

@@ -59,6 +59,11 @@ enum class Gate { gelu, silu };
 void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, Value row, Value column, Tile gate,
                     Tile up);
 
+/// Adds share * y to result, where `isFirst` says so to the addend instead, or to nothing where that is null. The
+/// addend may be the destination.
+void emitAddShare(const Kernel &kernel, const Destination &to, Value addend, Value isFirst, Value share, Value row,
+                  Value column, Tile tile);
+
 /// cap * tanh(lanes / cap), within 4e-7 of the cap.
 Value emitSoftcap(Code &code, Value lanes, float cap);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "backends/cpu/group_match.h"
 
+#include "backends/cpu/routing.h"
 #include "compiler/packing/weight_type.h"
 #include "compiler/passes/group_ops.h"
 
@@ -17,15 +18,23 @@ bool isPlainVector(Value weight) {
   return type.isVector() && type.getCodes().isF32() && weight.getDefiningOp<lm::SelectOp>();
 }
 
-/// The norm that feeds exactly these linears and nothing else.
-lm::RmsNormOp normOf(ArrayRef<lm::LinearOp> linears) {
-  auto norm = lm::LinearOp(linears.front()).getInput().getDefiningOp<lm::RmsNormOp>();
+/// The norm that feeds exactly these linears: a copy, where other linears take it, too, and will norm for themselves.
+lm::RmsNormOp normOf(ArrayRef<Operation *> linears) {
+  auto norm = linears.front()->getOperand(0).getDefiningOp<lm::RmsNormOp>();
   if (!norm || isGrouped(norm) || !isPlainVector(norm.getWeight()))
     return {};
-  for (Operation *user : norm->getUsers())
-    if (llvm::none_of(linears, [&](lm::LinearOp linear) { return linear.getOperation() == user; }))
+  bool isShared = false;
+  for (Operation *user : norm->getUsers()) {
+    if (!isa<lm::ExpertLinearOp, lm::LinearOp>(user))
       return {};
-  return norm;
+    isShared |= !llvm::is_contained(linears, user);
+  }
+  if (!isShared)
+    return norm;
+  auto copy = cast<lm::RmsNormOp>(OpBuilder(norm).clone(*norm));
+  for (Operation *linear : linears)
+    linear->setOperand(0, copy);
+  return copy;
 }
 
 /// Whether the op gates one linear by another.
@@ -81,7 +90,7 @@ void matchQkv(kv::AttendOp attend, Activations wanted) {
     return;
   k->append = keys;
   v->append = values;
-  lm::LinearOp linears[] = {q->linear, k->linear, v->linear};
+  Operation *linears[] = {q->linear, k->linear, v->linear};
   if (k->linear.getInput() != q->linear.getInput() || v->linear.getInput() != q->linear.getInput() ||
       !commonActivations(linears, wanted))
     return;
@@ -116,15 +125,45 @@ void matchGateUp(Operation *op, Activations wanted) {
   if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
       gate.getBias() || up.getBias() || cast<RankedTensorType>(gate.getType()).getDimSize(1) % kPanelRows != 0)
     return;
-  lm::LinearOp linears[] = {gate, up};
+  Operation *linears[] = {gate, up};
   if (commonActivations(linears, wanted))
     tryGroup(kGateUp, {normOf(linears), gate, up, op});
 }
 
-void matchLinear(lm::LinearOp linear, Activations wanted) {
-  if (isGrouped(linear) || !commonActivations(linear, wanted))
+void matchExpertGate(Operation *op, Activations wanted) {
+  auto gate = op->getOperand(0).getDefiningOp<lm::ExpertLinearOp>(),
+       up = op->getOperand(1).getDefiningOp<lm::ExpertLinearOp>();
+  if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
+      gate.getExperts() != up.getExperts() || gate.getNumExperts() != up.getNumExperts() || gate.hasParts())
     return;
-  SmallVector<Operation *> members{normOf(linear), linear};
+  Operation *linears[] = {gate, up};
+  if (commonActivations(linears, wanted))
+    tryGroup(kExpertGate, {normOf(linears), gate, up, op});
+}
+
+void matchExpertMix(lm::MixOp mix, Activations wanted) {
+  auto down = mix.getParts().getDefiningOp<lm::ExpertLinearOp>();
+  if (!down || !down->hasOneUse() || !(down.hasParts() || down.getNumChosen() == 1) ||
+      down.getNumChosen() != cast<RankedTensorType>(mix.getShares().getType()).getDimSize(1) ||
+      !commonActivations(down.getOperation(), wanted))
+    return;
+  SmallVector<Operation *> members{down, mix};
+  for (Operation *unary : unariesOf(mix)) {
+    if (!isa<lm::ScaleOp>(unary))
+      break;
+    members.push_back(unary);
+  }
+  members.push_back(sumOf(members.back()));
+  if (members.back() && tryGroup(kExpertMix, members))
+    return;
+  members.pop_back();
+  tryGroup(kExpertMix, members);
+}
+
+void matchLinear(lm::LinearOp linear, Activations wanted) {
+  if (isGrouped(linear) || !commonActivations(linear.getOperation(), wanted))
+    return;
+  SmallVector<Operation *> members{normOf(linear.getOperation()), linear};
   members.append(unariesOf(linear));
   members.push_back(sumOf(members.back()));
   if (members.back() && tryGroup(kLinearAdd, members))
@@ -190,12 +229,19 @@ Activations roundingFor(const WeightFormat &weight, Activations wanted) {
   return weight.codes == ElementType::bf16 ? Activations::bf16 : Activations::exact;
 }
 
-std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears, Activations wanted) {
+Value weightOf(Operation *linear) {
+  if (auto ofExperts = dyn_cast<lm::ExpertLinearOp>(linear))
+    return ofExperts.getWeight();
+  return cast<lm::LinearOp>(linear).getWeight();
+}
+
+std::optional<ActivationFormat> commonActivations(ArrayRef<Operation *> linears, Activations wanted) {
   std::optional<ActivationFormat> common;
-  for (lm::LinearOp linear : linears) {
-    if (whyNot(linear))
+  for (Operation *op : linears) {
+    auto ofExperts = dyn_cast<lm::ExpertLinearOp>(op);
+    if (ofExperts ? whyNot(ofExperts) : whyNot(cast<lm::LinearOp>(op)))
       return std::nullopt;
-    WeightFormat weight = *weightFormat(linear.getWeight().getType(), wanted);
+    WeightFormat weight = *weightFormat(cast<lm::WeightType>(weightOf(op).getType()), wanted);
     ActivationFormat own = activationsFor(weight, roundingFor(weight, wanted));
     common = common ? merged(*common, own) : own;
     if (!common)
@@ -204,13 +250,40 @@ std::optional<ActivationFormat> commonActivations(ArrayRef<lm::LinearOp> linears
   return common;
 }
 
-std::optional<std::string> whyNot(lm::LinearOp linear) {
-  if (!weightFormat(linear.getWeight().getType(), Activations::exact))
+/// Why no kernel reads the weight.
+static std::optional<std::string> whyNot(Value weight) {
+  if (!weightFormat(cast<lm::WeightType>(weight.getType()), Activations::exact))
     return "K is no multiple of 32, or groups are not of 16 or 32 columns";
-  if (!linear.getWeight().getDefiningOp<lm::SelectOp>())
+  if (!weight.getDefiningOp<lm::SelectOp>())
     return "the weight is not selected from a family";
+  return std::nullopt;
+}
+
+std::optional<std::string> whyNot(lm::LinearOp linear) {
+  if (std::optional<std::string> reason = whyNot(linear.getWeight()))
+    return reason;
   if (linear.getBias() && !isPlainVector(linear.getBias()))
     return "the bias is not f32";
+  return std::nullopt;
+}
+
+std::optional<std::string> whyNot(lm::ExpertLinearOp linear) {
+  if (std::optional<std::string> reason = whyNot(linear.getWeight()))
+    return reason;
+  if (linear.getNumRows() % kPanelRows != 0)
+    return "an expert's rows are no multiple of 32";
+  if (linear.getNumExperts() > kMostExperts)
+    return "there are more than 1024 experts";
+  if (linear.getBias())
+    return "experts with a bias have no kernel";
+  if (!linear.getExperts().getDefiningOp<lm::RouteOp>())
+    return "the experts are not those of a route"; // which are in ascending order
+  return std::nullopt;
+}
+
+std::optional<std::string> whyNot(lm::RouteOp route) {
+  if (cast<RankedTensorType>(route.getLogits().getType()).getDimSize(1) > kMostExperts)
+    return "there are more than 1024 experts";
   return std::nullopt;
 }
 
@@ -250,7 +323,7 @@ std::optional<std::string> whyNot(kv::AttendOp attend) {
 Value GroupOps::input() const {
   if (norm)
     return lm::RmsNormOp(norm).getInput();
-  return lm::LinearOp(linears.front()).getInput();
+  return linears.front()->getOperand(0);
 }
 
 Value GroupOps::addend() const {
@@ -263,6 +336,8 @@ void matchGroups(func::FuncOp function, Activations wanted) {
   SmallVector<Operation *> gates;
   SmallVector<lm::RmsNormOp> norms;
   SmallVector<lm::LinearOp> linears;
+  SmallVector<lm::MixOp> mixes;
+  SmallVector<lm::RouteOp> routes;
   SmallVector<lm::EmbeddingOp> embeddings;
   function.walk([&](Operation *op) {
     if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
@@ -271,6 +346,10 @@ void matchGroups(func::FuncOp function, Activations wanted) {
       attends.push_back(attend);
     if (isGate(op))
       gates.push_back(op);
+    if (auto mix = dyn_cast<lm::MixOp>(op))
+      mixes.push_back(mix);
+    if (auto route = dyn_cast<lm::RouteOp>(op))
+      routes.push_back(route);
     if (auto norm = dyn_cast<lm::RmsNormOp>(op))
       norms.push_back(norm);
     if (auto linear = dyn_cast<lm::LinearOp>(op))
@@ -287,8 +366,15 @@ void matchGroups(func::FuncOp function, Activations wanted) {
       matchQkv(attend, wanted);
       matchAttend(attend);
     }
-  for (Operation *gate : gates)
+  for (Operation *gate : gates) {
     matchGateUp(gate, wanted);
+    matchExpertGate(gate, wanted);
+  }
+  for (lm::MixOp mix : mixes)
+    matchExpertMix(mix, wanted);
+  for (lm::RouteOp route : routes)
+    if (!whyNot(route))
+      tryGroup(kRoute, {route});
   for (lm::LinearOp linear : linears)
     matchLinear(linear, wanted);
   for (lm::RmsNormOp norm : norms)
@@ -300,10 +386,15 @@ GroupOps readGroup(kv::GroupOp group) {
   for (Operation &op : group.getBody().front()) {
     if (auto embedding = dyn_cast<lm::EmbeddingOp>(op))
       ops.embedding = embedding;
-    else if (auto norm = dyn_cast<lm::RmsNormOp>(op); norm && isa<arith::AddFOp, lm::LinearOp>(*norm->user_begin()))
+    else if (auto norm = dyn_cast<lm::RmsNormOp>(op);
+             norm && isa<arith::AddFOp, lm::ExpertLinearOp, lm::LinearOp>(*norm->user_begin()))
       ops.norm = norm;
-    else if (auto linear = dyn_cast<lm::LinearOp>(op))
-      ops.linears.push_back(linear);
+    else if (isa<lm::ExpertLinearOp, lm::LinearOp>(op))
+      ops.linears.push_back(&op);
+    else if (auto route = dyn_cast<lm::RouteOp>(op))
+      ops.route = route;
+    else if (auto mix = dyn_cast<lm::MixOp>(op))
+      ops.mix = mix;
     else if (isGate(&op))
       ops.gate = &op;
     else if (isUnary(&op))
@@ -316,8 +407,7 @@ GroupOps readGroup(kv::GroupOp group) {
       ops.take = take;
   }
   if (ops.gate)
-    ops.linears = {ops.gate->getOperand(0).getDefiningOp<lm::LinearOp>(),
-                   ops.gate->getOperand(1).getDefiningOp<lm::LinearOp>()};
+    ops.linears = {ops.gate->getOperand(0).getDefiningOp(), ops.gate->getOperand(1).getDefiningOp()};
   if (group.getKernel() != kQkv)
     return ops;
   for (Value yielded : group.getBody().front().getTerminator()->getOperands())

@@ -13,7 +13,8 @@ namespace kvasir::cpu {
 
 inline constexpr llvm::StringLiteral kQkv = "cpu.qkv", kAttend = "cpu.attend", kLinear = "cpu.linear",
                                      kLinearAdd = "cpu.linear_add", kGateUp = "cpu.gate_up",
-                                     kEmbedding = "cpu.embedding", kNormAdd = "cpu.norm_add";
+                                     kEmbedding = "cpu.embedding", kNormAdd = "cpu.norm_add", kRoute = "cpu.route",
+                                     kExpertGate = "cpu.expert_gate", kExpertMix = "cpu.expert_mix";
 
 /// How the weight's type is packed in a model whose activations are rounded to `wanted`; nothing if the kernels can't
 /// read it. Scales and mins of f32 are packed in f16 where activations are rounded: that errs by 2^-12, an eighth of
@@ -26,11 +27,17 @@ Layout weightLayout(lm::WeightType type, Activations wanted);
 /// The rounding of the activations that meet this weight, in a model whose activations are rounded to `wanted`.
 Activations roundingFor(const WeightFormat &weight, Activations wanted);
 
-/// The activations that serve all of these linears; nothing if there are none or a weight can't be read.
-std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<lm::LinearOp> linears, Activations wanted);
+/// The activations that serve all of these linears (lm.linear, lm.expert_linear); nothing if there are none or a weight
+/// can't be read.
+std::optional<ActivationFormat> commonActivations(llvm::ArrayRef<mlir::Operation *> linears, Activations wanted);
+
+/// The weight of a linear.
+Value weightOf(mlir::Operation *linear);
 
 /// Why there is no kernel for the op; nothing if there is one.
 std::optional<std::string> whyNot(lm::LinearOp linear);
+std::optional<std::string> whyNot(lm::ExpertLinearOp linear);
+std::optional<std::string> whyNot(lm::RouteOp route);
 std::optional<std::string> whyNot(kv::AttendOp attend);
 
 /// Rows of a cache as a linear makes them: expand_shape, maybe a norm of each head, maybe rope, append.
@@ -47,11 +54,13 @@ struct HeadRows {
 /// The ops of a group, each kernel's its own. Members that a kernel has not are null.
 struct GroupOps {
   lm::EmbeddingOp embedding;
-  lm::RmsNormOp norm; ///< makes what the linears take, or what `sum` adds
-  SmallVector<lm::LinearOp> linears;
+  lm::RmsNormOp norm;                     ///< makes what the linears take, or what `sum` adds
+  SmallVector<mlir::Operation *> linears; ///< lm.linear or lm.expert_linear
   SmallVector<HeadRows> heads;            ///< cpu.qkv: query, keys, values
-  mlir::Operation *gate = nullptr;        ///< cpu.gate_up: of linears 0 and 1
-  SmallVector<mlir::Operation *> unaries; ///< what becomes of the embedding or the linear, in order
+  mlir::Operation *gate = nullptr;        ///< cpu.gate_up, cpu.expert_gate: of linears 0 and 1
+  lm::RouteOp route;
+  lm::MixOp mix;
+  SmallVector<mlir::Operation *> unaries; ///< what becomes of the embedding, the linear or the mix, in order
   mlir::Operation *sum = nullptr;         ///< of that, or of what is normed, and `addend`
   kv::AttendOp attend;
   lm::TakeOp take; ///< of the wanted rows of what is attended

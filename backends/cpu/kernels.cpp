@@ -3,7 +3,9 @@
 
 #include "backends/cpu/attention.h"
 #include "backends/cpu/epilogues.h"
+#include "backends/cpu/experts.h"
 #include "backends/cpu/group_match.h"
+#include "backends/cpu/routing.h"
 #include "backends/cpu/row_parts.h"
 #include "compiler/passes/call_frame.h"
 #include "compiler/passes/group_operands.h"
@@ -75,6 +77,12 @@ public:
       return writeEmbedding();
     if (name == kNormAdd)
       return writeNormAdd();
+    if (name == kRoute)
+      return writeRoute();
+    if (name == kExpertGate)
+      return writeExpertGate();
+    if (name == kExpertMix)
+      return writeExpertMix();
     ActivationFormat format = *commonActivations(ops.linears, wanted);
     SmallVector<PanelSet> sets = name == kQkv ? headSets() : name == kGateUp ? gateSets() : linearSets();
     emitLinears(kernel, format, input(), sets);
@@ -104,13 +112,16 @@ private:
     return code.at(CallFrame(code.builder(), code.builder().getLoc(), kernel.call).weights(), at);
   }
 
-  Linear linear(lm::LinearOp op) {
+  Linear linear(Operation *op) {
     Linear linear;
-    linear.format = *weightFormat(op.getWeight().getType(), wanted);
-    linear.rows = op.getWeight().getType().getNumRows();
-    linear.blocks = weightAddress(op.getWeight());
-    if (op.getBias())
-      linear.bias = weightAddress(op.getBias());
+    Value weight = weightOf(op);
+    auto type = cast<lm::WeightType>(weight.getType());
+    linear.format = *weightFormat(type, wanted);
+    linear.blocks = weightAddress(weight);
+    auto ofExperts = dyn_cast<lm::ExpertLinearOp>(op);
+    linear.rows = ofExperts ? ofExperts.getNumRows() : type.getNumRows();
+    if (Value bias = ofExperts ? Value() : cast<lm::LinearOp>(op).getBias())
+      linear.bias = weightAddress(bias);
     return linear;
   }
 
@@ -128,9 +139,9 @@ private:
   }
 
   SmallVector<PanelSet> linearSets() {
-    lm::LinearOp op = ops.linears.front();
+    Operation *op = ops.linears.front();
     Linear of = linear(op);
-    Destination to{code.addressOf(resultAt(0)), lastExtent(op.getResult())};
+    Destination to{code.addressOf(resultAt(0)), lastExtent(op->getResult(0))};
     Value addend = ops.sum ? code.addressOf(argumentOf(ops.addend())) : Value();
     return {{{of},
              [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
@@ -150,12 +161,13 @@ private:
     return lanes;
   }
 
+  Gate gateFunction() const { return llvm::isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu; }
+
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate->getResult(0))};
-    Gate function = llvm::isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu;
     return {{{linear(ops.linears[0]), linear(ops.linears[1])},
              [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreGated(kernel, function, to, row.number, column, tiles[0], tiles[1]);
+               emitStoreGated(kernel, gateFunction(), to, row.number, column, tiles[0], tiles[1]);
              },
              1,
              fetching(to)}};
@@ -267,6 +279,46 @@ private:
     });
   }
 
+  void writeRoute() {
+    Value logits = argumentOf(ops.route.getLogits()), numbers = resultAt(0), shares = resultAt(1);
+    Choice choice{lastExtent(ops.route.getLogits()), lastExtent(ops.route.getExperts()),
+                  ops.route.getOf() == lm::SharesOf::all};
+    Value from = code.addressOf(logits), toNumbers = code.addressOf(numbers), toShares = code.addressOf(shares);
+    forOwnRows(logits, [&](Value row) {
+      auto at = [&](Value matrix, int64_t columns) { return code.at(matrix, code.mul(row, columns * 4)); };
+      emitRoute(code, kernel.module, choice, at(from, choice.experts), at(toNumbers, choice.chosen),
+                at(toShares, choice.chosen));
+    });
+  }
+
+  ExpertInput expertInput() {
+    LinearInput rows = input();
+    auto linear = cast<lm::ExpertLinearOp>(ops.linears.front());
+    return {rows.source,
+            code.addressOf(argumentOf(linear.getExperts())),
+            rows.rows,
+            linear.getWeight().getType().getNumColumns(),
+            linear.getNumExperts(),
+            linear.getNumChosen(),
+            linear.hasParts(),
+            rows.norm,
+            rows.epsilon};
+  }
+
+  void writeExpertGate() {
+    emitExpertGate(kernel, *commonActivations(ops.linears, wanted), expertInput(), linear(ops.linears[0]),
+                   linear(ops.linears[1]), gateFunction(), code.addressOf(resultAt(0)));
+  }
+
+  void writeExpertMix() {
+    float factor = 1;
+    for (Operation *scale : ops.unaries)
+      factor *= cast<lm::ScaleOp>(scale).getFactor().convertToFloat();
+    Value addend = ops.sum ? code.addressOf(argumentOf(ops.addend())) : Value();
+    emitExpertMix(kernel, *commonActivations(ops.linears, wanted), expertInput(), linear(ops.linears[0]),
+                  code.addressOf(argumentOf(ops.mix.getShares())), factor, addend, code.addressOf(resultAt(0)));
+  }
+
   void writeAttend() {
     kv::AttendOp attend = ops.attend;
     auto query = cast<RankedTensorType>(attend.getQuery().getType());
@@ -319,7 +371,10 @@ llvm::Expected<KernelSignature> kernelSignature(kv::GroupOp group, Activations w
     std::optional<ActivationFormat> format = commonActivations(ops.linears, wanted);
     if (!format)
       return llvm::createStringError(llvm::inconvertibleErrorCode(), "the weights have no kernel in common");
-    scratch = linearScratch(*format, lastExtent(ops.input()), tilesOf(ops), manyRows);
+    auto ofExperts = dyn_cast<lm::ExpertLinearOp>(ops.linears.front());
+    scratch = ofExperts ? expertScratch(*format, ofExperts.getWeight().getType().getNumColumns(),
+                                        ofExperts.getNumExperts(), ofExperts.getNumChosen(), tilesOf(ops))
+                        : linearScratch(*format, lastExtent(ops.input()), tilesOf(ops), manyRows);
   }
   signature.scratch = {scratch.fixedBytes, scratch.bytesPerRow, scratch.bytesPerMember};
   signature.inPlace.assign(group.getNumResults(), -1);

@@ -9,23 +9,8 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Rows of a tile of results. Integers come and go with each group of 32 columns: 16 KiB, half of a first-level cache.
-/// Floats come and go more rarely, and their blocks take longer to unpack: 66 KiB stay in a second-level cache.
-constexpr int64_t kIntRows = 128, kFloatRows = 528;
-
-int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? kIntRows : kFloatRows; }
-
 /// Up to so many rows each member rounds all of them for itself, which is cheaper than waiting for the others.
 constexpr int64_t kOwnRows = 4;
-
-/// From so many rows on members help one another. Of fewer memory is the limit, which gives one of two members what the
-/// other leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its
-/// cache. Many members do not wait all at once: these help one another wherever they meet after rounding.
-constexpr int64_t kHelpedRows = 16, kManyMembers = 4;
-
-/// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
-/// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.
-constexpr int64_t kSpareRows = 2;
 
 struct Linears {
   const Kernel &kernel;
@@ -224,6 +209,10 @@ struct Linears {
 };
 
 } // namespace
+
+/// Of integers 16 KiB, half of a first-level cache. Floats come and go more rarely, and their blocks take longer to
+/// unpack: 66 KiB stay in a second-level cache.
+int64_t rowBlock(const ActivationFormat &format) { return format.isInt() ? 128 : 528; }
 
 std::pair<Value, Value> Kernel::share(Value total) const { return evenShare(code, total, member, members); }
 

@@ -131,6 +131,9 @@ std::string Decoder::canonical() const {
     out << " scale=" << std::bit_cast<uint32_t>(s.attentionScale);
   if (s.scoreCap)
     out << " cap=" << std::bit_cast<uint32_t>(*s.scoreCap);
+  if (s.mixture)
+    out << " experts=" << s.mixture->chosen << "/" << s.mixture->experts << "," << s.mixture->feedForward << ","
+        << lm::stringifySharesOf(s.mixture->sharesOf) << "," << std::bit_cast<uint32_t>(s.mixture->scale);
   for (float constant : s.constants)
     out << " constant=" << std::bit_cast<uint32_t>(constant);
   return text;
@@ -159,8 +162,35 @@ Decoder::Attention Decoder::declareAttention(WeightTable &table) const {
   return attention;
 }
 
+void Decoder::readMixture(Configuration &configuration, bool isNormed, int64_t feedForward) {
+  Mixture mixture{};
+  mixture.experts = configuration.count("expert_count");
+  mixture.chosen = configuration.count("expert_used_count");
+  mixture.feedForward = configuration.count("expert_feed_forward_length", feedForward);
+  isNormed = configuration.flag("expert_weights_norm", isNormed);
+  mixture.sharesOf = isNormed ? lm::SharesOf::chosen : lm::SharesOf::all;
+  mixture.scale = float(configuration.real("expert_weights_scale", 1));
+  if (mixture.chosen > mixture.experts)
+    configuration.fail(std::to_string(mixture.chosen) + " experts can't be chosen of " +
+                       std::to_string(mixture.experts));
+  constexpr int64_t kSoftmax = 1;
+  if (configuration.count("expert_gating_func", kSoftmax) != kSoftmax)
+    configuration.fail("the experts' shares are no softmax, which is all that is built here");
+  s.mixture = mixture;
+}
+
 Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
   FeedForward weights;
+  if (s.mixture) {
+    auto experts = [&](StringRef name, int64_t rows, int64_t columns) {
+      return declareLinear(table, name, s.mixture->experts * rows, columns);
+    };
+    weights.router = declareLinear(table, "ffn_gate_inp", s.mixture->experts, s.width);
+    weights.gate = experts("ffn_gate_exps", s.mixture->feedForward, s.width);
+    weights.up = experts("ffn_up_exps", s.mixture->feedForward, s.width);
+    weights.down = experts("ffn_down_exps", s.width, s.mixture->feedForward);
+    return weights;
+  }
   weights.gate = declareLinear(table, "ffn_gate", s.feedForward, s.width);
   weights.up = declareLinear(table, "ffn_up", s.feedForward, s.width);
   weights.down = declareLinear(table, "ffn_down", s.width, s.feedForward);
@@ -229,6 +259,31 @@ Value Decoder::linear(Value x, const Linear &linear, Value layer) {
   Value weight = select(linear.weight, layer);
   Value bias = linear.bias ? select(linear.bias, layer) : Value();
   return b.create<lm::LinearOp>(rows({cast<lm::WeightType>(weight.getType()).getNumRows()}), x, weight, bias);
+}
+
+Decoder::Route Decoder::route(Value x, const Linear &router, Value layer) {
+  if (!router.weight)
+    return {};
+  Value logits = linear(x, router, layer);
+  at("blk.{}.ffn_route");
+  auto experts = RankedTensorType::get({ShapedType::kDynamic, s.mixture->chosen}, b.getI32Type());
+  auto route = b.create<lm::RouteOp>(experts, rows({s.mixture->chosen}), logits, s.mixture->sharesOf);
+  return {route.getExperts(), route.getShares()};
+}
+
+Value Decoder::linear(Value x, const Linear &of, Value layer, const Route &chosen) {
+  if (!chosen.experts)
+    return linear(x, of, layer);
+  at(of.weight);
+  Value weight = select(of.weight, layer), bias = of.bias ? select(of.bias, layer) : Value();
+  const int64_t rowsOfOne = cast<lm::WeightType>(weight.getType()).getNumRows() / s.mixture->experts;
+  return b.create<lm::ExpertLinearOp>(rows({s.mixture->chosen * rowsOfOne}), x, weight, chosen.experts, bias);
+}
+
+Value Decoder::mix(Value parts, const Route &chosen) {
+  at("blk.{}.ffn_mix");
+  Value sum = b.create<lm::MixOp>(rows({s.width}), parts, chosen.shares);
+  return s.mixture->scale == 1 ? sum : scale(sum, s.mixture->scale, "blk.{}.ffn_mix_scale");
 }
 
 Value Decoder::add(Value x, Value y, StringRef sum) {

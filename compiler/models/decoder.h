@@ -24,12 +24,20 @@ struct LayerKind {
   RopeAngles rope = {}; ///< where it is
 };
 
+/// Feed-forward networks of which each token takes some: X experts of width F, of which C are chosen.
+struct Mixture {
+  int64_t experts, chosen, feedForward;
+  lm::SharesOf sharesOf;
+  float scale; ///< of their sum
+};
+
 /// L layers, width E, feedForward F, heads H, keyHeads G, keyWidth and valueWidth D, rotated lanes of D, vocabulary V.
 struct DecoderShape {
   int64_t layers, width, feedForward, heads, keyHeads, keyWidth, valueWidth, rotated, context, vocabulary;
   float epsilon;                 ///< of norms
   float attentionScale;          ///< of scores
   std::optional<float> scoreCap; ///< of scores, then
+  std::optional<Mixture> mixture;
   llvm::SmallVector<LayerKind> kinds;
   llvm::SmallVector<size_t> turn;     ///< the kinds of layers 0, 1, ...; then it begins again
   llvm::SmallVector<float> constants; ///< of the graph, beside these: for the fingerprint
@@ -72,8 +80,9 @@ protected:
     Linear query, key, value, output;
     lm::WeightOp queryNorm = {}, keyNorm = {};
   };
+  /// Of a mixture, the experts' weights lie one behind the other; without one, `router` is null.
   struct FeedForward {
-    Linear gate, up, down;
+    Linear gate, up, down, router = {};
   };
 
   /// Reads into the shape what only this architecture has, and refuses what it can't be; nothing unless overridden.
@@ -96,7 +105,10 @@ protected:
   Attention declareAttention(WeightTable &table) const;
   /// And attn_q_norm and attn_k_norm.
   Attention declareNormedAttention(WeightTable &table) const;
-  /// ffn_gate, ffn_up and ffn_down.
+  /// Makes the layers' networks a mixture, as the file says; `isNormed`: shares are of the chosen experts where the
+  /// file says nothing. Experts are `feedForward` wide unless it says otherwise.
+  void readMixture(Configuration &configuration, bool isNormed, int64_t feedForward);
+  /// ffn_gate, ffn_up and ffn_down; of a mixture ffn_gate_exps and so on, and ffn_gate_inp.
   FeedForward declareFeedForward(WeightTable &table) const;
   mlir::Value lookUp(mlir::Value ids, lm::WeightOp weight);
   /// RMSNorm with the shape's epsilon.
@@ -106,11 +118,13 @@ protected:
   mlir::Value scale(mlir::Value x, float factor, llvm::StringRef name);
   /// Queries, keys and values of in.x [T, E]; norms; rope; rows appended; causal attention; the output's linear.
   Stream attend(Stream in, const Attention &attention, const Layer &layer);
-  /// down(Gate(gate(x), up(x))), an op of lm; [T, E] -> [T, E]
+  /// down(Gate(gate(x), up(x))), an op of lm; of a mixture the sum of the chosen experts'; [T, E] -> [T, E]
   template <typename Gate> mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer) {
-    mlir::Value gated = linear(x, weights.gate, layer), raised = linear(x, weights.up, layer);
+    const Route chosen = route(x, weights.router, layer);
+    mlir::Value gated = linear(x, weights.gate, layer, chosen), raised = linear(x, weights.up, layer, chosen);
     at("blk.{}.ffn_act");
-    return linear(b.create<Gate>(gated.getType(), gated, raised), weights.down, layer);
+    mlir::Value y = linear(b.create<Gate>(gated.getType(), gated, raised), weights.down, layer, chosen);
+    return weights.router.weight ? mix(y, chosen) : y;
   }
 
   void at(llvm::StringRef name) { b.setLoc(locationOf(b.getContext(), name)); }
@@ -120,6 +134,14 @@ protected:
   mlir::ImplicitLocOpBuilder b;
 
 private:
+  /// A token's experts and their shares, [T, C]; null where there is no mixture.
+  struct Route {
+    mlir::Value experts, shares;
+  };
+
+  Route route(mlir::Value x, const Linear &router, mlir::Value layer);
+  mlir::Value linear(mlir::Value x, const Linear &linear, mlir::Value layer, const Route &chosen);
+  mlir::Value mix(mlir::Value parts, const Route &chosen);
   void forgetUnusedKinds();
   std::string canonical() const;
   mlir::DictionaryAttr describeModel();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The llama architecture: RMSNorm, rope on adjacent lanes, grouped-query attention, SwiGLU; llama 1 to 3, mistral,
-// SmolLM and others. Biases and a separate output are optional. Source: Touvron et al., LLaMA, arXiv 2302.13971;
-// names and defaults of GGUF as in llama.cpp.
+// SmolLM and others; mixtures of experts, as in Mixtral. Biases and a separate output are optional. Sources: Touvron et
+// al., LLaMA, arXiv 2302.13971; Jiang et al., Mixtral of Experts, arXiv 2401.04088; names and defaults of GGUF as in
+// llama.cpp.
 #include "compiler/models/architectures.h"
 #include "compiler/models/pre_norm_decoder.h"
 
@@ -18,7 +19,7 @@ public:
 private:
   void configure(Configuration &configuration) override {
     if (configuration.contains("expert_count") && configuration.count("expert_count") > 1)
-      configuration.fail("the model is a mixture of experts, which is not built yet");
+      readMixture(configuration, /*isNormed=*/true, s.feedForward);
   }
 };
 

@@ -94,7 +94,27 @@ class Oracle:
     def gated(self, gate, up):
         return gate / (1 + np.exp(-gate)) * up
 
+    NORMS_SHARES = True  # a token's experts have shares of their sum, not of that of all experts
+
+    def mixture(self, x, name):
+        """The sum of each token's experts, each times its share."""
+        gates, ups, downs = (self.weights[name + "ffn_%s_exps.weight" % part] for part in ("gate", "up", "down"))
+        logits = self.linear(x, name + "ffn_gate_inp")
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        chosen = np.argsort(-logits, axis=-1, kind="stable")[:, :self.config.get("expert_used_count")]
+        picked = np.take_along_axis(powers, chosen, -1)
+        shares = picked / (picked if self.NORMS_SHARES else powers).sum(-1, keepdims=True)
+        y = np.zeros_like(x)
+        for expert in range(len(gates)):
+            tokens, places = np.nonzero(chosen == expert)
+            rows = x[tokens]
+            made = self.gated(rows @ gates[expert].T, rows @ ups[expert].T) @ downs[expert].T
+            y[tokens] += shares[tokens, places][:, None] * made
+        return y
+
     def feed(self, x, name):
+        if name + "ffn_gate_inp.weight" in self.weights:
+            return self.mixture(x, name)
         gate, up = self.linear(x, name + "ffn_gate"), self.linear(x, name + "ffn_up")
         return self.linear(self.gated(gate, up), name + "ffn_down")
 

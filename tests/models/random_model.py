@@ -3,10 +3,10 @@
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
                        [--rope none|linear|llama3|yarn|longrope] [--rotated R] [--window 0] [--mixed TYPE,…] [--seed 0]
-                       [--architecture llama]
+                       [--architecture llama] [--experts 0] [--chosen 2]
 
 --type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
-gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for ffn_down and attn_v,
+gguf-py quantises to. K-quants need widths that 256 divides. Of a mixture of experts each is --feed-forward wide. With --mixed, layers take that type and these in turn for ffn_down and attn_v,
 which Q4_K_M files have in two.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
@@ -24,19 +24,19 @@ def random_k_blocks(rng, shape, name, deviation):
     """gguf-py can't quantise to these: random codes, scales of the size that the deviation wants."""
     scale_at, unit, min_ratio = K_BLOCKS[name]
     elements, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
-    blocks = rng.integers(0, 256, (shape[0], shape[1] // elements, size), dtype=np.uint8)
-    scale = np.full(blocks.shape[:2] + (1,), deviation / unit, np.float16)
+    blocks = rng.integers(0, 256, (*shape[:-1], shape[-1] // elements, size), dtype=np.uint8)
+    scale = np.full(blocks.shape[:-1] + (1,), deviation / unit, np.float16)
     blocks[..., scale_at:scale_at + 2] = scale.view(np.uint8)
     if min_ratio:  # then the 6-bit scales and mins of the groups, alike, so that each group has a mean of 0
         blocks[..., 2:4] = (scale * np.float16(min_ratio)).view(np.uint8)
         blocks[..., 8:12] = blocks[..., 4:8]
         blocks[..., 12:16] = (blocks[..., 12:16] & 15) * 17
-    return blocks.reshape(shape[0], -1)
+    return blocks.reshape(*shape[:-1], -1)
 
 
 def add_matrix(writer, rng, name, shape, type_name, deviation=None):
     kind = gguf.GGMLQuantizationType[type_name]
-    deviation = deviation or shape[1] ** -0.5
+    deviation = deviation or shape[-1] ** -0.5
     if type_name in K_BLOCKS:
         blocks = random_k_blocks(rng, shape, type_name, deviation)
     else:
@@ -104,6 +104,10 @@ def add_layer(writer, rng, index, args, key_width):
                 "attn_v": (args.key_heads * key_width, e), "attn_output": (e, args.heads * key_width),
                 "ffn_gate": (args.feed_forward, e), "ffn_up": (args.feed_forward, e),
                 "ffn_down": (e, args.feed_forward)}
+    if args.experts:
+        for part in ("gate", "up", "down"):
+            matrices["ffn_%s_exps" % part] = (args.experts, *matrices.pop("ffn_" + part))
+        add_matrix(writer, rng, name + "ffn_gate_inp.weight", (args.experts, e), "F32", deviation=3 * e ** -0.5)
     for matrix in added(args, "absent"):
         del matrices[matrix]
     for whole, parts in added(args, "fused").items():
@@ -112,9 +116,10 @@ def add_layer(writer, rng, index, args, key_width):
     for vector, size, mean in [("attn_norm.weight", e, 1), ("ffn_norm.weight", e, 1), *added(args, "vectors")]:
         add_vector(writer, rng, name + vector, size, mean, 0.1)
     for matrix, shape in matrices.items():
-        types = [args.type, *args.mixed.split(",")] if args.mixed and matrix in ("ffn_down", "attn_v") else [args.type]
+        is_mixed = args.mixed and matrix in ("ffn_down", "ffn_down_exps", "attn_v")
+        types = [args.type, *args.mixed.split(",")] if is_mixed else [args.type]
         add_matrix(writer, rng, name + matrix + ".weight", shape, types[index % len(types)])
-        if args.biases:
+        if args.biases and len(shape) == 2:
             add_vector(writer, rng, name + matrix + ".bias", shape[0], 0, 0.1)
 
 
@@ -133,6 +138,10 @@ def write_model(args):
     writer.add_value_length(key_width)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_vocab_size(args.vocabulary)
+    if args.experts:
+        writer.add_expert_count(args.experts)
+        writer.add_expert_used_count(args.chosen)
+        writer.add_expert_feed_forward_length(args.feed_forward)
     for key, value in added(args, "metadata").items():
         (writer.add_uint32 if isinstance(value, int) else writer.add_float32)(args.architecture + "." + key, value)
     add_rope(writer, rng, args, args.rotated or key_width)
@@ -157,12 +166,14 @@ def main():
     parser.add_argument("--architecture", default="llama")
     for name, value in (("width", 64), ("heads", 4), ("key-heads", 2), ("key-width", 0), ("feed-forward", 128),
                         ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0),
-                        ("window", 0)):
+                        ("window", 0), ("experts", 0), ("chosen", 2)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--biases", action="store_true")
     parser.add_argument("--untied", action="store_true")
     parser.add_argument("--rope", default="none", choices=["none", "linear", "llama3", "yarn", "longrope"])
-    write_model(parser.parse_args())
+    args = parser.parse_args()
+    args.experts = args.experts or added(args, "experts") or 0
+    write_model(args)
 
 
 if __name__ == "__main__":

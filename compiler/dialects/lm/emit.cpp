@@ -50,6 +50,22 @@ Value kvasir::lm::emitElementwise(ImplicitLocOpBuilder &builder, ValueRange inpu
   return emitGeneric(builder, inputs, outs, maps, loops, body);
 }
 
+Value kvasir::lm::emitProduct(ImplicitLocOpBuilder &builder, Value rows, Value weight, Value begin, Value into) {
+  int64_t columns = cast<WeightType>(weight.getType()).getNumColumns();
+  int64_t count = cast<RankedTensorType>(into.getType()).getDimSize(1);
+  auto type = RankedTensorType::get({count, columns}, builder.getF32Type());
+  Value empty = builder.create<tensor::EmptyOp>(type.getShape(), type.getElementType());
+  Value tile = builder.create<DequantizeOp>(type, weight, begin, empty).getResult();
+  Value turned = builder.create<tensor::EmptyOp>(ArrayRef<int64_t>{columns, count}, builder.getF32Type());
+  turned = builder.create<linalg::TransposeOp>(tile, turned, ArrayRef<int64_t>{1, 0})->getResult(0);
+  using utils::IteratorType;
+  return emitGeneric(builder, {rows, turned}, emitFill(builder, 0, into), {{0, 1}, {1, 2}, {0, 2}},
+                     {IteratorType::parallel, IteratorType::reduction, IteratorType::parallel},
+                     [](ImplicitLocOpBuilder &b, ValueRange v) {
+                       return b.create<arith::AddFOp>(v[2], b.create<arith::MulFOp>(v[0], v[1]));
+                     });
+}
+
 Value kvasir::lm::emitVector(ImplicitLocOpBuilder &builder, Value weight) {
   int64_t columns = cast<WeightType>(weight.getType()).getNumColumns();
   auto type = RankedTensorType::get({1, columns}, builder.getF32Type());

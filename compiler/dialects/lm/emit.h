@@ -39,6 +39,14 @@ mlir::Value emitGeneric(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange in
 mlir::Value emitElementwise(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange inputs, mlir::Value outs,
                             EmitBody body);
 
+/// Rows of a weight that are dequantised at a time: four AVX2 vectors, and a tile that stays in the cache.
+constexpr int64_t kTileRows = 32;
+
+/// rows [R, K] times rows begin .. begin + N - 1 of a weight, into `into` [R, N]. What is dequantised is turned, so
+/// that the innermost loop runs over the rows of the weight; each element is still one sum over k, in order.
+mlir::Value emitProduct(mlir::ImplicitLocOpBuilder &builder, mlir::Value rows, mlir::Value weight, mlir::Value begin,
+                        mlir::Value into);
+
 /// A vector weight as tensor<E>.
 mlir::Value emitVector(mlir::ImplicitLocOpBuilder &builder, mlir::Value weight);
 

@@ -22,30 +22,15 @@ LogicalResult LinearOp::verify() {
 }
 
 namespace {
-/// Rows of the weight that are dequantised at a time: four AVX2 vectors, and a tile that stays in the cache.
-constexpr int64_t kTileRows = 32;
-
-/// result[:, begin .. begin + rows - 1] = input * weight[begin .. begin + rows - 1, :]^T, into `acc`. The tile is
-/// turned so that the innermost loop runs over the rows of the weight; each element is still one sum over k, in order.
+/// result[:, begin .. begin + rows - 1] = input * weight[begin .. begin + rows - 1, :]^T, into `acc`.
 Value emitTile(ImplicitLocOpBuilder &builder, LinearOp op, Value acc, Value begin, int64_t rows) {
-  int64_t columns = op.getWeight().getType().getNumColumns();
-  auto type = RankedTensorType::get({rows, columns}, builder.getF32Type());
-  Value empty = builder.create<tensor::EmptyOp>(type.getShape(), builder.getF32Type());
-  Value tile = builder.create<DequantizeOp>(type, op.getWeight(), begin, empty).getResult();
-  Value turned = builder.create<tensor::EmptyOp>(ArrayRef<int64_t>{columns, rows}, builder.getF32Type());
-  turned = builder.create<linalg::TransposeOp>(tile, turned, ArrayRef<int64_t>{1, 0})->getResult(0);
   OpFoldResult one = builder.getIndexAttr(1), zero = builder.getIndexAttr(0);
   SmallVector<OpFoldResult> offsets{zero, begin},
       sizes{emitExtent(builder, op.getInput(), 0), builder.getIndexAttr(rows)};
   SmallVector<OpFoldResult> strides{one, one};
   Value slice = builder.create<tensor::ExtractSliceOp>(acc, offsets, sizes, strides);
-  using utils::IteratorType;
-  Value sum = emitGeneric(builder, {op.getInput(), turned}, emitFill(builder, 0, slice), {{0, 1}, {1, 2}, {0, 2}},
-                          {IteratorType::parallel, IteratorType::reduction, IteratorType::parallel},
-                          [](ImplicitLocOpBuilder &b, ValueRange v) {
-                            return b.create<arith::AddFOp>(v[2], b.create<arith::MulFOp>(v[0], v[1]));
-                          });
-  return builder.create<tensor::InsertSliceOp>(sum, acc, offsets, sizes, strides);
+  Value product = emitProduct(builder, op.getInput(), op.getWeight(), begin, slice);
+  return builder.create<tensor::InsertSliceOp>(product, acc, offsets, sizes, strides);
 }
 
 Value emitBias(ImplicitLocOpBuilder &builder, Value result, Value bias) {

@@ -134,6 +134,55 @@ func.func @softcap_c1(%x: tensor<?x4xf32>) {
 }
 
 // -----
+func.func @route_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{C1: experts are 'tensor<?x5xi32>' and shares 'tensor<?x5xf32>' for logits 'tensor<?x4xf32>'}}
+  %e, %s = lm.route %x of(all) : tensor<?x4xf32> -> tensor<?x5xi32>, tensor<?x5xf32>
+  return
+}
+
+// -----
+func.func @route_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{C1: experts are 'tensor<?x2xi32>' and shares 'tensor<?x3xf32>'}}
+  %e, %s = lm.route %x of(all) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x3xf32>
+  return
+}
+
+// -----
+func.func @expert_linear_c1(%x: tensor<?x12xf32>, %w: !lm.weight<8x4, codes = f32>, %e: tensor<?x2xi32>) {
+  // expected-error @below {{C1: the weight is '!lm.weight<8x4, codes = f32>', but rows of the input have 12 columns}}
+  %y = lm.expert_linear %x, %w of %e : tensor<?x12xf32>, !lm.weight<8x4, codes = f32>, tensor<?x2xi32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @expert_linear_c2(%x: tensor<?x4xf32>, %w: !lm.weight<8x4, codes = f32>, %e: tensor<?x2xi32>) {
+  // expected-error @below {{C2: the result is 'tensor<?x6xf32>' for experts 'tensor<?x2xi32>' of a weight}}
+  %y = lm.expert_linear %x, %w of %e : tensor<?x4xf32>, !lm.weight<8x4, codes = f32>, tensor<?x2xi32> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+func.func @expert_linear_c3(%x: tensor<?x4xf32>, %w: !lm.weight<8x4, codes = f32>, %e: tensor<3x2xi32>) {
+  // expected-error @below {{C3: experts are 'tensor<3x2xi32>' for an input 'tensor<?x4xf32>'}}
+  %y = lm.expert_linear %x, %w of %e : tensor<?x4xf32>, !lm.weight<8x4, codes = f32>, tensor<3x2xi32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @expert_linear_c4(%x: tensor<?x4xf32>, %w: !lm.weight<8x4, codes = f32>, %b: !lm.weight<2, codes = f32>, %e: tensor<?x2xi32>) {
+  // expected-error @below {{C4: the bias is '!lm.weight<2, codes = f32>', but the weight has 8 rows}}
+  %y = lm.expert_linear %x, %w of %e bias %b : tensor<?x4xf32>, !lm.weight<8x4, codes = f32>, tensor<?x2xi32>, !lm.weight<2, codes = f32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @mix_c1(%x: tensor<?x8xf32>, %s: tensor<?x2xf32>) {
+  // expected-error @below {{C1: the result is 'tensor<?x3xf32>' for parts 'tensor<?x8xf32>' and shares 'tensor<?x2xf32>'}}
+  %y = lm.mix %x, %s : tensor<?x8xf32>, tensor<?x2xf32> -> tensor<?x3xf32>
+  return
+}
+
+// -----
 func.func @dequantize_c1(%w: !lm.weight<8x4, codes = f32>, %i: index, %t: tensor<2x5xf32>) {
   // expected-error @below {{C1: outs has shape}}
   %d = lm.dequantize %w rows(%i) outs(%t : tensor<2x5xf32>) : !lm.weight<8x4, codes = f32> -> tensor<2x5xf32>
