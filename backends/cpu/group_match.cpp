@@ -134,7 +134,8 @@ void matchExpertGate(Operation *op, Activations wanted) {
   auto gate = op->getOperand(0).getDefiningOp<lm::ExpertLinearOp>(),
        up = op->getOperand(1).getDefiningOp<lm::ExpertLinearOp>();
   if (!gate || !up || gate == up || !gate->hasOneUse() || !up->hasOneUse() || gate.getInput() != up.getInput() ||
-      gate.getExperts() != up.getExperts() || gate.getNumExperts() != up.getNumExperts() || gate.hasParts())
+      gate.getExperts() != up.getExperts() || gate.getNumExperts() != up.getNumExperts() || gate.hasParts() ||
+      whyNot(gate) || whyNot(up))
     return;
   Operation *linears[] = {gate, up};
   if (commonActivations(linears, wanted))
@@ -143,7 +144,7 @@ void matchExpertGate(Operation *op, Activations wanted) {
 
 void matchExpertMix(lm::MixOp mix, Activations wanted) {
   auto down = mix.getParts().getDefiningOp<lm::ExpertLinearOp>();
-  if (!down || !down->hasOneUse() || !(down.hasParts() || down.getNumChosen() == 1) ||
+  if (!down || !down->hasOneUse() || whyNot(down) || !(down.hasParts() || down.getNumChosen() == 1) ||
       down.getNumChosen() != cast<RankedTensorType>(mix.getShares().getType()).getDimSize(1) ||
       !commonActivations(down.getOperation(), wanted))
     return;
@@ -235,21 +236,6 @@ Value weightOf(Operation *linear) {
   return cast<lm::LinearOp>(linear).getWeight();
 }
 
-std::optional<ActivationFormat> commonActivations(ArrayRef<Operation *> linears, Activations wanted) {
-  std::optional<ActivationFormat> common;
-  for (Operation *op : linears) {
-    auto ofExperts = dyn_cast<lm::ExpertLinearOp>(op);
-    if (ofExperts ? whyNot(ofExperts) : whyNot(cast<lm::LinearOp>(op)))
-      return std::nullopt;
-    WeightFormat weight = *weightFormat(cast<lm::WeightType>(weightOf(op).getType()), wanted);
-    ActivationFormat own = activationsFor(weight, roundingFor(weight, wanted));
-    common = common ? merged(*common, own) : own;
-    if (!common)
-      return std::nullopt;
-  }
-  return common;
-}
-
 /// Why no kernel reads the weight.
 static std::optional<std::string> whyNot(Value weight) {
   if (!weightFormat(cast<lm::WeightType>(weight.getType()), Activations::exact))
@@ -267,7 +253,8 @@ std::optional<std::string> whyNot(lm::LinearOp linear) {
   return std::nullopt;
 }
 
-std::optional<std::string> whyNot(lm::ExpertLinearOp linear) {
+/// Why kernels can't compute it, wherever its experts come from.
+static std::optional<std::string> whyNoPanels(lm::ExpertLinearOp linear) {
   if (std::optional<std::string> reason = whyNot(linear.getWeight()))
     return reason;
   if (linear.getNumRows() % kPanelRows != 0)
@@ -276,9 +263,30 @@ std::optional<std::string> whyNot(lm::ExpertLinearOp linear) {
     return "there are more than 1024 experts";
   if (linear.getBias())
     return "experts with a bias have no kernel";
-  if (!linear.getExperts().getDefiningOp<lm::RouteOp>())
-    return "the experts are not those of a route"; // which are in ascending order
   return std::nullopt;
+}
+
+std::optional<std::string> whyNot(lm::ExpertLinearOp linear) {
+  if (std::optional<std::string> reason = whyNoPanels(linear))
+    return reason;
+  if (!linear.getExperts().getDefiningOp<lm::RouteOp>())
+    return "the experts are no route's"; // which are in ascending order
+  return std::nullopt;
+}
+
+std::optional<ActivationFormat> commonActivations(ArrayRef<Operation *> linears, Activations wanted) {
+  std::optional<ActivationFormat> common;
+  for (Operation *op : linears) {
+    auto ofExperts = dyn_cast<lm::ExpertLinearOp>(op);
+    if (ofExperts ? whyNoPanels(ofExperts) : whyNot(cast<lm::LinearOp>(op)))
+      return std::nullopt;
+    WeightFormat weight = *weightFormat(cast<lm::WeightType>(weightOf(op).getType()), wanted);
+    ActivationFormat own = activationsFor(weight, roundingFor(weight, wanted));
+    common = common ? merged(*common, own) : own;
+    if (!common)
+      return std::nullopt;
+  }
+  return common;
 }
 
 std::optional<std::string> whyNot(lm::RouteOp route) {
