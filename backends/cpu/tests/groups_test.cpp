@@ -187,6 +187,63 @@ TEST_CASE("embeddings and linears take scales and caps, and a norm behind a line
     CHECK(succeeded(verify(*compiled.lower(variant))));
 }
 
+/// The decoder with four experts of 96 in place of its feed-forward network, of which a token takes two.
+static std::string withExperts() {
+  constexpr const char *kGate = "codes = ui4, group = 32, scale = f16, zero = 8>";
+  std::string text = replaced(kDecoder, "  func.func",
+                              "  lm.weight @router family(2) source(\"blk.{}.ffn_gate_inp.weight\") : "
+                              "!lm.weight<4x64, codes = f32>\n  func.func");
+  for (const char *name : {"@gate", "@up", "@down"}) {
+    std::string from = std::string("lm.weight ") + name + " family(2) source(\"blk.{}.ffn_" + (name + 1) + ".weight\")";
+    const std::string shape = name == StringRef("@down") ? "64x96" : "96x64";
+    const std::string all = name == StringRef("@down") ? "256x96" : "384x64";
+    text = replaced(text, from + " : !lm.weight<" + shape, from + " : !lm.weight<" + all);
+  }
+  const size_t begin = text.find("%wg = lm.select"), end = text.find("%h2 = arith.addf");
+  const std::string type = std::string("!lm.weight<384x64, ") + kGate;
+  return text.substr(0, begin) +
+         "%wr = lm.select @router[%layer] : !lm.weight<4x64, codes = f32>\n"
+         "%r = lm.linear %m, %wr : tensor<?x64xf32>, !lm.weight<4x64, codes = f32> -> tensor<?x4xf32>\n"
+         "%experts, %shares = lm.route %r of(chosen) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>\n"
+         "%wg = lm.select @gate[%layer] : " +
+         type + "\n%g = lm.expert_linear %m, %wg of %experts : tensor<?x64xf32>, " + type +
+         ", tensor<?x2xi32> -> tensor<?x192xf32>\n%wu = lm.select @up[%layer] : " + type +
+         "\n%u = lm.expert_linear %m, %wu of %experts : tensor<?x64xf32>, " + type +
+         ", tensor<?x2xi32> -> tensor<?x192xf32>\n%s = lm.swiglu %g, %u : tensor<?x192xf32>\n"
+         "%wd = lm.select @down[%layer] : !lm.weight<256x96, codes = bf16>\n"
+         "%p = lm.expert_linear %s, %wd of %experts : tensor<?x192xf32>, !lm.weight<256x96, codes = bf16>, "
+         "tensor<?x2xi32> -> tensor<?x128xf32>\n"
+         "%mixed = lm.mix %p, %shares : tensor<?x128xf32>, tensor<?x2xf32> -> tensor<?x64xf32>\n"
+         "%d = lm.scale %mixed {factor = 0.5 : f32} : tensor<?x64xf32>\n" +
+         text.substr(end);
+}
+
+TEST_CASE("experts of a route are kernels, and a norm that the router takes, too, is in both") {
+  Compiled compiled(withExperts());
+  CHECK(groupsOf(*compiled.module) == std::map<std::string, int>{{"cpu.attend", 2},
+                                                                 {"cpu.embedding", 1},
+                                                                 {"cpu.expert_gate", 2},
+                                                                 {"cpu.expert_mix", 2},
+                                                                 {"cpu.linear", 3},
+                                                                 {"cpu.linear_add", 2},
+                                                                 {"cpu.qkv", 2},
+                                                                 {"cpu.route", 2}});
+  compiled.module->walk(
+      [](lm::Decomposes op) { CHECK((isa<lm::RopeAnglesOp, lm::TakeOp>(*op) || op->getParentOfType<kv::GroupOp>())); });
+  for (const Variant &variant : compiled.variants)
+    CHECK(succeeded(verify(*compiled.lower(variant))));
+
+  // Of other experts nobody knows that they are in order.
+  const std::string sorted = "%p = lm.expert_linear %s, %wd of %experts";
+  std::string other = replaced(withExperts(), "of(chosen) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>\n",
+                               "of(chosen) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>\n"
+                               "%same = arith.addi %experts, %experts : tensor<?x2xi32>\n");
+  other = replaced(other, sorted, "%p = lm.expert_linear %s, %wd of %same");
+  std::map<std::string, int> groups = groupsOf(*Compiled(other).module);
+  CHECK(groups["cpu.expert_gate"] == 2);
+  CHECK(groups["cpu.expert_mix"] == 0);
+}
+
 TEST_CASE("queries, keys and values are one kernel where their weights round activations alike") {
   using Groups = std::map<std::string, int>;
   const Groups together{{"cpu.attend", 2}, {"cpu.embedding", 1},  {"cpu.gate_up", 2},
