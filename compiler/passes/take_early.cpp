@@ -34,7 +34,8 @@ struct TakeEarly : PassWrapper<TakeEarly, OperationPass<func::FuncOp>> {
     });
     for (lm::TakeOp take : takes) {
       if (auto result = dyn_cast<OpResult>(take.getInput()))
-        if (auto loop = dyn_cast<kv::LoopOp>(result.getOwner()); loop && isComputedByRow(yieldedAt(loop, result)))
+        if (auto loop = dyn_cast<kv::LoopOp>(result.getOwner());
+            loop && isComputedByRow(yieldedAt(loop, result).getDefiningOp()))
           peelLastLayer(loop);
       sink(take);
     }
@@ -47,13 +48,13 @@ private:
 
   static bool isMatrixOfRows(Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    return type && type.getRank() == 2 && type.isDynamicDim(0) && type.getElementType().isF32();
+    return type && type.getRank() == 2 && type.isDynamicDim(0) &&
+           (type.getElementType().isF32() || type.getElementType().isInteger(32));
   }
 
-  /// Row t of the value comes from rows t of matrices.
-  static bool isComputedByRow(Value value) {
-    Operation *op = value.getDefiningOp();
-    if (!op || op->getNumResults() != 1 || !isMatrixOfRows(value) || isa<lm::TakeOp>(op))
+  /// Row t of each result comes from rows t of matrices.
+  static bool isComputedByRow(Operation *op) {
+    if (!op || op->getNumResults() == 0 || isa<lm::TakeOp>(op) || !llvm::all_of(op->getResults(), isMatrixOfRows))
       return false;
     if (!isa<lm::Decomposes>(op) && !op->hasTrait<OpTrait::Elementwise>())
       return false;
@@ -107,7 +108,7 @@ private:
     for (Operation *op = take->getPrevNode(), *previous; op; op = previous) {
       previous = op->getPrevNode();
       bool isTaken = llvm::all_of(op->getUsers(), [&](Operation *user) { return isTakeOf(user, rows); });
-      if (isTaken && !op->use_empty() && isComputedByRow(op->getResult(0)))
+      if (isTaken && !op->use_empty() && isComputedByRow(op))
         moveBehindTakes(op, rows);
     }
   }
@@ -117,7 +118,7 @@ private:
     return take && take.getRows() == rows;
   }
 
-  /// f(x), then takes of it => a take of x, then f.
+  /// f(x), then takes of what it makes => a take of x, then f.
   static void moveBehindTakes(Operation *op, Value rows) {
     SmallVector<Operation *> takes(op->getUsers());
     Operation *first = *llvm::min_element(takes, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
@@ -128,7 +129,8 @@ private:
         mapping.map(operand, takeBefore(first, operand, rows));
     Operation *moved = builder.clone(*op, mapping);
     for (Operation *take : takes) {
-      take->replaceAllUsesWith(moved);
+      auto taken = cast<OpResult>(cast<lm::TakeOp>(take).getInput());
+      take->replaceAllUsesWith(ValueRange(moved->getResult(taken.getResultNumber())));
       take->erase();
     }
     op->erase();

@@ -19,15 +19,18 @@ LogicalResult TakeOp::verify() {
   if (result.getDimSize(0) != cast<ShapedType>(getRows().getType()).getDimSize(0) ||
       result.getDimSize(1) != input.getDimSize(1)) // C1
     return emitOpError("C1: the result is ") << result << " for rows " << getRows().getType() << " of " << input;
+  if (result.getElementType() != input.getElementType()) // C2
+    return emitOpError("C2: the result is ") << result << " for an input " << input;
   return success();
 }
 
 namespace {
 /// One row a loop step: `emitRow` is given the number of the result's row, that number in `rows`, and the row's slice.
 template <typename EmitRow>
-Value emitRows(ImplicitLocOpBuilder &builder, Value rows, int64_t columns, EmitRow emitRow) {
+Value emitRows(ImplicitLocOpBuilder &builder, Value rows, RankedTensorType type, EmitRow emitRow) {
+  int64_t columns = type.getDimSize(1);
   OpFoldResult count = emitExtent(builder, rows, 0), one = builder.getIndexAttr(1), zero = builder.getIndexAttr(0);
-  Value result = emitEmpty(builder, {count, builder.getIndexAttr(columns)}, builder.getF32Type());
+  Value result = emitEmpty(builder, {count, builder.getIndexAttr(columns)}, type.getElementType());
   auto body = [&](OpBuilder &nested, Location loc, Value i, ValueRange carried) {
     ImplicitLocOpBuilder inner(loc, nested);
     Value row = inner.create<arith::IndexCastOp>(inner.getIndexType(), inner.create<tensor::ExtractOp>(rows, i));
@@ -44,7 +47,7 @@ Value emitRows(ImplicitLocOpBuilder &builder, Value rows, int64_t columns, EmitR
 
 SmallVector<Value> EmbeddingOp::decompose(OpBuilder &opBuilder) {
   ImplicitLocOpBuilder builder(getLoc(), opBuilder);
-  return {emitRows(builder, getIds(), getWeight().getType().getNumColumns(),
+  return {emitRows(builder, getIds(), cast<RankedTensorType>(getType()),
                    [&](ImplicitLocOpBuilder &b, Value row, Value slice) {
                      return b.create<DequantizeOp>(slice.getType(), getWeight(), row, slice).getResult();
                    })};
@@ -52,11 +55,11 @@ SmallVector<Value> EmbeddingOp::decompose(OpBuilder &opBuilder) {
 
 SmallVector<Value> TakeOp::decompose(OpBuilder &opBuilder) {
   ImplicitLocOpBuilder builder(getLoc(), opBuilder);
-  int64_t columns = cast<RankedTensorType>(getType()).getDimSize(1);
-  return {emitRows(builder, getRows(), columns, [&](ImplicitLocOpBuilder &b, Value row, Value slice) -> Value {
+  auto type = cast<RankedTensorType>(getType());
+  return {emitRows(builder, getRows(), type, [&](ImplicitLocOpBuilder &b, Value row, Value slice) -> Value {
     OpFoldResult one = b.getIndexAttr(1);
     Value source = b.create<tensor::ExtractSliceOp>(getInput(), SmallVector<OpFoldResult>{row, b.getIndexAttr(0)},
-                                                    SmallVector<OpFoldResult>{one, b.getIndexAttr(columns)},
+                                                    SmallVector<OpFoldResult>{one, b.getIndexAttr(type.getDimSize(1))},
                                                     SmallVector<OpFoldResult>{one, one});
     return b.create<linalg::CopyOp>(source, slice).getResult(0);
   })};

@@ -27,13 +27,14 @@ def Lm_TakeOp : Lm_MathOp<"take"> {
     result[w, e] = input[rows[w], e], 0 <= rows[w] < T. Shapes: input [T, E], rows [W], result [W, E].
 
     (C1) result is [W, E].
+    (C2) input and result have elements of one type.
 
     ```mlir
     %y = lm.take %x, %wanted : tensor<?x64xf32>, tensor<?xi32> -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins Lm_F32TensorOfRank<[2]>:$input, TensorRankOf<[I32], [1]>:$rows);
-  let results = (outs Lm_F32TensorOfRank<[2]>:$result);
+  let arguments = (ins TensorRankOf<[F32, I32], [2]>:$input, TensorRankOf<[I32], [1]>:$rows);
+  let results = (outs TensorRankOf<[F32, I32], [2]>:$result);
   let assemblyFormat = "$input `,` $rows attr-dict `:` type($input) `,` type($rows) `->` type($result)";
   let hasVerifier = 1;
 }

@@ -120,6 +120,13 @@ func.func @take_c1(%x: tensor<?x4xf32>, %rows: tensor<?xi32>) {
 }
 
 // -----
+func.func @take_c2(%x: tensor<?x4xi32>, %rows: tensor<?xi32>) {
+  // expected-error @below {{C2: the result is 'tensor<?x4xf32>' for an input 'tensor<?x4xi32>'}}
+  %y = lm.take %x, %rows : tensor<?x4xi32>, tensor<?xi32> -> tensor<?x4xf32>
+  return
+}
+
+// -----
 func.func @softcap_c1(%x: tensor<?x4xf32>) {
   // expected-error @below {{C1: the cap is -3.000000e+01 : f32; it is positive and finite}}
   %y = lm.softcap %x {cap = -30.0 : f32} : tensor<?x4xf32>

@@ -85,3 +85,12 @@ func.func @take(%x: tensor<?x8xf32>, %rows: tensor<?xi32>) -> tensor<?x8xf32> {
   %y = lm.take %x, %rows : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// CHECK-LABEL: @take_integers
+// CHECK: tensor.empty(%{{.*}}) : tensor<?x2xi32>
+// CHECK: scf.for
+// CHECK: tensor.extract_slice %arg0[%{{.*}}, 0] [1, 2] [1, 1] : tensor<?x2xi32> to tensor<1x2xi32>
+func.func @take_integers(%x: tensor<?x2xi32>, %rows: tensor<?xi32>) -> tensor<?x2xi32> {
+  %y = lm.take %x, %rows : tensor<?x2xi32>, tensor<?xi32> -> tensor<?x2xi32>
+  return %y : tensor<?x2xi32>
+}

@@ -79,3 +79,44 @@ func.func @whole(%x: tensor<?x8xf32>, %batch: !kv.batch) -> (tensor<?x8xf32>, te
   %u = lm.take %y, %wanted : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
   return %t, %u, %m : tensor<?x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>
 }
+
+// Of a mixture all goes behind the takes of what the router takes and of the residual stream.
+// CHECK-LABEL: func.func @mixture(
+// CHECK: %[[ROWS:.*]] = kv.wanted
+// CHECK: %[[X:.*]] = lm.take %arg0, %[[ROWS]] : tensor<?x8xf32>
+// CHECK-NOT: lm.take
+// CHECK: %[[LOGITS:.*]] = lm.linear %[[X]]
+// CHECK: %[[EXPERTS:.*]], %[[SHARES:.*]] = lm.route %[[LOGITS]]
+// CHECK: %[[GATE:.*]] = lm.expert_linear %[[X]], %{{.*}} of %[[EXPERTS]]
+// CHECK: %[[DOWN:.*]] = lm.expert_linear %[[GATE]], %{{.*}} of %[[EXPERTS]]
+// CHECK: %[[MIX:.*]] = lm.mix %[[DOWN]], %[[SHARES]]
+// CHECK: %[[OUT:.*]] = arith.addf %[[X]], %[[MIX]]
+// CHECK: return %[[OUT]]
+func.func @mixture(%x: tensor<?x8xf32>, %router: !lm.weight<4x8, codes = f32>, %up: !lm.weight<32x8, codes = f32>,
+                   %batch: !kv.batch) -> tensor<?x8xf32> {
+  %logits = lm.linear %x, %router : tensor<?x8xf32>, !lm.weight<4x8, codes = f32> -> tensor<?x4xf32>
+  %experts, %shares = lm.route %logits of(all) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  %gate = lm.expert_linear %x, %up of %experts : tensor<?x8xf32>, !lm.weight<32x8, codes = f32>, tensor<?x2xi32> -> tensor<?x16xf32>
+  %down = lm.expert_linear %gate, %up of %experts : tensor<?x16xf32>, !lm.weight<32x8, codes = f32>, tensor<?x2xi32> -> tensor<?x16xf32>
+  %mix = lm.mix %down, %shares : tensor<?x16xf32>, tensor<?x2xf32> -> tensor<?x8xf32>
+  %y = arith.addf %x, %mix : tensor<?x8xf32>
+  %wanted = kv.wanted %batch : tensor<?xi32>
+  %t = lm.take %y, %wanted : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
+  return %t : tensor<?x8xf32>
+}
+
+// A route of which somebody needs one result whole stays; the rows of both are taken.
+// CHECK-LABEL: func.func @whole_route(
+// CHECK: %[[EXPERTS:.*]], %[[SHARES:.*]] = lm.route %arg0
+// CHECK-DAG: %[[TAKEN:.*]] = lm.take %[[EXPERTS]], %{{.*}} : tensor<?x2xi32>
+// CHECK-DAG: %[[PARTS:.*]] = lm.take %[[SHARES]], %{{.*}} : tensor<?x2xf32>
+// CHECK: lm.expert_linear %[[PARTS]], %{{.*}} of %[[TAKEN]]
+// CHECK: return %{{.*}}, %[[EXPERTS]]
+func.func @whole_route(%logits: tensor<?x4xf32>, %w: !lm.weight<8x2, codes = f32>, %batch: !kv.batch)
+    -> (tensor<?x4xf32>, tensor<?x2xi32>) {
+  %experts, %shares = lm.route %logits of(all) : tensor<?x4xf32> -> tensor<?x2xi32>, tensor<?x2xf32>
+  %y = lm.expert_linear %shares, %w of %experts : tensor<?x2xf32>, !lm.weight<8x2, codes = f32>, tensor<?x2xi32> -> tensor<?x4xf32>
+  %wanted = kv.wanted %batch : tensor<?xi32>
+  %t = lm.take %y, %wanted : tensor<?x4xf32>, tensor<?xi32> -> tensor<?x4xf32>
+  return %t, %experts : tensor<?x4xf32>, tensor<?x2xi32>
+}
