@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kMaxOps = 1 << 20, kMaxSteps = 1 << 20, kMaxVariants = 64;
 constexpr size_t kMaxWeights = 64;
 constexpr size_t kMaxName = 4096;
-constexpr uint64_t kMaxHeads = 1 << 16;
+constexpr uint64_t kMaxHeads = 1 << 16, kMaxExperts = 1 << 20;
 constexpr const char *kRowNames[] = {"tokens", "wanted", "sequences"};
 
 Json opToJson(const StepOp &op) {
@@ -18,11 +18,13 @@ Json opToJson(const StepOp &op) {
     json["weights"] = op.weights;
   if (!op.keys.empty())
     json["attends"] = {{"keys", op.keys}, {"values", op.values}, {"heads", op.heads}, {"window", op.windowTokens}};
+  if (op.experts)
+    json["reads"] = {{"experts", op.chosen}, {"of", op.experts}};
   return json;
 }
 
 StepOp opFromJson(const JsonReader &reader) {
-  reader.onlyMembers({"op", "at", "rows", "weights", "attends"});
+  reader.onlyMembers({"op", "at", "rows", "weights", "attends", "reads"});
   StepOp op;
   op.op = reader.member("op").text(kMaxName);
   op.place = reader.member("at").text(kMaxName);
@@ -41,6 +43,12 @@ StepOp opFromJson(const JsonReader &reader) {
     op.windowTokens = attends.member("window").number(0, UINT32_MAX);
     if (op.keys.empty() || op.values.empty())
       attends.fail("names no slot");
+  }
+  if (reader.has("reads")) {
+    const JsonReader reads = reader.member("reads");
+    reads.onlyMembers({"experts", "of"});
+    op.experts = reads.member("of").number(1, kMaxExperts);
+    op.chosen = reads.member("experts").number(1, op.experts);
   }
   return op;
 }

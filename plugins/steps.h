@@ -34,6 +34,7 @@ struct StepOp {
   std::string keys = {}, values = {};    ///< of attention: slots of which it reads a layer's rows; else empty
   uint64_t heads = 0;                    ///< of attention: query heads
   uint64_t windowTokens = 0;             ///< of attention; 0: all rows
+  uint64_t chosen = 0, experts = 0;      ///< each row reads `chosen` of `experts` parts of the weights; 0: all of them
 
   bool operator==(const StepOp &) const = default;
 };
@@ -62,7 +63,8 @@ struct StepTable {
 
 std::string stepsToJson(const StepTable &table);
 
-/// Reads what stepsToJson writes; bytes are hostile. Every op of every step is one of the table's.
+/// Reads what stepsToJson writes; bytes are hostile. Every op of every step is one of the table's, and of an op with
+/// experts 1 <= chosen <= experts.
 Result<StepTable> stepsFromJson(std::string_view text);
 
 } // namespace kvasir

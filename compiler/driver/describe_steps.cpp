@@ -35,6 +35,8 @@ StepOp opOf(Label label) {
   op.values = textOf(label, "values");
   op.heads = numberOf(label, "heads");
   op.windowTokens = numberOf(label, "window");
+  op.chosen = numberOf(label, "chosen");
+  op.experts = numberOf(label, "experts");
   return op;
 }
 

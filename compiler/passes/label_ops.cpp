@@ -80,6 +80,10 @@ Label labelOf(Operation *op, int64_t number) {
     label.set("heads", builder.getI64IntegerAttr(query.getDimSize(query.getRank() - 2)));
     label.set("window", builder.getI64IntegerAttr(attend.getWindow().value_or(0)));
   }
+  if (auto linear = dyn_cast<lm::ExpertLinearOp>(op)) {
+    label.set("chosen", builder.getI64IntegerAttr(linear.getNumChosen()));
+    label.set("experts", builder.getI64IntegerAttr(linear.getNumExperts()));
+  }
   return label.getDictionary(op->getContext());
 }
 

@@ -11,7 +11,8 @@ namespace kvasir {
 
 /// A label is a dictionary: `op`, `at` (strings: "lm.linear", "blk.{layer}.attn_q"), `number` (integer, which tells ops
 /// of the module apart), `rows` (string: tokens, wanted or sequences) and, where there are any, `weights` (strings: the
-/// sources of those that it reads as a whole), `keys`, `values` (strings: slots), `heads`, `window` (integers).
+/// sources of those that it reads as a whole), `keys`, `values` (strings: slots), `heads`, `window`, `chosen`,
+/// `experts` (integers).
 using Label = mlir::DictionaryAttr;
 
 /// `location` of an op that does what `labels` say.

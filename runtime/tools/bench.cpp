@@ -50,8 +50,8 @@ Ops opsOf(const Test &test, const Work &work) {
 
 /// Tokens/s that no program with these weights and rows can pass: the slower of reading once and computing all.
 double limitOf(const Test &test, const Work &work, const Limits &limits) {
-  const double tokens = static_cast<double>(test.batch * (test.isPrefill ? test.tokens : 1));
-  const auto bytes = static_cast<double>(work.stepBytes + test.batch * work.stateBytes(meanDepth(test)));
+  const uint64_t tokens = test.batch * (test.isPrefill ? test.tokens : 1);
+  const auto bytes = static_cast<double>(work.weightBytes(tokens) + test.batch * work.stateBytes(meanDepth(test)));
   const double readTime = limits.readBytesPerSecond > 0 ? bytes / limits.readBytesPerSecond : 0;
   const Ops ops = opsOf(test, work);
   double computeTime = 0;
@@ -59,7 +59,7 @@ double limitOf(const Test &test, const Work &work, const Limits &limits) {
     if (limits.opsPerSecond[i] > 0)
       computeTime += static_cast<double>(ops[i]) / limits.opsPerSecond[i];
   const double slower = std::max(readTime, computeTime);
-  return slower > 0 ? tokens / slower : 0;
+  return slower > 0 ? static_cast<double>(tokens) / slower : 0;
 }
 
 /// Runs a test once; seconds.

@@ -4,6 +4,7 @@
 #include "runtime/profile/step_name.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvasir::tools {
 
@@ -125,8 +126,11 @@ Cost StepCosts::of(const CodeStep &step, const CallShape &shape) const {
       const auto found = work.tensors.find(name);
       if (found == work.tensors.end())
         continue;
-      cost.bytes += counted.insert(name).second ? found->second.bytes : 0;
-      cost.ops[static_cast<size_t>(found->second.arithmetic)] += rows * found->second.ops;
+      if (counted.insert(name).second)
+        cost.bytes += static_cast<uint64_t>(
+            std::llround(static_cast<double>(found->second.bytes) * readShare(op.chosen, op.experts, rows)));
+      const uint64_t ops = op.experts ? found->second.ops * op.chosen / op.experts : found->second.ops;
+      cost.ops[static_cast<size_t>(found->second.arithmetic)] += rows * ops;
     }
     if (!op.keys.empty())
       addAttention(cost, op, shape);

@@ -23,8 +23,8 @@ public:
   StepCosts(const Work &work, const Description &description, const StepTable &table)
       : work(work), description(description), table(table) {}
 
-  /// Of one pass through the step. Each tensor and slot counts as read once, whatever the number of rows; embeddings,
-  /// norms' arithmetic and what only moves activations count as nothing.
+  /// Of one pass through the step. Each tensor and slot counts as read once, whatever the number of rows, one of
+  /// experts by its share (readShare); embeddings, norms' arithmetic and what only moves activations count as nothing.
   Cost of(const CodeStep &step, const runtime::profile::CallShape &shape) const;
 
 private:

@@ -4,6 +4,7 @@
 #include "runtime/tools/failed.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace kvasir::tools {
 namespace {
@@ -63,6 +64,27 @@ std::vector<AttentionWork> attentionsOf(const Description &description, const St
   return attentions;
 }
 
+/// The op of the table that reads `name` by experts, or null.
+const StepOp *expertsOf(const StepTable &table, const std::string &name) {
+  const auto found = std::ranges::find_if(table.ops, [&](const StepOp &op) {
+    return op.experts && std::ranges::find(op.weights, name) != op.weights.end();
+  });
+  return found == table.ops.end() ? nullptr : &*found;
+}
+
+/// Adds what is read of all layers of a tensor.
+void addBytes(Work &work, uint64_t bytes, const StepOp *op) {
+  if (!op) {
+    work.sharedBytes += bytes;
+    return;
+  }
+  const auto isAlike = [&](const ExpertWork &each) { return each.chosen == op->chosen && each.experts == op->experts; };
+  auto found = std::ranges::find_if(work.experts, isAlike);
+  if (found == work.experts.end())
+    found = work.experts.insert(found, {0, op->chosen, op->experts});
+  found->bytes += bytes;
+}
+
 } // namespace
 
 const SlotDescription *findCache(const Description &description, const std::string &name) {
@@ -73,6 +95,19 @@ const SlotDescription *findCache(const Description &description, const std::stri
 uint64_t attentionOpsPerPair(const Description &description, const StepOp &op) {
   const SlotDescription *keys = findCache(description, op.keys), *values = findCache(description, op.values);
   return keys && values ? 2 * op.heads * (keys->width + values->width) : 0;
+}
+
+double readShare(uint64_t chosen, uint64_t experts, uint64_t rows) {
+  if (experts == 0)
+    return 1;
+  return 1 - std::pow(1 - static_cast<double>(chosen) / static_cast<double>(experts), static_cast<double>(rows));
+}
+
+uint64_t Work::weightBytes(uint64_t tokens) const {
+  double bytes = 0;
+  for (const ExpertWork &each : experts)
+    bytes += static_cast<double>(each.bytes) * readShare(each.chosen, each.experts, tokens);
+  return sharedBytes + static_cast<uint64_t>(std::llround(bytes));
 }
 
 uint64_t Work::stateBytes(uint64_t depth) const {
@@ -114,22 +149,25 @@ Work readWork(const std::string &path) {
   work.description = file->description();
   work.weightsOffset = file->manifest().weights_offset;
   work.weightsBytes = file->manifest().weights_size;
+  const auto table = readSteps(path, *file);
   const Activations activations = file->description().numerics.activations;
   const bool hasHead = std::ranges::any_of(*tensors, [](const WeightTensor &tensor) { return tensor.name == kHead; });
   for (const WeightTensor &tensor : *tensors) {
     const bool isLookedUp = hasHead && tensor.name == kEmbedding;
     const bool isHead = tensor.name == kHead || (!hasHead && tensor.name == kEmbedding);
-    work.stepBytes += isLookedUp ? 0 : tensor.layers * tensor.sizeBytes;
+    const StepOp *experts = table ? expertsOf(*table, tensor.name) : nullptr;
+    addBytes(work, isLookedUp ? 0 : tensor.layers * tensor.sizeBytes, experts);
     const TensorWork one{tensor.sizeBytes, 2 * matrixElements(tensor), arithmeticOf(tensor, activations)};
     Ops &of = isHead ? work.headOps : work.tokenOps;
-    of[static_cast<size_t>(one.arithmetic)] += isLookedUp ? 0 : tensor.layers * one.ops;
+    const uint64_t ops = experts ? one.ops * experts->chosen / experts->experts : one.ops;
+    of[static_cast<size_t>(one.arithmetic)] += isLookedUp ? 0 : tensor.layers * ops;
     work.tensors.emplace(tensor.name, one);
   }
   for (const SlotDescription &slot : file->description().slots)
     if (slot.kind == SlotKind::cache)
       work.stateBytesPerRow += bytesPerRow(slot);
   work.attentionArithmetic = attentionArithmetic(file->description());
-  if (const auto table = readSteps(path, *file))
+  if (table)
     work.attentions = attentionsOf(file->description(), *table);
   return work;
 }

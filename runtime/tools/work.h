@@ -19,10 +19,15 @@ namespace kvasir::tools {
 /// bf16 in bf16, others in f32.
 using Ops = std::array<uint64_t, kNumArithmetics>;
 
-/// One layer of a tensor, for one row that meets it.
+/// One layer of a tensor, for one row that meets all of it.
 struct TensorWork {
   uint64_t bytes = 0, ops = 0;
   Arithmetic arithmetic = Arithmetic::f32;
+};
+
+/// Tensors of experts of which each row reads as many of as many, in all of their layers together.
+struct ExpertWork {
+  uint64_t bytes = 0, chosen = 0, experts = 0;
 };
 
 /// An attention of the program, in all of its layers together.
@@ -35,7 +40,8 @@ struct AttentionWork {
 struct Work {
   Description description;                      ///< the file's
   uint64_t weightsOffset = 0, weightsBytes = 0; ///< in the file
-  uint64_t stepBytes = 0;                       ///< of weights that one call reads, whatever the number of its tokens
+  uint64_t sharedBytes = 0;                     ///< of weights that a call reads, whatever the number of its tokens
+  std::vector<ExpertWork> experts;              ///< none where the file has no table of steps: all is shared then
   Ops tokenOps = {};                            ///< of one token of a prompt: the matrices but the head
   Ops headOps = {};                             ///< of one wanted token more
   uint64_t stateBytesPerRow = 0;                ///< of all caches and layers
@@ -43,12 +49,19 @@ struct Work {
   Arithmetic attentionArithmetic = Arithmetic::f32;
   std::map<std::string, TensorWork> tensors; ///< by name, families once
 
+  /// Of the weights, what a call of `tokens` tokens in all reads, in expectation (readShare).
+  uint64_t weightBytes(uint64_t tokens) const;
+
   /// What a token behind `depth` others reads of a conversation's caches: no attention sees more than its window.
   uint64_t stateBytes(uint64_t depth) const;
 };
 
 /// Throws Failed if the file can't be read.
 Work readWork(const std::string &path);
+
+/// The part of its weights that `rows` rows of an op with `chosen` of `experts` experts read in expectation, were their
+/// choices independent and all experts as likely: 1 - (1 - chosen / experts)^rows. 1 where experts is 0.
+double readShare(uint64_t chosen, uint64_t experts, uint64_t rows);
 
 /// Rows that `tokens` tokens see, of which the first is at `position`.
 uint64_t rowsSeen(uint64_t position, uint64_t tokens, uint64_t windowTokens);

@@ -94,8 +94,9 @@ void seedGraphs(Seeds seeds) {
 void seedSteps(Seeds seeds) {
   StepTable table;
   table.ops = {{"lm.linear", "blk.{layer}.attn_q", StepRows::tokens, {"blk.{}.attn_q.weight"}},
-               {"kv.attend", "blk.29.attention", StepRows::wanted, {}, "k", "v", 9, 4096}};
-  table.variants = {{"avx2", {{"cpu.qkv", {0}}, {"cpu.attend", {1}}}}, {"any", {{"", {0, 1}}}}};
+               {"kv.attend", "blk.29.attention", StepRows::wanted, {}, "k", "v", 9, 4096},
+               {.op = "lm.expert_linear", .place = "up", .weights = {"up"}, .chosen = 8, .experts = 128}};
+  table.variants = {{"avx2", {{"cpu.qkv", {0, 2}}, {"cpu.attend", {1}}}}, {"any", {{"", {0, 1}}}}};
   seeds.add(stepsToJson(table));
 }
 

@@ -19,7 +19,12 @@ StepTable table() {
                {"lm.embedding", "token_embd"},
                {"lm.linear", "token_embd", StepRows::wanted, {"token_embd.weight"}},
                {"lm.rope_angles", "rope"},
-               {"kv.set", "blk.{layer}.trail", StepRows::sequences}};
+               {"kv.set", "blk.{layer}.trail", StepRows::sequences},
+               {.op = "lm.expert_linear",
+                .place = "blk.{layer}.ffn_up_exps",
+                .weights = {"blk.{}.ffn_up_exps.weight"},
+                .chosen = 8,
+                .experts = 128}};
   table.variants = {{"avx2", {{"cpu.qkv", {0, 1, 2}}, {"cpu.attend", {3}}}}, {"any", {{"", {6, 4}}}}};
   return table;
 }
@@ -55,6 +60,14 @@ TEST_CASE("what is no table is refused in one line that says where") {
   CHECK(refusal(R"({"format": 1, "ops": [{"op": "a", "at": "x", "rows": "tokens",
                     "attends": {"keys": "", "values": "v", "heads": 1, "window": 0}}], "variants": []})") ==
         "steps.ops[0].attends: names no slot");
+  const auto reading = [](const std::string &reads) {
+    return refusal(R"({"format": 1, "ops": [{"op": "a", "at": "x", "rows": "tokens", "reads": )" + reads +
+                   R"(}], "variants": []})");
+  };
+  CHECK(reading(R"({"experts": 9, "of": 8})") == "steps.ops[0].reads.experts: is 9, expected 1 to 8");
+  CHECK(reading(R"({"experts": 0, "of": 8})") == "steps.ops[0].reads.experts: is 0, expected 1 to 8");
+  CHECK(reading(R"({"experts": 1, "of": 0})") == "steps.ops[0].reads.of: is 0, expected 1 to 1048576");
+  CHECK(reading(R"({"experts": 1})") == "steps.ops[0].reads: has no member 'of'");
   CHECK(refusal(R"({"format": 1, "ops": [{"op": "a\nb", "at": "x", "rows": "tokens"}], "variants": []})") ==
         "steps.ops[0].op: has a control character");
 }
@@ -65,6 +78,7 @@ TEST_CASE("a step is called by its matrices and its attention, layers by a star"
   CHECK(nameOf({3}) == "blk.*.attention");
   CHECK(nameOf({0}) == "blk.*.attn_norm");
   CHECK(nameOf({7}) == "blk.*.trail");
+  CHECK(nameOf({0, 8}, "cpu.expert_gate") == "blk.*.ffn_up_exps");
   CHECK(nameOf({6, 4}) == "rope+embedding");
   CHECK(nameOf({5}, "cpu.linear") == "output (token_embd)");
   CHECK(nameOf({}, "cpu.linear") == "cpu.linear");

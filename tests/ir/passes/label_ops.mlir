@@ -6,6 +6,7 @@ kv.schema @m entries [@forward] {
   kv.cache @k layers(3) heads(1) row(8)
 }
 lm.weight @w family(3) source("blk.{}.w.weight") : !lm.weight<8x8, codes = f32>
+lm.weight @e source("e.weight") : !lm.weight<32x8, codes = f32>
 lm.weight @n source("n") : !lm.weight<8, codes = f32>
 
 // CHECK-LABEL: func.func @forward(
@@ -39,4 +40,13 @@ func.func @forward(%x: tensor<?x8xf32>, %k: !kv.slot<@k>, %batch: !kv.batch) -> 
   %t = lm.take %y, %wanted : tensor<?x8xf32>, tensor<?xi32> -> tensor<?x8xf32>
   %m = lm.rms_norm %t, %n {epsilon = 1.0e-05 : f32} : tensor<?x8xf32>, !lm.weight<8, codes = f32>
   return %m, %k1 : tensor<?x8xf32>, !kv.slot<@k>
+}
+
+// Of experts each row reads the chosen.
+// CHECK-LABEL: func.func @experts(
+// CHECK: lm.expert_linear {{.*}}fused<[{at = "e", chosen = 2 : i64, experts = 4 : i64, number = {{.*}}, op = "lm.expert_linear", rows = "tokens", weights = ["e.weight"]}]>
+func.func @experts(%x: tensor<?x8xf32>, %experts: tensor<?x2xi32>) -> tensor<?x16xf32> {
+  %e = lm.select @e : !lm.weight<32x8, codes = f32>
+  %y = lm.expert_linear %x, %e of %experts : tensor<?x8xf32>, !lm.weight<32x8, codes = f32>, tensor<?x2xi32> -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
 }
