@@ -6,8 +6,8 @@ usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-hea
                        [--architecture llama] [--experts 0] [--chosen 2]
 
 --type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
-gguf-py quantises to. K-quants need widths that 256 divides. Of a mixture of experts each is --feed-forward wide. With --mixed, layers take that type and these in turn for ffn_down and attn_v,
-which Q4_K_M files have in two.
+gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for
+ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
 import argparse
