@@ -75,7 +75,8 @@ protected:
     size_t kind;
     mlir::Value stored;
   };
-  /// Of one layer's attention. Norms are of heads, before rope; those of `declareAttention` are null.
+  /// Of one layer's attention. Norms are of a head, or of all heads in one, and before rope; those of
+  /// `declareAttention` are null.
   struct Attention {
     Linear query, key, value, output;
     lm::WeightOp queryNorm = {}, keyNorm = {};
@@ -83,7 +84,10 @@ protected:
   /// Of a mixture, the experts' weights lie one behind the other; without one, `router` is null.
   struct FeedForward {
     Linear gate, up, down, router = {};
+    llvm::StringRef act = "blk.{}.ffn_act"; ///< the gate's name
   };
+  /// What a norm of queries or keys makes one in size: each head, or all heads of a token together.
+  enum class NormOf { head, allHeads };
 
   /// Reads into the shape what only this architecture has, and refuses what it can't be; nothing unless overridden.
   virtual void configure(Configuration &configuration) {}
@@ -101,15 +105,22 @@ protected:
   // The parts. `layer` is null outside of layers.
   /// blk.{}.NAME.weight [N, K] and, where there is one, its bias.
   Linear declareLinear(WeightTable &table, llvm::StringRef name, int64_t rows, int64_t columns) const;
+  /// output, whose weight is the embedding where the file has no other.
+  Linear declareOutput(WeightTable &table, lm::WeightOp embedding) const;
   /// attn_q, attn_k, attn_v and attn_output.
   Attention declareAttention(WeightTable &table) const;
   /// And attn_q_norm and attn_k_norm.
-  Attention declareNormedAttention(WeightTable &table) const;
+  Attention declareNormedAttention(WeightTable &table, NormOf of = NormOf::head) const;
+  /// Makes layers of two kinds take turns where the file, or else `window`, has a window that is less than the context:
+  /// `turn` layers, if the file says nothing else, of which the last sees all. The other kind is `_window`.
+  void readWindows(Configuration &configuration, int64_t turn, int64_t window = 0);
   /// Makes the layers' networks a mixture, as the file says; `isNormed`: shares are of the chosen experts where the
   /// file says nothing. Experts are `feedForward` wide unless it says otherwise.
   void readMixture(Configuration &configuration, bool isNormed, int64_t feedForward);
   /// ffn_gate, ffn_up and ffn_down; of a mixture ffn_gate_exps and so on, and ffn_gate_inp.
   FeedForward declareFeedForward(WeightTable &table) const;
+  /// ffn_gate_shexp, ffn_up_shexp and ffn_down_shexp: an expert that all tokens take, `feedForward` wide.
+  FeedForward declareSharedExpert(WeightTable &table, int64_t feedForward) const;
   mlir::Value lookUp(mlir::Value ids, lm::WeightOp weight);
   /// RMSNorm with the shape's epsilon.
   mlir::Value norm(mlir::Value x, lm::WeightOp weight, mlir::Value layer);
@@ -122,7 +133,7 @@ protected:
   template <typename Gate> mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer) {
     const Route chosen = route(x, weights.router, layer);
     mlir::Value gated = linear(x, weights.gate, layer, chosen), raised = linear(x, weights.up, layer, chosen);
-    at("blk.{}.ffn_act");
+    at(weights.act);
     mlir::Value y = linear(b.create<Gate>(gated.getType(), gated, raised), weights.down, layer, chosen);
     return weights.router.weight ? mix(y, chosen) : y;
   }
@@ -157,6 +168,7 @@ private:
   mlir::Value takeWanted(mlir::Value x);
   mlir::Value select(lm::WeightOp weight, mlir::Value layer);
   mlir::Value splitHeads(mlir::Value x, int64_t heads, int64_t width);
+  mlir::Value splitNormed(mlir::Value x, int64_t heads, int64_t width, lm::WeightOp weight, mlir::Value layer);
   mlir::Value rotate(mlir::Value x, size_t kind, llvm::StringRef name);
   mlir::RankedTensorType rows(llvm::ArrayRef<int64_t> row);
 

@@ -15,6 +15,14 @@ Linear Decoder::declareLinear(WeightTable &table, StringRef linear, int64_t rows
           table.declareIfPresent(pattern + ".bias", s.layers, {rows})};
 }
 
+Linear Decoder::declareOutput(WeightTable &table, lm::WeightOp embedding) const {
+  Linear output{table.declareIfPresent("output.weight", 1, {s.vocabulary, s.width}),
+                table.declareIfPresent("output.bias", 1, {s.vocabulary})};
+  if (!output.weight) // tied
+    output.weight = embedding;
+  return output;
+}
+
 Decoder::Attention Decoder::declareAttention(WeightTable &table) const {
   Attention attention;
   attention.query = declareLinear(table, "attn_q", s.heads * s.keyWidth, s.width);
@@ -22,6 +30,16 @@ Decoder::Attention Decoder::declareAttention(WeightTable &table) const {
   attention.value = declareLinear(table, "attn_v", s.keyHeads * s.valueWidth, s.width);
   attention.output = declareLinear(table, "attn_output", s.width, s.heads * s.valueWidth);
   return attention;
+}
+
+void Decoder::readWindows(Configuration &configuration, int64_t turn, int64_t otherwise) {
+  std::optional<int64_t> window = configuration.window(s.context, otherwise);
+  if (!window)
+    return;
+  s.kinds.push_back({.slots = "_window", .window = window});
+  s.turn.clear();
+  for (bool slides : configuration.slidingTurn(turn))
+    s.turn.push_back(slides ? 1 : 0);
 }
 
 void Decoder::readMixture(Configuration &configuration, bool isNormed, int64_t feedForward) {
@@ -59,10 +77,20 @@ Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
   return weights;
 }
 
-Decoder::Attention Decoder::declareNormedAttention(WeightTable &table) const {
+Decoder::FeedForward Decoder::declareSharedExpert(WeightTable &table, int64_t feedForward) const {
+  FeedForward weights;
+  weights.gate = declareLinear(table, "ffn_gate_shexp", feedForward, s.width);
+  weights.up = declareLinear(table, "ffn_up_shexp", feedForward, s.width);
+  weights.down = declareLinear(table, "ffn_down_shexp", s.width, feedForward);
+  weights.act = "blk.{}.ffn_act_shexp";
+  return weights;
+}
+
+Decoder::Attention Decoder::declareNormedAttention(WeightTable &table, NormOf of) const {
   Attention attention = declareAttention(table);
-  attention.queryNorm = table.declare("blk.{}.attn_q_norm.weight", s.layers, {s.keyWidth});
-  attention.keyNorm = table.declare("blk.{}.attn_k_norm.weight", s.layers, {s.keyWidth});
+  auto width = [&](int64_t heads) { return of == NormOf::head ? s.keyWidth : heads * s.keyWidth; };
+  attention.queryNorm = table.declare("blk.{}.attn_q_norm.weight", s.layers, {width(s.heads)});
+  attention.keyNorm = table.declare("blk.{}.attn_k_norm.weight", s.layers, {width(s.keyHeads)});
   return attention;
 }
 
@@ -128,19 +156,25 @@ Value Decoder::splitHeads(Value x, int64_t heads, int64_t width) {
   return b.create<tensor::ExpandShapeOp>(rows({heads, width}), x, split, extents);
 }
 
+/// Split into heads, normed if there is a weight; of all heads together before they are split.
+Value Decoder::splitNormed(Value x, int64_t heads, int64_t width, lm::WeightOp weight, Value layer) {
+  if (!weight)
+    return splitHeads(x, heads, width);
+  if (cast<lm::WeightType>(weight.getType()).getNumColumns() == width)
+    return norm(splitHeads(x, heads, width), weight, layer);
+  return splitHeads(norm(x, weight, layer), heads, width);
+}
+
 Value Decoder::rotate(Value x, size_t kind, StringRef rope) {
   at(rope);
   return b.create<lm::RopeOp>(x.getType(), x, angles[kind], lanes);
 }
 
 Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Layer &layer) {
-  Value query = splitHeads(linear(in.x, attention.query, layer.number), s.heads, s.keyWidth);
-  Value key = splitHeads(linear(in.x, attention.key, layer.number), s.keyHeads, s.keyWidth);
+  Value query = linear(in.x, attention.query, layer.number), key = linear(in.x, attention.key, layer.number);
   Value value = splitHeads(linear(in.x, attention.value, layer.number), s.keyHeads, s.valueWidth);
-  if (attention.queryNorm)
-    query = norm(query, attention.queryNorm, layer.number);
-  if (attention.keyNorm)
-    key = norm(key, attention.keyNorm, layer.number);
+  query = splitNormed(query, s.heads, s.keyWidth, attention.queryNorm, layer.number);
+  key = splitNormed(key, s.keyHeads, s.keyWidth, attention.keyNorm, layer.number);
   if (s.kinds[layer.kind].isRotated) {
     query = rotate(query, layer.kind, "blk.{}.rope_q");
     key = rotate(key, layer.kind, "blk.{}.rope_k");

@@ -12,12 +12,7 @@ Value GemmaDecoder::embed(Value ids) {
 }
 
 void SlidingGemmaDecoder::configureKinds(Configuration &configuration, const Usual &usual) {
-  if (std::optional<int64_t> window = configuration.window(s.context, usual.window)) {
-    s.kinds.push_back({.slots = "_window", .window = window});
-    s.turn.clear();
-    for (bool slides : configuration.slidingTurn(usual.turn))
-      s.turn.push_back(slides ? 1 : 0);
-  }
+  readWindows(configuration, usual.turn, usual.window);
   if (s.layers == usual.largest)
     s.attentionScale = float(1.0 / std::sqrt(std::max(1.0, double(s.width / s.heads))));
   auto cap = [&](std::string_view name, double otherwise) {

@@ -12,10 +12,7 @@ Decoder::Attention PreNormDecoder::declareWeights(WeightTable &table) {
   feedForwardNorm = table.declare("blk.{}.ffn_norm.weight", s.layers, {s.width});
   gated = declareLayerFeedForward(table);
   outputNorm = table.declare("output_norm.weight", 1, {s.width});
-  output = {table.declareIfPresent("output.weight", 1, {s.vocabulary, s.width}),
-            table.declareIfPresent("output.bias", 1, {s.vocabulary})};
-  if (!output.weight) // tied
-    output.weight = embedding;
+  output = declareOutput(table, embedding);
   return attention;
 }
 

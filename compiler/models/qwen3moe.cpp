@@ -16,7 +16,8 @@ public:
 
 private:
   void configure(Configuration &configuration) override {
-    readMixture(configuration, /*isNormed=*/true, s.feedForward);
+    const int64_t chosen = configuration.count("expert_used_count");
+    readMixture(configuration, /*isNormed=*/true, std::max<int64_t>(1, s.feedForward / chosen));
   }
   Attention declareLayerAttention(WeightTable &table) override { return declareNormedAttention(table); }
 };

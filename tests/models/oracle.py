@@ -112,6 +112,11 @@ class Oracle:
             y[tokens] += shares[tokens, places][:, None] * made
         return y
 
+    def shared_expert(self, x, name):
+        """What the expert makes that all tokens take."""
+        gate, up = self.linear(x, name + "ffn_gate_shexp"), self.linear(x, name + "ffn_up_shexp")
+        return self.linear(self.gated(gate, up), name + "ffn_down_shexp")
+
     def feed(self, x, name):
         if name + "ffn_gate_inp.weight" in self.weights:
             return self.mixture(x, name)

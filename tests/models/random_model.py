@@ -3,11 +3,12 @@
 usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-heads 2] [--key-width D]
                        [--feed-forward 128] [--layers 2] [--vocabulary 320] [--context 512] [--biases] [--untied]
                        [--rope none|linear|llama3|yarn|longrope] [--rotated R] [--window 0] [--mixed TYPE,…] [--seed 0]
-                       [--architecture llama] [--experts 0] [--chosen 2]
+                       [--architecture llama] [--experts 0] [--chosen 2] [--shared 0]
 
 --type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
 gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for
-ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide.
+ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide;
+one that all tokens take is --shared wide.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
 import argparse
@@ -108,13 +109,18 @@ def add_layer(writer, rng, index, args, key_width):
         for part in ("gate", "up", "down"):
             matrices["ffn_%s_exps" % part] = (args.experts, *matrices.pop("ffn_" + part))
         add_matrix(writer, rng, name + "ffn_gate_inp.weight", (args.experts, e), "F32", deviation=3 * e ** -0.5)
-    for matrix in added(args, "absent"):
-        del matrices[matrix]
+    if args.shared:
+        matrices |= {"ffn_gate_shexp": (args.shared, e), "ffn_up_shexp": (args.shared, e),
+                     "ffn_down_shexp": (e, args.shared)}
+    absent = added(args, "absent")
+    for matrix in absent:
+        matrices.pop(matrix, None)
     for whole, parts in added(args, "fused").items():
         shapes = [matrices.pop(part) for part in parts]
         matrices[whole] = (sum(rows for rows, _ in shapes), e)
     for vector, size, mean in [("attn_norm.weight", e, 1), ("ffn_norm.weight", e, 1), *added(args, "vectors")]:
-        add_vector(writer, rng, name + vector, size, mean, 0.1)
+        if vector not in absent:
+            add_vector(writer, rng, name + vector, size, mean, 0.1)
     for matrix, shape in matrices.items():
         is_mixed = args.mixed and matrix in ("ffn_down", "ffn_down_exps", "attn_v")
         types = [args.type, *args.mixed.split(",")] if is_mixed else [args.type]
@@ -142,6 +148,8 @@ def write_model(args):
         writer.add_expert_count(args.experts)
         writer.add_expert_used_count(args.chosen)
         writer.add_expert_feed_forward_length(args.feed_forward)
+    if args.shared:
+        writer.add_expert_shared_feed_forward_length(args.shared)
     for key, value in added(args, "metadata").items():
         (writer.add_uint32 if isinstance(value, int) else writer.add_float32)(args.architecture + "." + key, value)
     add_rope(writer, rng, args, args.rotated or key_width)
@@ -166,7 +174,7 @@ def main():
     parser.add_argument("--architecture", default="llama")
     for name, value in (("width", 64), ("heads", 4), ("key-heads", 2), ("key-width", 0), ("feed-forward", 128),
                         ("layers", 2), ("vocabulary", 320), ("context", 512), ("rotated", 0), ("seed", 0),
-                        ("window", 0), ("experts", 0), ("chosen", 2)):
+                        ("window", 0), ("experts", 0), ("chosen", 2), ("shared", 0)):
         parser.add_argument("--" + name, type=int, default=value)
     parser.add_argument("--biases", action="store_true")
     parser.add_argument("--untied", action="store_true")
