@@ -1,69 +1,17 @@
 // SPDX-License-Identifier: MIT
 // From GGUF bytes to a program: the graph, its weights and their plan; each way in which a model can't be built.
-#include "compiler/models/architecture.h"
 #include "compiler/models/rope_scaling.h"
 #include "compiler/packing/plan_weights.h"
-#include "compiler/passes/registry.h"
 #include "tests/unit/damage.h"
-#include "tests/unit/small_model.h"
-
-#include "mlir/IR/MLIRContext.h"
-#include "mlir/IR/Verifier.h"
+#include "tests/unit/model_compiler.h"
 
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <set>
 
 using namespace kvasir;
 
 namespace {
-
-class Compiler {
-public:
-  Compiler() {
-    mlir::DialectRegistry registry;
-    registerDialects(registry);
-    context.appendDialectRegistry(registry);
-    context.loadAllAvailableDialects();
-  }
-
-  /// The program, checked, or the error.
-  ModuleResult import(std::vector<uint8_t> content) {
-    bytes = std::move(content);
-    Result<gguf::File> file = gguf::File::parse(bytes);
-    if (!file)
-      return Failure{file.message()};
-    ModuleResult module = importModel(*file, "models/tiny.gguf", &context);
-    if (module)
-      REQUIRE(mlir::succeeded(mlir::verify(**module)));
-    return module;
-  }
-
-  std::string error(const std::function<void(SmallModel &)> &change) {
-    SmallModel model;
-    change(model);
-    ModuleResult module = import(model.bytes());
-    return module ? "" : module.message();
-  }
-
-  mlir::MLIRContext context;
-
-private:
-  std::vector<uint8_t> bytes;
-};
-
-std::string textOf(mlir::ModuleOp module, bool withLocations = false) {
-  std::string text;
-  llvm::raw_string_ostream out(text);
-  mlir::OpPrintingFlags flags;
-  if (withLocations)
-    flags.enableDebugInfo(true);
-  module.print(out, flags);
-  return text;
-}
-
-bool contains(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 /// Of gemma3, with a window of 100 rows.
 SmallModel slidingModel() {
@@ -142,7 +90,7 @@ TEST_CASE("what can't be built is said in one line") {
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.rope.scaling.type"] = "longrope"; }) ==
         "rope is scaled by 'longrope', and there is no tensor 'rope_factors_long.weight'");
   CHECK(compiler.error([](SmallModel &m) { m.metadata["llama.expert_count"] = 8u; }) ==
-        "the model is a mixture of experts, which is not built yet");
+        "metadata 'llama.expert_used_count' is missing; a positive integer is expected");
   CHECK(compiler.error([](SmallModel &m) { m.tensors.erase("blk.1.ffn_up.weight"); }) ==
         "there is no tensor 'blk.1.ffn_up.weight'");
   CHECK(compiler.error([](SmallModel &m) { m.tensors["blk.0.attn_k.weight"].dims = {64, 64}; }) ==
@@ -158,9 +106,12 @@ TEST_CASE("what can't be built is said in one line") {
 TEST_CASE("1000 damaged models are built or refused in one line") {
   Compiler compiler;
   std::mt19937 random(2);
-  const std::vector<uint8_t> models[] = {SmallModel().bytes(), SmallModel::of("phi3").fuse().bytes(),
+  const std::vector<uint8_t> models[] = {SmallModel().bytes(),
+                                         SmallModel::of("phi3").fuse().bytes(),
                                          SmallModel::of("qwen3").addHeadNorms().bytes(),
-                                         SmallModel::of("smollm3").bytes(), slidingModel().bytes()};
+                                         SmallModel::of("smollm3").bytes(),
+                                         slidingModel().bytes(),
+                                         SmallModel::of("qwen3moe").addHeadNorms().mix("qwen3moe").bytes()};
   for (int i = 0; i < 1000; ++i) {
     ModuleResult module = compiler.import(damaged(models[i % std::size(models)], random));
     if (!module)

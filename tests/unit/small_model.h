@@ -87,6 +87,22 @@ struct SmallModel {
     return *this;
   }
 
+  /// A mixture of 4 experts, of which a token takes 2.
+  SmallModel &mix(const std::string &architecture) {
+    metadata[architecture + ".expert_count"] = 4u;
+    metadata[architecture + ".expert_used_count"] = 2u;
+    metadata[architecture + ".expert_feed_forward_length"] = 128u;
+    for (std::string layer : {"blk.0.", "blk.1."}) {
+      for (const char *name : {"ffn_gate", "ffn_up", "ffn_down"}) {
+        TensorFacts facts = tensors.extract(layer + name + ".weight").mapped();
+        facts.dims.push_back(4);
+        tensors[layer + name + "_exps.weight"] = facts;
+      }
+      tensors[layer + "ffn_gate_inp.weight"] = {{64, 4}, kF32};
+    }
+    return *this;
+  }
+
   /// So many layers, each with the tensors of the first.
   SmallModel &repeat(const std::string &architecture, uint32_t layers) {
     metadata[architecture + ".block_count"] = layers;
