@@ -9,8 +9,8 @@ using namespace mlir;
 namespace kvasir::cpu {
 namespace {
 
-/// Panels that a task of a mix takes: an expert's rows stay in the first-level cache for so many. Fewer where members
-/// would have none.
+/// Panels that a task of a mix takes: an expert's rows stay in the first-level cache for so many. Fewer where a member
+/// would not have two tasks.
 constexpr int64_t kMixedPanels = 4;
 
 /// What both kernels do. A place is where a row lies in the order of the experts.
@@ -212,7 +212,7 @@ public:
 
   /// A task is some panels of all experts.
   void emitRows() const {
-    Value most = code.div(code.num(units()), kernel.members);
+    Value most = code.div(code.num(units()), code.mul(kernel.members, 2));
     Value together = code.max(code.min(most, code.num(kMixedPanels)), code.num(1));
     Value numTasks = code.div(code.add(code.num(units() - 1), together), together);
     auto shareOf = [&](Value member) { return evenShare(code, numTasks, member, kernel.members); };
