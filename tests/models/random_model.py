@@ -181,6 +181,7 @@ def main():
     parser.add_argument("--rope", default="none", choices=["none", "linear", "llama3", "yarn", "longrope"])
     args = parser.parse_args()
     args.experts = args.experts or added(args, "experts") or 0
+    args.shared = args.shared or added(args, "shared") or 0
     write_model(args)
 
 

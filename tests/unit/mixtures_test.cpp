@@ -63,14 +63,20 @@ TEST_CASE("an expert that all tokens take is there where the file says so") {
   CHECK(!contains(textOf(**compiler.import(model.bytes())), "shexp"));
   model.metadata["granitemoe.expert_shared_feed_forward_length"] = 32u;
   CHECK(compiler.import(model.bytes()).message() == "there is no tensor 'blk.0.ffn_gate_shexp.weight'");
-  for (std::string layer : {"blk.0.", "blk.1."})
-    for (const char *name : {"gate", "up", "down"})
-      model.tensors[layer + "ffn_" + name + "_shexp.weight"] = {
-          {name[0] == 'd' ? 32u : 64u, name[0] == 'd' ? 64u : 32u}, kQ8_0};
+  model.share();
   ModuleResult module = compiler.import(model.bytes());
   REQUIRE_MESSAGE(module, module.message());
   CHECK(contains(textOf(**module), "@ffn_down_shexp family(2) source(\"blk.{}.ffn_down_shexp.weight\") : "
                                    "!lm.weight<64x32"));
+
+  SmallModel weighed = SmallModel::of("qwen2moe").mix("qwen2moe").share();
+  weighed.metadata["qwen2moe.expert_shared_feed_forward_length"] = 32u;
+  CHECK(compiler.import(weighed.bytes()).message() == "there is no tensor 'blk.0.ffn_gate_inp_shexp.weight'");
+  weighed.tensors["blk.0.ffn_gate_inp_shexp.weight"] =
+      weighed.tensors["blk.1.ffn_gate_inp_shexp.weight"] = {{64}, kF32};
+  module = compiler.import(weighed.bytes());
+  REQUIRE_MESSAGE(module, module.message());
+  CHECK(contains(textOf(**module), "!lm.weight<1x64, codes = f32> -> tensor<?x1xf32>"));
 }
 
 TEST_CASE("norms are of all heads together where the architecture says so") {

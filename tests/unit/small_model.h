@@ -103,6 +103,15 @@ struct SmallModel {
     return *this;
   }
 
+  /// An expert, 32 wide, that all tokens take.
+  SmallModel &share() {
+    for (std::string layer : {"blk.0.", "blk.1."}) {
+      tensors[layer + "ffn_gate_shexp.weight"] = tensors[layer + "ffn_up_shexp.weight"] = {{64, 32}, kQ8_0};
+      tensors[layer + "ffn_down_shexp.weight"] = {{32, 64}, kQ8_0};
+    }
+    return *this;
+  }
+
   /// So many layers, each with the tensors of the first.
   SmallModel &repeat(const std::string &architecture, uint32_t layers) {
     metadata[architecture + ".block_count"] = layers;
