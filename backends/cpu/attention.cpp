@@ -3,6 +3,7 @@
 
 #include "backends/cpu/attention_partition.h"
 #include "backends/cpu/cache_layout.h"
+#include "backends/cpu/epilogues.h"
 #include "backends/cpu/tasks.h"
 #include "compiler/passes/call_frame.h"
 
@@ -169,13 +170,24 @@ struct Emitter {
     return code.at(code.at(scratch, own().lanes), code.mul(query, attention.width * 4));
   }
 
-  /// result = lanes / sum
-  void emitResult(Value sumAt, Value lanesAt, Value to) const {
+  /// result = lanes / sum, of a query of `head`; its record's sum and largest score.
+  void emitResult(Value head, Value largestAt, Value sumAt, Value lanesAt, Value to) const {
     Value sums = code.loadSplat(16, code.f32, sumAt);
+    if (attention.sinks)
+      sums = code.addF(sums, powerOfSink(head, largestAt));
     code.loop(code.num(0), code.num(attention.width * 4), 64, [&](Value at) {
       Value lanes = code.load(code.vec(16, code.f32), code.at(lanesAt, at));
       code.store(code.divF(lanes, sums), code.at(to, at));
     });
+  }
+
+  /// What a head's sink adds to a sum of powers. Far above all scores it is cut at 2^126, which leaves nothing of them.
+  Value powerOfSink(Value head, Value largestAt) const {
+    Value sink = code.loadSplat(16, code.f32, code.at(attention.sinks, code.mul(head, 4)));
+    Value power = code.subF(code.mulF(sink, code.splat(16, kLog2E)), code.loadSplat(16, code.f32, largestAt));
+    power = code.minF(power, code.splat(16, 126.0f));
+    emitExp2(code, power);
+    return power;
   }
 
   /// A state for others of a query of one token.
@@ -275,7 +287,7 @@ struct Emitter {
     });
     code.loop(firstHead, lastHead, 1, [&](Value head) {
       Value state = runningOf(head);
-      emitResult(code.at(state, 4), code.at(state, 64), rowOf(attention.result, zero, head));
+      emitResult(head, state, code.at(state, 4), code.at(state, 64), rowOf(attention.result, zero, head));
     });
   }
 
@@ -301,7 +313,8 @@ struct Emitter {
       code.loop(zero, code.num(groupSize()), 1, [&](Value within) {
         Value query = code.add(code.mul(number, groupSize()), within);
         Value queryHead = code.add(code.mul(head, groupSize()), within);
-        emitResult(recordOf(scratch, query, next != nullptr, QueryRecord::kSum), lanesOf(scratch, query),
+        auto lineAt = [&](QueryRecord::Line line) { return recordOf(scratch, query, next != nullptr, line); };
+        emitResult(queryHead, lineAt(QueryRecord::kLargest), lineAt(QueryRecord::kSum), lanesOf(scratch, query),
                    rowOf(attention.result, row, queryHead));
       });
     });

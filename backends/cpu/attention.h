@@ -21,6 +21,7 @@ struct Attention {
   bool wantedOnly = false; ///< results are the rows of the call's wanted tokens; no others are computed
   int64_t window = 0;      ///< the last rows that a token sees, its own among them; 0: all
   float softcap = 0;       ///< c: a score s becomes c tanh(s / c); 0: none
+  Value sinks = {};        ///< [H] f32: a score more for each head, of a row without values; null: none
 
   int64_t groupSize() const { return queryHeads / heads; }
 };

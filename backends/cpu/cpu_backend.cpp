@@ -96,8 +96,8 @@ std::optional<std::string> CpuBackend::declines(Operation *op) const {
   if (auto linear = dyn_cast<lm::ExpertLinearOp>(op))
     if (std::optional<std::string> reason = whyNot(linear))
       return reason;
-  if (isa<kv::AppendOp, lm::ExpertLinearOp, lm::GegluOp, lm::MixOp, lm::RmsNormOp, lm::RopeOp, lm::ScaleOp,
-          lm::SoftcapOp, lm::SwigluOp, lm::TakeOp>(op))
+  if (isa<kv::AppendOp, lm::ClampedSwigluOp, lm::ExpertLinearOp, lm::GegluOp, lm::MixOp, lm::RmsNormOp, lm::RopeOp,
+          lm::ScaleOp, lm::SoftcapOp, lm::SwigluOp, lm::TakeOp>(op))
     return "has a kernel only as part of a group";
   return "there is no kernel for " + op->getName().getStringRef().str();
 }

@@ -13,11 +13,11 @@ constexpr int64_t kLanes = 16;
 
 /// What lies at `lane` of a tile, whole.
 Value loadTile(Code &code, Type type, Tile tile, Value lane) {
-  Value y = code.load(type, code.at(tile.address, code.mul(lane, 4)));
-  if (!tile.unit)
-    return y;
+  Value at = code.mul(lane, 4), y = code.load(type, code.at(tile.address, at));
   auto vector = dyn_cast<VectorType>(type);
-  return code.mulF(y, vector ? code.splat(vector.getNumElements(), tile.unit) : tile.unit);
+  if (tile.unit)
+    y = code.mulF(y, vector ? code.splat(vector.getNumElements(), tile.unit) : tile.unit);
+  return tile.bias ? code.addF(y, code.load(type, code.at(tile.bias, at))) : y;
 }
 
 /// `lanes` columns of a row from `at` on, with bias; they lie at `lane` of a tile.
@@ -203,25 +203,30 @@ void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination 
 }
 
 /// The power of 2 with which a gate's share is 1 / (1 + 2^power).
-static Value gatePower(Code &code, Gate function, Value g) {
+static Value gatePower(Code &code, const Gate &gate, Value g) {
   auto constant = [&](float value) { return code.splat(lanesOf(g), value); };
-  if (function == Gate::silu)
-    return code.mulF(g, constant(-1.44269504f));
+  if (gate.function != Gate::gelu)
+    return code.mulF(g, constant(-1.44269504f * gate.slope));
   // (1 + tanh s) / 2 = 1 / (1 + e^-2s), s = sqrt(2 / pi) (g + 0.044715 g^3)
   constexpr float kOfFirst = -2.30220820f, kOfThird = 0.044715f * kOfFirst;
   return code.mulF(g, code.fma(code.mulF(g, g), constant(kOfThird), constant(kOfFirst)));
 }
 
-void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, Value row, Value column, Tile gate,
+void emitStoreGated(const Kernel &kernel, const Gate &gate, const Destination &to, Value row, Value column, Tile gated,
                     Tile up) {
   Code &code = kernel.code;
   Type lanes = code.vec(kLanes, code.f32);
+  auto constant = [&](float value) { return code.splat(kLanes, value); };
   for (int64_t half = 0; half < 2; ++half) {
-    Value lane = code.num(half * kLanes), g = loadTile(code, lanes, gate, lane), u = loadTile(code, lanes, up, lane);
-    Value power = code.minF(gatePower(code, function, g), code.splat(kLanes, 126.0f));
+    Value lane = code.num(half * kLanes), g = loadTile(code, lanes, gated, lane), u = loadTile(code, lanes, up, lane);
+    if (gate.function == Gate::clampedSilu) {
+      g = code.minF(g, constant(gate.limit));
+      u = code.addF(code.maxF(code.minF(u, constant(gate.limit)), constant(-gate.limit)), constant(1));
+    }
+    Value power = code.minF(gatePower(code, gate, g), constant(126));
     emitExp2(code, power);
-    Value gated = code.divF(g, code.addF(code.splat(kLanes, 1.0f), power));
-    code.store(code.mulF(gated, u), elementOf(code, to, row, code.add(column, half * kLanes)));
+    Value shared = code.divF(g, code.addF(constant(1), power));
+    code.store(code.mulF(shared, u), elementOf(code, to, row, code.add(column, half * kLanes)));
   }
 }
 

@@ -52,11 +52,17 @@ using LaneMap = llvm::function_ref<Value(Value lanes)>;
 void emitStoreSum(const Kernel &kernel, const Linear &linear, const Destination &to, Value addend, Value row,
                   Value column, Tile tile, LaneMap map = {});
 
-/// What a gate is multiplied by is a share of it.
-enum class Gate { gelu, silu };
+/// What a gate is multiplied by is a share of it: GELU's, or 1 / (1 + e^(-slope gate)). A clamped one is at most
+/// `limit`, and multiplies one more than an `up` that is from -limit to limit.
+struct Gate {
+  enum Function { gelu, silu, clampedSilu } function;
+  float limit, slope;
+
+  Gate(Function function, float limit = 0, float slope = 1) : function(function), limit(limit), slope(slope) {}
+};
 
 /// result = gate * share(gate) * up
-void emitStoreGated(const Kernel &kernel, Gate function, const Destination &to, Value row, Value column, Tile gate,
+void emitStoreGated(const Kernel &kernel, const Gate &gate, const Destination &to, Value row, Value column, Tile gated,
                     Tile up);
 
 /// Adds share * y to result, where `isFirst` says so to the addend instead, or to nothing where that is null. The

@@ -64,6 +64,14 @@ protected:
     return code.at(linears[index].blocks, code.mul(panel, linears[index].format.panelBytes(input.columns)));
   }
 
+  /// The bias of an expert's panel; null where there is none.
+  Value biasAt(int64_t index, Value expert, Value unit) const {
+    const ExpertLinear &of = linears[index];
+    if (!of.bias)
+      return {};
+    return code.at(of.bias, code.mul(code.add(code.mul(expert, units()), unit), kPanelRows * 4));
+  }
+
   /// A panel times the row of a single token that lies at `activations`; `next` comes then.
   Tile panelOfOneRow(int64_t index, Value expert, Value unit, Value activations, Value next) const {
     PanelCall call;
@@ -76,7 +84,7 @@ protected:
     call.unpacked = unpacked();
     call.next = next;
     emitPanelOfOneRow(code, kernel.module, kernel.isa, linears[index].format, format, call);
-    return {call.result, unitOf(activations, code.num(1), code.num(0))};
+    return {call.result, unitOf(activations, code.num(1), code.num(0)), biasAt(index, expert, unit)};
   }
 
   void panelOfRows(int64_t index, Value expert, Value unit, Value begin, Value end, Value next) const {
@@ -93,9 +101,10 @@ protected:
     emitPanelOfRows(code, kernel.module, kernel.isa, linears[index].format, format, call);
   }
 
-  /// The tile of place `place`, of the block of places that begins at `begin`.
-  Tile tileOf(int64_t index, Value place, Value begin) const {
-    return {code.at(tile(index), code.mul(code.sub(place, begin), kPanelRows * 4)), unitOf(activations, stride, place)};
+  /// The tile of place `place`, of the block of an expert's places that begins at `begin`.
+  Tile tileOf(int64_t index, Value expert, Value unit, Value place, Value begin) const {
+    return {code.at(tile(index), code.mul(code.sub(place, begin), kPanelRows * 4)), unitOf(activations, stride, place),
+            biasAt(index, expert, unit)};
   }
 
   /// Runs `body` on blocks of the places of an expert.
@@ -141,8 +150,8 @@ protected:
 class GateKernel : Experts {
 public:
   GateKernel(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-             ArrayRef<ExpertLinear> gateAndUp, Gate function, Value result)
-      : Experts(kernel, format, input, gateAndUp), function(function), to{result, gateAndUp.front().rows} {}
+             ArrayRef<ExpertLinear> gateAndUp, const Gate &gate, Value result)
+      : Experts(kernel, format, input, gateAndUp), gate(gate), to{result, gateAndUp.front().rows} {}
 
   /// Units of all of the token's experts, shared out.
   void emitOneRow() const {
@@ -155,9 +164,9 @@ public:
       };
       auto [expert, unit] = placeOf(number);
       auto [nextExpert, nextUnit] = placeOf(code.min(code.add(number, 1), last));
-      Tile gate = panelOfOneRow(0, expert, unit, row, panelAt(1, expert, unit));
+      Tile gated = panelOfOneRow(0, expert, unit, row, panelAt(1, expert, unit));
       Tile up = panelOfOneRow(1, expert, unit, row, panelAt(0, nextExpert, nextUnit));
-      store(code.div(number, units()), unit, gate, up);
+      store(code.div(number, units()), unit, gated, up);
     });
   }
 
@@ -173,18 +182,18 @@ public:
         panelOfRows(0, expert, unit, begin, end, panelAt(1, expert, unit));
         panelOfRows(1, expert, unit, begin, end, panelAt(0, expert, nextUnit));
         code.loop(begin, end, 1, [&](Value place) {
-          store(order.row(place), unit, tileOf(0, place, begin), tileOf(1, place, begin));
+          store(order.row(place), unit, tileOf(0, expert, unit, place, begin), tileOf(1, expert, unit, place, begin));
         });
       });
     });
   }
 
 private:
-  void store(Value row, Value unit, const Tile &gate, const Tile &up) const {
-    emitStoreGated(kernel, function, to, row, code.mul(unit, kPanelRows), gate, up);
+  void store(Value row, Value unit, const Tile &gated, const Tile &up) const {
+    emitStoreGated(kernel, gate, to, row, code.mul(unit, kPanelRows), gated, up);
   }
 
-  Gate function;
+  Gate gate;
   Destination to; ///< a row for each of a token's experts
 };
 
@@ -224,7 +233,8 @@ public:
           code.loop(first, end, 1, [&](Value unit) {
             Value next = panelAt(0, expert, code.min(code.add(unit, 1), code.num(units() - 1)));
             panelOfRows(0, expert, unit, begin, placesEnd, next);
-            code.loop(begin, placesEnd, 1, [&](Value place) { add(order.row(place), unit, tileOf(0, place, begin)); });
+            code.loop(begin, placesEnd, 1,
+                      [&](Value place) { add(order.row(place), unit, tileOf(0, expert, unit, place, begin)); });
           });
         });
       });
@@ -267,9 +277,9 @@ LinearScratch expertScratch(const ActivationFormat &format, int64_t columns, int
 }
 
 void emitExpertGate(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-                    const ExpertLinear &gate, const ExpertLinear &up, Gate function, Value result) {
-  const ExpertLinear linears[] = {gate, up};
-  emitByRows(kernel, input.tokens, GateKernel(kernel, format, input, linears, function, result));
+                    const ExpertLinear &gated, const ExpertLinear &up, const Gate &gate, Value result) {
+  const ExpertLinear linears[] = {gated, up};
+  emitByRows(kernel, input.tokens, GateKernel(kernel, format, input, linears, gate, result));
 }
 
 void emitExpertMix(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,

@@ -20,12 +20,12 @@ struct ExpertInput {
   double epsilon = 0;
 };
 
-/// Of an expert: the experts' rows lie one behind the other, and N is a multiple of 32.
+/// Of an expert: the experts' rows and biases lie one behind the other, and N is a multiple of 32.
 using ExpertLinear = Linear;
 
 /// Emits result[t, c] = gate * share(gate) * up of the token's c-th expert, [T][C][N] f32.
 void emitExpertGate(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-                    const ExpertLinear &gate, const ExpertLinear &up, Gate function, Value result);
+                    const ExpertLinear &gated, const ExpertLinear &up, const Gate &gate, Value result);
 
 /// Emits result[t] = addend[t] + the sum over c of factor * shares[t, c] * the token's c-th expert's rows, [T][N] f32;
 /// experts have parts. The addend may be null, or the result; shares are [T][C] f32.

@@ -38,7 +38,7 @@ lm::RmsNormOp normOf(ArrayRef<Operation *> linears) {
 }
 
 /// Whether the op gates one linear by another.
-bool isGate(Operation *op) { return isa<lm::GegluOp, lm::SwigluOp>(op); }
+bool isGate(Operation *op) { return isa<lm::ClampedSwigluOp, lm::GegluOp, lm::SwigluOp>(op); }
 
 /// Whether the op makes each element of its result of one of its operand.
 bool isUnary(Operation *op) { return isa<lm::ScaleOp, lm::SoftcapOp>(op); }
@@ -261,8 +261,8 @@ static std::optional<std::string> whyNoPanels(lm::ExpertLinearOp linear) {
     return "an expert's rows are no multiple of 32";
   if (linear.getNumExperts() > kMostExperts)
     return "there are more than 1024 experts";
-  if (linear.getBias())
-    return "experts with a bias have no kernel";
+  if (linear.getBias() && !isPlainVector(linear.getBias()))
+    return "the bias is not f32";
   return std::nullopt;
 }
 
@@ -325,6 +325,8 @@ std::optional<std::string> whyNot(kv::AttendOp attend) {
   ElementType keys = storedElement(cacheOfSlot(attend, attend.getKeys()));
   if (keys == ElementType::f32 || keys != storedElement(cacheOfSlot(attend, attend.getValues())))
     return "rows are neither all bf16 nor all f16";
+  if (attend.getSinks() && !isPlainVector(attend.getSinks()))
+    return "sinks are no vector of f32";
   return std::nullopt;
 }
 

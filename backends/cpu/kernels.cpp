@@ -120,7 +120,7 @@ private:
     linear.blocks = weightAddress(weight);
     auto ofExperts = dyn_cast<lm::ExpertLinearOp>(op);
     linear.rows = ofExperts ? ofExperts.getNumRows() : type.getNumRows();
-    if (Value bias = ofExperts ? Value() : cast<lm::LinearOp>(op).getBias())
+    if (Value bias = ofExperts ? ofExperts.getBias() : cast<lm::LinearOp>(op).getBias())
       linear.bias = weightAddress(bias);
     return linear;
   }
@@ -161,13 +161,17 @@ private:
     return lanes;
   }
 
-  Gate gateFunction() const { return llvm::isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu; }
+  Gate gate() const {
+    if (auto clamped = dyn_cast<lm::ClampedSwigluOp>(ops.gate))
+      return {Gate::clampedSilu, clamped.getLimit().convertToFloat(), clamped.getSlope().convertToFloat()};
+    return isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu;
+  }
 
   SmallVector<PanelSet> gateSets() {
     Destination to{code.addressOf(resultAt(0)), lastExtent(ops.gate->getResult(0))};
     return {{{linear(ops.linears[0]), linear(ops.linears[1])},
              [=, this](const PartRow &row, Value column, ArrayRef<Tile> tiles) {
-               emitStoreGated(kernel, gateFunction(), to, row.number, column, tiles[0], tiles[1]);
+               emitStoreGated(kernel, gate(), to, row.number, column, tiles[0], tiles[1]);
              },
              1,
              fetching(to)}};
@@ -307,7 +311,7 @@ private:
 
   void writeExpertGate() {
     emitExpertGate(kernel, *commonActivations(ops.linears, wanted), expertInput(), linear(ops.linears[0]),
-                   linear(ops.linears[1]), gateFunction(), code.addressOf(resultAt(0)));
+                   linear(ops.linears[1]), gate(), code.addressOf(resultAt(0)));
   }
 
   void writeExpertMix() {
@@ -336,6 +340,8 @@ private:
     attention.wantedOnly = ops.take != nullptr;
     attention.window = attend.getWindow().value_or(0);
     attention.softcap = attend.getSoftcap().value_or(llvm::APFloat(0.0f)).convertToFloat();
+    if (Value sinks = attend.getSinks())
+      attention.sinks = weightAddress(sinks);
     emitAttention(kernel, attention);
   }
 

@@ -48,6 +48,7 @@ struct Linear {
 struct Tile {
   Value address; ///< of 32 f32
   Value unit;    ///< f32 that they are still to be multiplied by, or null
+  Value bias{};  ///< of 32 f32 that are added then, beside the linear's own, or null
 };
 
 /// A matrix [M][N] f32 that rows go to.

@@ -43,6 +43,7 @@ DecoderShape readDecoderShape(Configuration &configuration, const WeightSource &
   shape.context = configuration.count("context_length");
   shape.epsilon = float(configuration.real("attention.layer_norm_rms_epsilon"));
   shape.attentionScale = usualScale(shape);
+  shape.yarn = YarnBounds::whole;
   shape.kinds.emplace_back();
   shape.turn = {0};
   checkShape(configuration, shape);
@@ -102,7 +103,7 @@ void Decoder::forgetUnusedKinds() {
 void Decoder::readRope(Configuration &configuration) {
   for (LayerKind &kind : s.kinds)
     if (kind.isRotated)
-      kind.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context);
+      kind.rope = readRopeAngles(configuration, source.weights, s.rotated, s.context, s.yarn);
 }
 
 /// Everything besides the tensors that results depend on, in one text; reals as their bits.

@@ -38,6 +38,7 @@ struct DecoderShape {
   float attentionScale;          ///< of scores
   std::optional<float> scoreCap; ///< of scores, then
   std::optional<Mixture> mixture;
+  YarnBounds yarn; ///< where it scales rope
   llvm::SmallVector<LayerKind> kinds;
   llvm::SmallVector<size_t> turn;     ///< the kinds of layers 0, 1, ...; then it begins again
   llvm::SmallVector<float> constants; ///< of the graph, beside these: for the fingerprint
@@ -80,6 +81,7 @@ protected:
   struct Attention {
     Linear query, key, value, output;
     lm::WeightOp queryNorm = {}, keyNorm = {};
+    lm::WeightOp sinks = {}; ///< [H]
   };
   /// Of a mixture, the experts' weights lie one behind the other; without one, `router` is null.
   struct FeedForward {
@@ -129,12 +131,14 @@ protected:
   mlir::Value scale(mlir::Value x, float factor, llvm::StringRef name);
   /// Queries, keys and values of in.x [T, E]; norms; rope; rows appended; causal attention; the output's linear.
   Stream attend(Stream in, const Attention &attention, const Layer &layer);
-  /// down(Gate(gate(x), up(x))), an op of lm; of a mixture the sum of the chosen experts'; [T, E] -> [T, E]
-  template <typename Gate> mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer) {
+  /// down(Gate(gate(x), up(x))), an op of lm with these attributes; of a mixture the sum of the chosen experts'; [T, E]
+  /// -> [T, E]
+  template <typename Gate, typename... Attributes>
+  mlir::Value feedForward(mlir::Value x, const FeedForward &weights, mlir::Value layer, Attributes... attributes) {
     const Route chosen = route(x, weights.router, layer);
     mlir::Value gated = linear(x, weights.gate, layer, chosen), raised = linear(x, weights.up, layer, chosen);
     at(weights.act);
-    mlir::Value y = linear(b.create<Gate>(gated.getType(), gated, raised), weights.down, layer, chosen);
+    mlir::Value y = linear(b.create<Gate>(gated.getType(), gated, raised, attributes...), weights.down, layer, chosen);
     return weights.router.weight ? mix(y, chosen) : y;
   }
 

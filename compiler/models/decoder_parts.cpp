@@ -62,8 +62,10 @@ void Decoder::readMixture(Configuration &configuration, bool isNormed, int64_t f
 Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
   FeedForward weights;
   if (s.mixture) {
-    auto experts = [&](StringRef name, int64_t rows, int64_t columns) {
-      return declareLinear(table, name, s.mixture->experts * rows, columns);
+    auto experts = [&](StringRef name, int64_t rows, int64_t columns) -> Linear {
+      const std::string pattern = "blk.{}." + name.str();
+      return {table.declare(pattern + ".weight", s.layers, {s.mixture->experts * rows, columns}),
+              table.declareAsVectorIfPresent(pattern + ".bias", s.layers, s.mixture->experts, rows)};
     };
     weights.router = declareLinear(table, "ffn_gate_inp", s.mixture->experts, s.width);
     weights.gate = experts("ffn_gate_exps", s.mixture->feedForward, s.width);
@@ -185,10 +187,11 @@ Decoder::Stream Decoder::attend(Stream in, const Attention &attention, const Lay
   keys = b.create<kv::AppendOp>(keys.getType(), keys, layer.stored, key, batch);
   at("blk.{}.append_v");
   values = b.create<kv::AppendOp>(values.getType(), values, layer.stored, value, batch);
+  Value sinks = attention.sinks ? select(attention.sinks, layer.number) : Value();
   at("blk.{}.attention");
   std::optional<int64_t> window = s.kinds[layer.kind].window;
   Value attended = b.create<kv::AttendOp>(
-      rows({s.heads, s.valueWidth}), query, keys, layer.stored, values, layer.stored, batch,
+      rows({s.heads, s.valueWidth}), query, keys, layer.stored, values, layer.stored, batch, sinks,
       b.getF32FloatAttr(s.attentionScale), s.scoreCap ? b.getF32FloatAttr(*s.scoreCap) : FloatAttr(),
       window ? b.getI64IntegerAttr(*window) : IntegerAttr(), kv::MaskAttr::get(b.getContext(), kv::Mask::causal));
   SmallVector<ReassociationIndices> join{{0}, {1, 2}};

@@ -9,7 +9,7 @@ Decoder::Attention PreNormDecoder::declareWeights(WeightTable &table) {
   embedding = table.declare("token_embd.weight", 1, {s.vocabulary, s.width});
   attentionNorm = table.declare("blk.{}.attn_norm.weight", s.layers, {s.width});
   attention = declareLayerAttention(table);
-  feedForwardNorm = table.declare("blk.{}.ffn_norm.weight", s.layers, {s.width});
+  feedForwardNorm = table.declare(feedForwardNormName(), s.layers, {s.width});
   gated = declareLayerFeedForward(table);
   outputNorm = table.declare("output_norm.weight", 1, {s.width});
   output = declareOutput(table, embedding);

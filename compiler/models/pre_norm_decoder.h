@@ -18,6 +18,8 @@ protected:
   Stream buildLayer(Stream in, const Layer &layer) final;
   mlir::Value buildHead(mlir::Value x) override { return linear(norm(x, outputNorm, {}), output, {}); }
 
+  /// The norm in front of the feed-forward network.
+  virtual llvm::StringRef feedForwardNormName() const { return "blk.{}.ffn_norm.weight"; }
   /// declareAttention and declareFeedForward unless overridden.
   virtual Attention declareLayerAttention(WeightTable &table) { return declareAttention(table); }
   virtual FeedForward declareLayerFeedForward(WeightTable &table) { return declareFeedForward(table); }

@@ -51,13 +51,16 @@ double pairOfRotations(double rotations, double lanes, double base, double conte
 }
 
 /// yarn: fast pairs keep their frequency, slow ones are interpolated, those between are mixed.
-void applyYarn(RopeAngles &angles, Configuration &configuration, double base, double factor, int64_t context) {
+void applyYarn(RopeAngles &angles, Configuration &configuration, double base, double factor, int64_t context,
+               YarnBounds bounds) {
   double lanes = 2 * double(angles.frequencies.size());
   double trained = double(configuration.count("rope.scaling.original_context_length", context));
   double fast = configuration.real("rope.scaling.yarn_beta_fast", 32);
   double slow = configuration.real("rope.scaling.yarn_beta_slow", 1);
-  double low = std::max(0.0, std::floor(pairOfRotations(fast, lanes, base, trained)));
-  double high = std::min(lanes - 1, std::ceil(pairOfRotations(slow, lanes, base, trained)));
+  double low = pairOfRotations(fast, lanes, base, trained), high = pairOfRotations(slow, lanes, base, trained);
+  if (bounds == YarnBounds::whole)
+    low = std::floor(low), high = std::ceil(high);
+  low = std::max(0.0, low), high = std::min(lanes - 1, high);
   for (size_t i = 0; i < angles.frequencies.size(); ++i) {
     double interpolated = std::clamp((double(i) - low) / std::max(0.001, high - low), 0.0, 1.0);
     angles.frequencies[i] *= interpolated / factor + (1 - interpolated);
@@ -83,7 +86,7 @@ RopeAngles plainRopeAngles(double base, int64_t rotatedLanes) {
 }
 
 RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weights, int64_t rotatedLanes,
-                          int64_t context) {
+                          int64_t context, YarnBounds bounds) {
   const double base = readRopeBase(configuration, "rope.freq_base", 10000.0);
   RopeAngles angles = plainRopeAngles(base, rotatedLanes);
   if (const std::string_view factors = factorsFor(configuration, weights, context); weights.contains(factors))
@@ -96,7 +99,7 @@ RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weig
     for (double &frequency : angles.frequencies)
       frequency /= factor;
   } else if (type == "yarn") {
-    applyYarn(angles, configuration, base, factor, context);
+    applyYarn(angles, configuration, base, factor, context, bounds);
   } else if (type == "longrope" && !weights.contains(kLongRopeFactors)) {
     configuration.fail("rope is scaled by 'longrope', and there is no tensor " + inQuotes(kLongRopeFactors));
   } else if (type != "none" && type != "longrope") {

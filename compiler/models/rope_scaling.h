@@ -25,6 +25,9 @@ RopeAngles plainRopeAngles(double base, int64_t rotatedLanes);
 inline constexpr std::string_view kRopeFactors = "rope_freqs.weight", kLongRopeFactors = "rope_factors_long.weight",
                                   kShortRopeFactors = "rope_factors_short.weight";
 
+/// Where yarn begins and ends to mix frequencies: at pairs of lanes, or anywhere between two.
+enum class YarnBounds { whole, exact };
+
 /// From rope.freq_base, rope.scaling.* and the factors, for R rotated lanes of a model of `context` tokens. Scaling
 /// types: none, linear, longrope, yarn. Of longrope's two sets the long one serves all tokens of a model whose context
 /// is longer than what it was trained on, since rows are stored rotated.
@@ -32,7 +35,7 @@ inline constexpr std::string_view kRopeFactors = "rope_freqs.weight", kLongRopeF
 /// Source: RoFormer, arXiv 2104.09864; YaRN, arXiv 2309.00071; LongRoPE, arXiv 2402.13753; with the corrections that
 /// llama.cpp and transformers (modeling_rope_utils.py) agree on.
 RopeAngles readRopeAngles(Configuration &configuration, const WeightSource &weights, int64_t rotatedLanes,
-                          int64_t context);
+                          int64_t context, YarnBounds bounds = YarnBounds::whole);
 
 } // namespace kvasir
 

@@ -90,13 +90,26 @@ lm::WeightOp WeightTable::declareAs(StringRef name, StringRef pattern, int64_t l
                                       llvm::all_equal(members) ? ArrayAttr() : builder.getTypeArrayAttr(members));
 }
 
-lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+bool WeightTable::isPresent(StringRef pattern, int64_t layers) {
   if (first || !hasRoomFor(layers))
-    return {};
+    return false;
   for (int64_t layer = 0; layer < layers; ++layer)
     if (source.contains(memberName(pattern, uint64_t(layer))))
-      return declare(pattern, layers, shape);
-  return {};
+      return true;
+  return false;
+}
+
+lm::WeightOp WeightTable::declareIfPresent(StringRef pattern, int64_t layers, ArrayRef<int64_t> shape) {
+  return isPresent(pattern, layers) ? declare(pattern, layers, shape) : lm::WeightOp();
+}
+
+lm::WeightOp WeightTable::declareAsVectorIfPresent(StringRef pattern, int64_t layers, int64_t rows, int64_t columns) {
+  if (!isPresent(pattern, layers))
+    return {};
+  for (int64_t layer = 0; layer < layers; ++layer)
+    if (!memberForm(memberName(pattern, uint64_t(layer)), {rows, columns}))
+      return {};
+  return declareAs(pattern, pattern.str() + "[:]", layers, {rows * columns});
 }
 
 void WeightTable::checkAllUsed(StringRef architecture) {

@@ -31,6 +31,9 @@ public:
   /// Null if no layer has it. All or none must.
   lm::WeightOp declareIfPresent(llvm::StringRef pattern, int64_t layers, llvm::ArrayRef<int64_t> shape);
 
+  /// The same of a vector [rows * columns] that is a matrix [rows, columns] in the file.
+  lm::WeightOp declareAsVectorIfPresent(llvm::StringRef pattern, int64_t layers, int64_t rows, int64_t columns);
+
   /// Marks a tensor as read by other means.
   void use(std::string_view name) { used.insert(std::string(name)); }
 
@@ -42,6 +45,7 @@ public:
 private:
   void fail(std::string message);
   bool hasRoomFor(int64_t layers);
+  bool isPresent(llvm::StringRef pattern, int64_t layers);
   lm::WeightOp declareAs(llvm::StringRef name, llvm::StringRef pattern, int64_t layers, llvm::ArrayRef<int64_t> shape);
   std::optional<WeightForm> memberForm(const std::string &name, llvm::ArrayRef<int64_t> shape);
 

@@ -48,7 +48,8 @@ class WeightSource {
 public:
   virtual ~WeightSource() = default;
 
-  /// Of the name of a matrix with rows behind it, `NAME[begin:end]`, these rows: of tensors that lie in one.
+  /// Of the name of a matrix with rows behind it, `NAME[begin:end]`, these rows: of tensors that lie in one. Of
+  /// `NAME[:]` all of its rows as one.
   /// Errors: there is none of that name; its type is not read; it has fewer rows.
   virtual Result<SourceTensor> find(std::string_view name) const = 0;
 

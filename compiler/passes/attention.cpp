@@ -91,6 +91,7 @@ private:
   Value emitTile(Builder &b, const LayerRef &from, Value sequence, Value head, Value partition, Value count);
   Value emitScores(Builder &b, Value row, Value head, Value low, Value size);
   Value emitPartialSum(Builder &b, Value weights, Value low, Value size);
+  Value emitSunkSums(Builder &b, ArrayRef<Value> carried);
   Value perPartition(Builder &b) { return emitIndex(b, KV_BLOCK_TOKENS); }
   Value baseOf(Builder &b, Value partition) { return b.create<arith::MulIOp>(partition, perPartition(b)); }
   /// The number of the first key of a token at `position` counted from `base`, at least 0.
@@ -118,9 +119,21 @@ Value Attention::emit(Builder &b) {
     return emitSequence(inner, sequence, values);
   });
   SmallVector<IteratorType> loops(3, IteratorType::parallel);
-  Value result = emitGeneric(b, carried[kSum], carried[kOutput], {{0, 1}, {0, 1, 2}}, loops,
+  Value sums = op.getSinks() ? emitSunkSums(b, carried) : carried[kSum];
+  Value result = emitGeneric(b, sums, carried[kOutput], {{0, 1}, {0, 1, 2}}, loops,
                              [](Builder &inner, ValueRange v) { return inner.create<arith::DivFOp>(v[1], v[0]); });
   return b.createOrFold<tensor::CastOp>(type, result);
+}
+
+/// The sums [T, H] and what the sinks add to them.
+Value Attention::emitSunkSums(Builder &b, ArrayRef<Value> carried) {
+  Value sinks = lm::emitVector(b, op.getSinks());
+  SmallVector<IteratorType> loops(2, IteratorType::parallel);
+  return emitGeneric(b, {sinks, carried[kMaximum]}, carried[kSum], {{1}, {0, 1}, {0, 1}}, loops,
+                     [](Builder &inner, ValueRange v) {
+                       Value power = inner.create<math::ExpOp>(inner.create<arith::SubFOp>(v[0], v[1]));
+                       return inner.create<arith::AddFOp>(v[2], power);
+                     });
 }
 
 Value Attention::lowestKey(Builder &b, Value position, Value base) {

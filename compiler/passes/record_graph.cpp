@@ -101,6 +101,8 @@ private:
       step["softcap"] = softcap->convertToDouble();
     if (auto window = attend.getWindow())
       step["window"] = int64_t(*window);
+    if (attend.getSinks())
+      step["sinks"] = true;
     if (attend.getMask() != kv::Mask::causal)
       step["mask"] = kv::stringifyMask(attend.getMask());
   }

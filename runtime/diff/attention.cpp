@@ -69,7 +69,7 @@ std::optional<std::vector<float>> attend(const State &state, const Step &step, u
   const auto firstSeen = [&](uint64_t position) {
     return step.windowTokens && position + 1 > step.windowTokens ? position + 1 - step.windowTokens : 0;
   };
-  if (!step.isCausal || start + tokens > state.length())
+  if (!step.isCausal || step.hasSinks || start + tokens > state.length())
     return std::nullopt;
   const auto k = gather(state, *step.keys, firstSeen(start), start + tokens, keys);
   const auto v = gather(state, *step.values, firstSeen(start), start + tokens, values);

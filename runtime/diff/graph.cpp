@@ -161,6 +161,7 @@ private:
     if (json.has("window"))
       step.windowTokens = json.member("window").number(0, UINT32_MAX);
     step.isCausal = !json.has("mask");
+    step.hasSinks = json.has("sinks");
   }
 
   /// "blk.{layer}.attn_q" to "blk.3.attn_q", "rope" to "rope of layer 3": the layer of its weights, or of those before

@@ -34,6 +34,7 @@ struct Step {
   double scale = 0, softcap = 0;         ///< kv.attend; 0: no cap
   uint64_t windowTokens = 0;             ///< kv.attend; 0: all rows
   bool isCausal = true;                  ///< kv.attend
+  bool hasSinks = false;                 ///< kv.attend
 };
 
 /// Loops are unrolled: each layer's ops are steps of their own.

@@ -33,8 +33,8 @@ std::string differenceOf(const FunctionGraph &a, const FunctionGraph &b, const S
   if (one.values != other.values)
     return "attends to the values of " + slotText(one.values) + " in A, of " + slotText(other.values) + " in B";
   if (one.scale != other.scale || one.softcap != other.softcap || one.windowTokens != other.windowTokens ||
-      one.isCausal != other.isCausal)
-    return "attends with another scale, cap, window or mask in B";
+      one.isCausal != other.isCausal || one.hasSinks != other.hasSinks)
+    return "attends with another scale, cap, window or mask in B, or sinks in one of them";
   return one.layer != other.layer || one.inputs.size() != other.inputs.size() ? "has other weights or inputs in B" : "";
 }
 

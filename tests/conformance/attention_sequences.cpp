@@ -13,9 +13,28 @@ namespace {
 // Groups, one and many heads, lanes that are no multiple of a register; windows smaller than, as large as and larger
 // than a block of 128 rows, and than all rows there are.
 const AttentionShape kShapes[] = {
-    {1, 1, 16},      {2, 1, 16},      {4, 2, 32},      {3, 3, 64},       {9, 3, 64},        {6, 2, 18},
-    {5, 1, 24},      {2, 2, 128},     {4, 2, 32, 1},   {4, 2, 32, 40},   {4, 2, 16, 128},   {2, 1, 16, 129},
-    {9, 3, 64, 163}, {3, 1, 20, 200}, {2, 2, 32, 900}, {4, 2, 32, 0, 8}, {2, 1, 24, 40, 8}, {8, 4, 64, 40, 50},
+    {1, 1, 16},
+    {2, 1, 16},
+    {4, 2, 32},
+    {3, 3, 64},
+    {9, 3, 64},
+    {6, 2, 18},
+    {5, 1, 24},
+    {2, 2, 128},
+    {4, 2, 32, 1},
+    {4, 2, 32, 40},
+    {4, 2, 16, 128},
+    {2, 1, 16, 129},
+    {9, 3, 64, 163},
+    {3, 1, 20, 200},
+    {2, 2, 32, 900},
+    {4, 2, 32, 0, 8},
+    {2, 1, 24, 40, 8},
+    {8, 4, 64, 40, 50},
+    {4, 2, 32, 0, 0, true},
+    {4, 2, 32, 1, 0, true},
+    {8, 1, 64, 163, 2, true},
+    {3, 1, 20, 40, 0, true},
 };
 
 // New tokens of each call: around the borders of blocks at 128, 256 and 384 rows, one and many at once.
@@ -93,22 +112,24 @@ private:
       inputs.push_back(tensor.input());
     const kvasir::Outputs outputs = plugin.model.call("step", states, counts.data(), inputs, {kvasir::Wanted::all});
     const uint64_t width = shape.queryHeads * shape.width;
+    const std::span<const float> sinks = shape.hasSinks ? outputs.floats("sinks") : std::span<const float>();
     uint64_t row = 0;
     for (const Turn &turn : turns) {
       const uint64_t length = turn.history->keys.size() / (shape.heads * shape.width);
       for (uint64_t t = length - turn.count; t < length; ++t, ++row) {
         checkRow(who + "layer 0", plugin, t, query.subspan(row * width, width), turn.history->keys,
-                 turn.history->values, outputs.floats("result").subspan(row * width, width));
+                 turn.history->values, outputs.floats("result").subspan(row * width, width), sinks);
         checkRow(who + "layer 1", plugin, t, query.subspan(row * width, width), turn.history->values,
-                 turn.history->keys, outputs.floats("second").subspan(row * width, width));
+                 turn.history->keys, outputs.floats("second").subspan(row * width, width), sinks);
       }
       checkRows(who, plugin, *(turn.*which), *turn.history);
     }
   }
 
   void checkRow(const std::string &who, Plugin &plugin, uint64_t token, std::span<const float> query,
-                const std::vector<float> &keys, const std::vector<float> &values, std::span<const float> actual) {
-    const Expected expected = attend(shape, token, query, keys, values, storedBy(plugin));
+                const std::vector<float> &keys, const std::vector<float> &values, std::span<const float> actual,
+                std::span<const float> sinks) {
+    const Expected expected = attend(shape, token, query, keys, values, sinks, storedBy(plugin));
     for (size_t i = 0; i < actual.size(); ++i) {
       const double difference = std::abs(actual[i] - expected.values[i]);
       if (!(difference <= expected.limits[i]))

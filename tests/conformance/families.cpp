@@ -44,10 +44,18 @@ constexpr int kWidths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 300};
 
 /// result = gate * share(gate) * up
 struct Gate {
-  const char *op;
+  const char *op, *attributes;
   Elementwise of;
 };
-constexpr Gate kGates[] = {{"geglu", {2, 4, 1.13}}, {"swiglu", {8, 0, 1.1}}};
+constexpr Gate kGates[] = {
+    {"clamped_swiglu", " {limit = 1.5 : f32, slope = 1.702 : f32}", {12, 0, 1.1, 1}},
+    {"geglu", "", {2, 4, 1.13}},
+    {"swiglu", "", {8, 0, 1.1}},
+};
+
+string gated(const Gate &gate, const string &of, const string &up, int columns) {
+  return "  %result = lm." + string(gate.op) + " %" + of + ", %" + up + gate.attributes + " : " + rows(columns) + "\n";
+}
 
 /// Each element of the result is of one of the input. A backend may compute it as part of a linear if it has a slope.
 struct Unary {
@@ -129,7 +137,7 @@ void addGateUp(FamilyWriter &writer, const Form &form, Shape shape, const Gate &
                   select("norm", normed.name, normed.type) + norm("n", columns, normed.type) +
                       select("w", w.name, w.type) + select("v", up.name, up.type) +
                       linear("g", "n", columns, "w", w.type, outs) + linear("u", "n", columns, "v", up.type, outs) +
-                      "  %result = lm." + gate.op + " %g, %u : " + rows(outs) + "\n",
+                      gated(gate, "g", "u", outs),
                   rows(outs));
   addPart(writer, name + ".gate", w, shape);
   addPart(writer, name + ".up", up, shape);
@@ -258,8 +266,8 @@ void addNorm(FamilyWriter &writer, const string &type, const string &shape, int 
 
 void addGated(FamilyWriter &writer, const Gate &gate, int width) {
   const string name = gate.op + ("." + number(width));
-  writer.function(name, {"%gate: " + rows(width), "%up: " + rows(width)},
-                  "  %result = lm." + string(gate.op) + " %gate, %up : " + rows(width) + "\n", rows(width));
+  writer.function(name, {"%gate: " + rows(width), "%up: " + rows(width)}, gated(gate, "gate", "up", width),
+                  rows(width));
   writer.add({name, Kind::gated, false, false, gate.of});
 }
 

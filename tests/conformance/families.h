@@ -31,6 +31,7 @@ struct Elementwise {
   double units;      ///< roundings that the result has
   double unitsOfOne; ///< errors that are of numbers near 1, whatever the result's size; of a gate, of its share
   double slope;      ///< the most that the result changes with what it is of (a gate's for an `up` of 1); 0: any much
+  double moreUp = 0; ///< what a gate adds to its `up`
 };
 
 /// One op, or ops that a backend may fuse, as a function of a plugin. Fused ones have companions in the same plugin:

@@ -141,9 +141,10 @@ std::vector<double> Tolerance::ofGate(const OpCase &op, const std::vector<Tensor
   const std::vector<double> ofUp = ofLinear(upName, normed, normed[0].floats(), error);
   std::vector<double> limits(gate.size());
   for (size_t i = 0; i < limits.size(); ++i) {
-    const double gated = std::abs(up[i]) < kTiny ? gate[i] : double(expected[i]) / up[i];
-    limits[i] = op.elementwise.slope * ofGate[i] * (std::abs(up[i]) + ofUp[i]) + std::abs(gated) * ofUp[i] +
-                ofElementwise(op.elementwise, expected[i], double(gate[i]) * up[i]);
+    const double raised = up[i] + op.elementwise.moreUp;
+    const double gated = std::abs(raised) < kTiny ? gate[i] : double(expected[i]) / raised;
+    limits[i] = op.elementwise.slope * ofGate[i] * (std::abs(raised) + ofUp[i]) + std::abs(gated) * ofUp[i] +
+                ofElementwise(op.elementwise, expected[i], gate[i] * raised);
   }
   return limits;
 }

@@ -35,15 +35,18 @@ class Configuration:
         return field.contents()
 
 
-def yarn_frequencies(config, frequencies, factor):
+def yarn_frequencies(config, frequencies, factor, is_whole):
     base, lanes = config.get("rope.freq_base", 10000.0), config.rotated
     trained = config.get("rope.scaling.original_context_length", config.get("context_length"))
 
     def pair_of(rotations):
         return lanes * np.log(trained / (rotations * 2 * np.pi)) / (2 * np.log(base))
 
-    low = max(np.floor(pair_of(config.get("rope.scaling.yarn_beta_fast", 32.0))), 0)
-    high = min(np.ceil(pair_of(config.get("rope.scaling.yarn_beta_slow", 1.0))), lanes - 1)
+    low = pair_of(config.get("rope.scaling.yarn_beta_fast", 32.0))
+    high = pair_of(config.get("rope.scaling.yarn_beta_slow", 1.0))
+    if is_whole:
+        low, high = np.floor(low), np.ceil(high)
+    low, high = max(low, 0), min(high, lanes - 1)
     ramp = np.clip((np.arange(lanes // 2) - low) / max(high - low, 0.001), 0, 1)
     return frequencies / factor * ramp + frequencies * (1 - ramp)
 
@@ -52,7 +55,7 @@ def plain_frequencies(base, rotated):
     return base ** (-np.arange(0, rotated, 2) / rotated)
 
 
-def rope_angles(config, weights):
+def rope_angles(config, weights, is_yarn_whole=True):
     """Frequencies [R / 2] and the factor of cosine and sine."""
     frequencies = plain_frequencies(config.get("rope.freq_base", 10000.0), config.rotated)
     context = config.get("context_length")
@@ -66,7 +69,7 @@ def rope_angles(config, weights):
     if kind == "linear":
         frequencies = frequencies / factor
     elif kind == "yarn":
-        frequencies = yarn_frequencies(config, frequencies, factor)
+        frequencies = yarn_frequencies(config, frequencies, factor, is_yarn_whole)
         magnitude *= 0.1 * np.log(factor) + 1 if factor > 1 else 1.0
     elif kind != "none":
         raise ValueError(kind)
@@ -76,6 +79,7 @@ def rope_angles(config, weights):
 class Oracle:
     """A model; `forward` computes calls of one sequence, `past` holds what was computed before."""
 
+    IS_YARN_WHOLE = True  # yarn begins and ends to mix frequencies at a pair of lanes
     TURNS_HALVES = False  # rope's pairs of lanes are i and i + R / 2, else 2i and 2i + 1
 
     def __init__(self, path, precision=np.float32):
@@ -86,7 +90,7 @@ class Oracle:
         for tensor in reader.tensors:
             values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
             self.weights[tensor.name] = values.reshape(tensor.shape[::-1]).astype(precision)
-        self.frequencies, self.magnitude = rope_angles(self.config, self.weights)
+        self.frequencies, self.magnitude = rope_angles(self.config, self.weights, self.IS_YARN_WHOLE)
 
     def embed(self, ids):
         return self.weights["token_embd.weight"][np.asarray(ids)]
@@ -98,18 +102,22 @@ class Oracle:
 
     def mixture(self, x, name):
         """The sum of each token's experts, each times its share."""
-        gates, ups, downs = (self.weights[name + "ffn_%s_exps.weight" % part] for part in ("gate", "up", "down"))
+        def linear(x, part, expert):
+            bias = self.weights.get(name + "ffn_%s_exps.bias" % part)
+            y = x @ self.weights[name + "ffn_%s_exps.weight" % part][expert].T
+            return y if bias is None else y + bias[expert]
+
         logits = self.linear(x, name + "ffn_gate_inp")
         powers = np.exp(logits - logits.max(-1, keepdims=True))
         chosen = np.argsort(-logits, axis=-1, kind="stable")[:, :self.config.get("expert_used_count")]
         picked = np.take_along_axis(powers, chosen, -1)
         shares = picked / (picked if self.NORMS_SHARES else powers).sum(-1, keepdims=True)
         y = np.zeros_like(x)
-        for expert in range(len(gates)):
+        for expert in range(logits.shape[-1]):
             tokens, places = np.nonzero(chosen == expert)
             rows = x[tokens]
-            made = self.gated(rows @ gates[expert].T, rows @ ups[expert].T) @ downs[expert].T
-            y[tokens] += shares[tokens, places][:, None] * made
+            gated = self.gated(linear(rows, "gate", expert), linear(rows, "up", expert))
+            y[tokens] += shares[tokens, places][:, None] * linear(gated, "down", expert)
         return y
 
     def shared_expert(self, x, name):
@@ -173,9 +181,16 @@ class Oracle:
         age = first + np.arange(len(query))[:, None] - np.arange(len(keys))[None, :]
         seen = (age >= 0) & (age < (self.window(index) or len(keys)))
         scores = np.where(seen[None], scores, self.precision(-np.inf))
-        weights = np.exp(scores - scores.max(-1, keepdims=True))
-        weights /= weights.sum(-1, keepdims=True)
+        largest = scores.max(-1, keepdims=True)
+        weights = np.exp(scores - largest)
+        weights /= weights.sum(-1, keepdims=True) + self.sunk(largest, index)
         return np.einsum("hqk,khd->qhd", weights, values).reshape(len(query), -1)
+
+    def sunk(self, largest, index):
+        """What is added to the sum of e^(score - largest) [H, T, 1] in layer `index`."""
+        return 0
+
+    FEED_NORM = "ffn_norm"
 
     def layer(self, x, index, positions, past):
         name = "blk.%d." % index
@@ -186,7 +201,7 @@ class Oracle:
             key, value = np.concatenate([past[0], key]), np.concatenate([past[1], value])
         attended = self.linear(self.attend(query, key, value, positions[0], index), name + "attn_output")
         x = x + self.after_attention(attended, name)
-        return x + self.after_feed_forward(self.feed(self.norm(x, name + "ffn_norm"), name), name), (key, value)
+        return x + self.after_feed_forward(self.feed(self.norm(x, name + self.FEED_NORM), name), name), (key, value)
 
     def after_attention(self, y, name):
         """What is added to the layer's input of what attention made."""
@@ -209,10 +224,14 @@ class Oracle:
         return self.head(self.norm(x, "output_norm")), rows
 
 
+def module_of(architecture):
+    return "oracles." + architecture.replace("-", "_")
+
+
 def of(path, precision=np.float32):
     """The oracle of the file's architecture."""
     architecture = Configuration(gguf.GGUFReader(path)).architecture
-    module = sys.modules[__name__] if architecture == "llama" else importlib.import_module("oracles." + architecture)
+    module = sys.modules[__name__] if architecture == "llama" else importlib.import_module(module_of(architecture))
     return module.Oracle(path, precision)
 
 

@@ -17,6 +17,8 @@ import importlib.util
 import gguf
 import numpy as np
 
+import oracle
+
 # Where a block's f16 scale is; the standard deviation of values at a scale of 1; the min that makes their mean 0.
 K_BLOCKS = {"Q4_K": (0, 36.4 * 4.6, 7.5), "Q5_K": (0, 36.4 * 9.2, 15.5), "Q6_K": (208, 18.5 * 74.0, None)}
 
@@ -47,6 +49,10 @@ def add_matrix(writer, rng, name, shape, type_name, deviation=None):
 
 def add_vector(writer, rng, name, size, mean, deviation):
     writer.add_tensor(name, (mean + deviation * rng.standard_normal(size)).astype(np.float32))
+
+
+def add_bias(writer, rng, name, shape):
+    writer.add_tensor(name, (0.1 * rng.standard_normal(shape)).astype(np.float32))
 
 
 def byte_alphabet():
@@ -94,7 +100,7 @@ def add_rope(writer, rng, args, rotated):
 
 def added(args, what):
     """What the architecture's oracle says in its function `what`, if it has one."""
-    name = "oracles." + args.architecture
+    name = oracle.module_of(args.architecture)
     found = importlib.util.find_spec(name) and getattr(importlib.import_module(name), what, None)
     return found(args) if found else {}
 
@@ -109,6 +115,8 @@ def add_layer(writer, rng, index, args, key_width):
         for part in ("gate", "up", "down"):
             matrices["ffn_%s_exps" % part] = (args.experts, *matrices.pop("ffn_" + part))
         add_matrix(writer, rng, name + "ffn_gate_inp.weight", (args.experts, e), "F32", deviation=3 * e ** -0.5)
+        if args.biases:
+            add_bias(writer, rng, name + "ffn_gate_inp.bias", (args.experts,))
     if args.shared:
         matrices |= {"ffn_gate_shexp": (args.shared, e), "ffn_up_shexp": (args.shared, e),
                      "ffn_down_shexp": (e, args.shared)}
@@ -120,13 +128,13 @@ def add_layer(writer, rng, index, args, key_width):
         matrices[whole] = (sum(rows for rows, _ in shapes), e)
     for vector, size, mean in [("attn_norm.weight", e, 1), ("ffn_norm.weight", e, 1), *added(args, "vectors")]:
         if vector not in absent:
-            add_vector(writer, rng, name + vector, size, mean, 0.1)
+            add_vector(writer, rng, name + added(args, "renamed").get(vector, vector), size, mean, 0.1)
     for matrix, shape in matrices.items():
         is_mixed = args.mixed and matrix in ("ffn_down", "ffn_down_exps", "attn_v")
         types = [args.type, *args.mixed.split(",")] if is_mixed else [args.type]
         add_matrix(writer, rng, name + matrix + ".weight", shape, types[index % len(types)])
-        if args.biases and len(shape) == 2:
-            add_vector(writer, rng, name + matrix + ".bias", shape[0], 0, 0.1)
+        if args.biases:
+            add_bias(writer, rng, name + matrix + ".bias", shape[:-1])
 
 
 def write_model(args):
@@ -182,6 +190,7 @@ def main():
     args = parser.parse_args()
     args.experts = args.experts or added(args, "experts") or 0
     args.shared = args.shared or added(args, "shared") or 0
+    args.biases = args.biases or added(args, "biases") or False
     write_model(args)
 
 

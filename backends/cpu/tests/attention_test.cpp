@@ -16,14 +16,17 @@ using namespace kvasir::cpu;
 
 namespace {
 using AttendFn = void(const kv_call *, int64_t member, int64_t members, uint8_t *scratch, const float *query,
-                      float *result);
+                      float *result, const float *sinks);
 
 struct Shape {
   int64_t queryHeads, heads, width;
   bool isHalf = false; ///< rows of f16
   int64_t window = 0;
   float softcap = 0;
+  bool hasSinks = false;
 
+  /// Of a head: about as large as scores, far below them, far above.
+  static float sinkOf(int64_t head) { return head % 4 == 2 ? -1e4f : head % 4 == 3 ? 300.0f : float(head) - 1; }
   ElementType element() const { return isHalf ? ElementType::f16 : ElementType::bf16; }
   /// The first row that a token at `position` sees.
   int64_t firstSeen(int64_t position) const { return window ? std::max<int64_t>(0, position + 1 - window) : 0; }
@@ -130,12 +133,15 @@ std::vector<float> run(AttendFn *attend, kv_call call, const float *query, const
   std::vector<float> result((call.wanted ? call.num_wanted : call.num_tokens) * shape.queryHeads * shape.width);
   std::vector<uint8_t> bytes((16 << 20) + 64);
   uint8_t *scratch = bytes.data() + (-uintptr_t(bytes.data()) & 63);
+  std::vector<float> sinks;
+  for (int64_t head = 0; head < shape.queryHeads; ++head)
+    sinks.push_back(Shape::sinkOf(head));
   runTeam(
       members,
       [&](const kv_team *team, uint32_t member) {
         kv_call own = call;
         own.team = team;
-        attend(&own, member, members, scratch, query, result.data());
+        attend(&own, member, members, scratch, query, result.data(), sinks.data());
       },
       eager);
   return result;
@@ -158,6 +164,8 @@ double errorOf(const Caches &caches, const Batch &batch, const float *query, con
         weights[r] = s.softcap ? s.softcap * std::tanh(weights[r] / s.softcap) : weights[r];
         most = std::max(most, weights[r]);
       }
+      if (s.hasSinks)
+        sum = std::exp(Shape::sinkOf(h) - most);
       for (int64_t r = 0; r < seen; ++r) {
         sum += weights[r] = std::exp(weights[r] - most);
         for (int64_t d = 0; d < s.width; ++d)
@@ -171,7 +179,7 @@ double errorOf(const Caches &caches, const Batch &batch, const float *query, con
 
 void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
   for (std::string what : {"alone", "chunk", "wanted_alone", "wanted"})
-    module.add(what, {'p', 'i', 'i', 'p', 'p', 'p'}, [&](Code &code, ValueRange args) {
+    module.add(what, {'p', 'i', 'i', 'p', 'p', 'p', 'p'}, [&](Code &code, ValueRange args) {
       Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
       if (what.ends_with("alone"))
         kernel.rows = 1;
@@ -187,7 +195,8 @@ void addAttend(KernelModule &module, const Isa &isa, const Shape &shape) {
                           shape.isHalf,
                           what[0] == 'w',
                           shape.window,
-                          shape.softcap};
+                          shape.softcap,
+                          shape.hasSinks ? args[6] : Value()};
       emitAttention(kernel, attention);
     });
 }
@@ -275,6 +284,7 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
   CAPTURE(shape.queryHeads);
   CAPTURE(shape.window);
   CAPTURE(shape.softcap);
+  CAPTURE(shape.hasSinks);
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
   KernelModule module;
@@ -304,12 +314,14 @@ std::vector<float> check(const Isa &isa, const Shape &shape) {
 } // namespace
 
 TEST_CASE("attention has the same bits in a chunk, alone, and on any team") {
-  for (const Shape &shape : {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256},
-                             Shape{7, 1, 64}, Shape{9, 3, 64, true}, Shape{2, 1, 80, true}, Shape{6, 1, 64, true},
-                             // Windows of a row, of parts of a partition, of little more, of more than there is.
-                             Shape{9, 3, 64, false, 1}, Shape{4, 2, 32, false, 8}, Shape{8, 1, 128, false, 129},
-                             Shape{2, 1, 96, false, 163}, Shape{4, 2, 48, false, 1000}, Shape{6, 1, 64, true, 8},
-                             Shape{9, 3, 64, false, 0, 2}, Shape{4, 2, 80, true, 163, 50}}) {
+  for (const Shape &shape :
+       {Shape{9, 3, 64}, Shape{4, 4, 80}, Shape{8, 1, 128}, Shape{2, 1, 96}, Shape{5, 1, 256}, Shape{7, 1, 64},
+        Shape{9, 3, 64, true}, Shape{2, 1, 80, true}, Shape{6, 1, 64, true},
+        // Windows of a row, of parts of a partition, of little more, of more than there is.
+        Shape{9, 3, 64, false, 1}, Shape{4, 2, 32, false, 8}, Shape{8, 1, 128, false, 129}, Shape{2, 1, 96, false, 163},
+        Shape{4, 2, 48, false, 1000}, Shape{6, 1, 64, true, 8}, Shape{9, 3, 64, false, 0, 2},
+        Shape{4, 2, 80, true, 163, 50}, Shape{8, 2, 64, false, 0, 0, true}, Shape{4, 4, 32, true, 129, 0, true},
+        Shape{4, 1, 96, false, 8, 2, true}}) {
     std::vector<float> expected;
     for (const Isa &isa : testedIsas()) {
       std::vector<float> result = check(isa, shape);

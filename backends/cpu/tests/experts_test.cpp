@@ -26,13 +26,13 @@ using RouteFn = void(const float *logits, int32_t *numbers, float *shares);
 constexpr int64_t kExperts = 5, kChosen = 2, K = 96, N = 64, kTokens = 300;
 constexpr float kFactor = 0.3f;
 
-enum Pointer { kSource, kNumbers, kNorm, kFirst, kSecond, kShares, kResult, kNumPointers };
+enum Pointer { kSource, kNumbers, kNorm, kFirst, kFirstBias, kSecond, kSecondBias, kShares, kResult, kNumPointers };
 
 /// Rows of tokens and of their experts, which take them in ascending order, the last one and the first never both.
 struct Fixture {
   std::mt19937 random{11};
   Matrix first, second;
-  std::vector<float> source, norm, shares, addend;
+  std::vector<float> source, norm, shares, addend, firstBias, secondBias;
   std::vector<int32_t> numbers;
 
   explicit Fixture(const WeightFormat &format)
@@ -44,6 +44,7 @@ struct Fixture {
         value = normal(random);
     };
     fill(source, kTokens * kChosen * K), fill(norm, K), fill(shares, kTokens * kChosen), fill(addend, kTokens * N);
+    fill(firstBias, kExperts * N), fill(secondBias, kExperts * N);
     for (int64_t token = 0; token < kTokens; ++token) {
       int32_t lower = int32_t(random() % (kExperts - 1));
       numbers.insert(numbers.end(), {lower, lower + 1});
@@ -60,7 +61,9 @@ std::vector<float> run(KernelFn *kernel, const Fixture &f, std::vector<float> re
                                         f.numbers.data() + firstToken * kChosen,
                                         f.norm.data(),
                                         f.first.bytes(),
+                                        f.firstBias.data(),
                                         f.second.bytes(),
+                                        f.secondBias.data(),
                                         f.shares.data() + firstToken * kChosen,
                                         result.data() + firstToken * resultRow};
   runTeam(
@@ -105,21 +108,39 @@ ExpertInput inputOf(Code &code, ValueRange args, bool hasParts) {
           1e-5};
 }
 
+struct Weights {
+  WeightFormat format;
+  bool hasBias; ///< and a clamped gate
+};
+const Weights kWeights[] = {
+    {{E::u4, 0, 32, E::f16, E::f16}, false}, {{E::i8, 0, 32, E::f16}, false}, {{E::u5, 16, 32, E::bf16}, true}};
+constexpr float kLimit = 1.5f, kSlope = 1.702f;
+
 /// What one token's expert makes of a row.
-std::vector<float> expertOfRow(const Matrix &matrix, const float *row, int32_t expert) {
+std::vector<float> expertOfRow(const Matrix &matrix, const std::vector<float> &bias, bool hasBias, const float *row,
+                               int32_t expert) {
   std::vector<float> all = linearOfRow(matrix, row, Activations::int8);
+  for (size_t n = 0; hasBias && n < bias.size(); ++n)
+    all[n] += bias[n];
   return {all.begin() + expert * N, all.begin() + (expert + 1) * N};
 }
 
-const WeightFormat kFormats[] = {{E::u4, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16}};
+double gatedOf(double gate, double up, bool isClamped) {
+  if (!isClamped)
+    return gate / (1 + std::exp(-gate)) * up;
+  gate = std::min<double>(gate, kLimit);
+  return gate / (1 + std::exp(-kSlope * gate)) * (std::clamp<double>(up, -kLimit, kLimit) + 1);
+}
 } // namespace
 
 TEST_CASE("experts are mixed in one order, however their rows come") {
-  for (const WeightFormat &format : kFormats) {
+  for (const Weights &weights : kWeights) {
+    const WeightFormat &format = weights.format;
+    const bool hasBias = weights.hasBias;
     Fixture f(format);
     std::vector<float> expected = f.addend;
     for (int64_t row = 0; row < kTokens * kChosen; ++row) {
-      std::vector<float> y = expertOfRow(f.first, &f.source[row * K], f.numbers[row]);
+      std::vector<float> y = expertOfRow(f.first, f.firstBias, hasBias, &f.source[row * K], f.numbers[row]);
       for (int64_t n = 0; n < N; ++n) {
         float &sum = expected[row / kChosen * N + n];
         sum = std::fma(y[n], f.shares[row] * kFactor, sum);
@@ -133,7 +154,8 @@ TEST_CASE("experts are mixed in one order, however their rows come") {
         auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
         Value result = pointer(kResult);
         emitExpertMix(kernel, activationsFor(format, Activations::int8), inputOf(code, args, /*hasParts=*/true),
-                      {format, N, pointer(kFirst), {}}, pointer(kShares), kFactor, result, result);
+                      {format, N, pointer(kFirst), hasBias ? pointer(kFirstBias) : Value()}, pointer(kShares), kFactor,
+                      result, result);
       });
       module.compile(isa);
       checkAllWays(reinterpret_cast<KernelFn *>(module.lookup("kernel")), f, f.addend, expected);
@@ -142,7 +164,9 @@ TEST_CASE("experts are mixed in one order, however their rows come") {
 }
 
 TEST_CASE("experts are gated, however their rows come") {
-  for (const WeightFormat &format : kFormats) {
+  for (const Weights &weights : kWeights) {
+    const WeightFormat &format = weights.format;
+    const bool hasBias = weights.hasBias;
     Fixture f(format);
     std::vector<float> first;
     for (const Isa &isa : testedIsas()) {
@@ -152,8 +176,9 @@ TEST_CASE("experts are gated, however their rows come") {
         Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
         auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
         emitExpertGate(kernel, activationsFor(format, Activations::int8), inputOf(code, args, /*hasParts=*/false),
-                       {format, N, pointer(kFirst), {}}, {format, N, pointer(kSecond), {}}, Gate::silu,
-                       pointer(kResult));
+                       {format, N, pointer(kFirst), hasBias ? pointer(kFirstBias) : Value()},
+                       {format, N, pointer(kSecond), hasBias ? pointer(kSecondBias) : Value()},
+                       hasBias ? Gate(Gate::clampedSilu, kLimit, kSlope) : Gate(Gate::silu), pointer(kResult));
       });
       module.compile(isa);
       auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
@@ -172,10 +197,11 @@ TEST_CASE("experts are gated, however their rows come") {
         x[k] = float(source[k] / std::sqrt(squares / K + 1e-5) * f.norm[k]);
       for (int64_t place = 0; place < kChosen; ++place) {
         const int32_t expert = f.numbers[token * kChosen + place];
-        std::vector<float> gate = expertOfRow(f.first, x, expert), up = expertOfRow(f.second, x, expert);
+        std::vector<float> gate = expertOfRow(f.first, f.firstBias, hasBias, x, expert);
+        std::vector<float> up = expertOfRow(f.second, f.secondBias, hasBias, x, expert);
         double error = 0, size = 0;
         for (int64_t n = 0; n < N; ++n) {
-          double wanted = gate[n] / (1 + std::exp(-double(gate[n]))) * up[n];
+          double wanted = gatedOf(gate[n], up[n], hasBias);
           error += std::pow(first[(token * kChosen + place) * N + n] - wanted, 2);
           size += wanted * wanted;
         }

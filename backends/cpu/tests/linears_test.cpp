@@ -104,11 +104,11 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_
   return outcome;
 }
 
-enum class Kind { store, sum, scaledSum, capped, silu, gelu, rotated, keys, values };
+enum class Kind { store, sum, scaledSum, capped, silu, gelu, clamped, rotated, keys, values };
 
-constexpr float kFactor = 0.3f, kCap = 1.5f;
+constexpr float kFactor = 0.3f, kCap = 1.5f, kSlope = 1.702f;
 
-bool isGated(Kind kind) { return kind == Kind::silu || kind == Kind::gelu; }
+bool isGated(Kind kind) { return kind == Kind::silu || kind == Kind::gelu || kind == Kind::clamped; }
 
 void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind) {
   module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
@@ -141,6 +141,8 @@ void addKernel(KernelModule &module, const Isa &isa, const Fixture &f, Kind kind
       case Kind::gelu:
         return emitStoreGated(kernel, kind == Kind::silu ? Gate::silu : Gate::gelu, to, row.number, column, tiles[0],
                               tiles[1]);
+      case Kind::clamped:
+        return emitStoreGated(kernel, {Gate::clampedSilu, kCap, kSlope}, to, row.number, column, tiles[0], tiles[1]);
       case Kind::rotated:
         return emitStoreHeads(kernel, first, to, steps, row.number, column, tiles);
       case Kind::keys:
@@ -165,6 +167,11 @@ std::vector<double> headsOf(const Fixture &f, const std::vector<float> &y) {
       biased[first + lane] *= f.headNorm[lane] / std::sqrt(squares / double(f.heads.width) + 1e-6);
   }
   return biased;
+}
+
+double clamped(double gate, double up) {
+  gate = std::min<double>(gate, kCap);
+  return gate / (1 + std::exp(-kSlope * gate)) * (std::clamp<double>(up, -kCap, kCap) + 1);
 }
 
 double gelu(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))); }
@@ -192,6 +199,7 @@ std::vector<double> expectedRow(const Fixture &f, Kind kind, int64_t row) {
                 : kind == Kind::capped    ? kCap * std::tanh(biased / kCap)
                 : kind == Kind::silu      ? y[n] / (1 + std::exp(-double(y[n]))) * up[n]
                 : kind == Kind::gelu      ? gelu(y[n]) * up[n]
+                : kind == Kind::clamped   ? clamped(y[n], up[n])
                                           : turned;
   }
   return result;
@@ -245,8 +253,8 @@ std::vector<Outcome> check(const Isa &isa, Kind kind, E element = E::bf16, const
 
 TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on any team, in every variant") {
   const std::vector<Isa> isas = testedIsas();
-  for (Kind kind : {Kind::store, Kind::sum, Kind::scaledSum, Kind::capped, Kind::silu, Kind::gelu, Kind::rotated,
-                    Kind::keys, Kind::values}) {
+  for (Kind kind : {Kind::store, Kind::sum, Kind::scaledSum, Kind::capped, Kind::silu, Kind::gelu, Kind::clamped,
+                    Kind::rotated, Kind::keys, Kind::values}) {
     const std::vector<Outcome> first = check(isas.front(), kind);
     for (const Isa &isa : llvm::ArrayRef(isas).drop_front())
       CHECK(check(isa, kind) == first);

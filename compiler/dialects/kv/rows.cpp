@@ -43,6 +43,16 @@ LogicalResult verifyWindow(AttendOp op, CacheOp cache) {
   return error << "all";
 }
 
+LogicalResult verifySinks(AttendOp op) {
+  if (!op.getSinks())
+    return success();
+  auto type = cast<kvasir::lm::WeightType>(op.getSinks().getType());
+  int64_t heads = cast<RankedTensorType>(op.getQuery().getType()).getDimSize(1);
+  if (type.isVector() && type.getNumColumns() == heads)
+    return success();
+  return op.emitOpError("C6: sinks are ") << type << " for " << heads << " query heads";
+}
+
 LogicalResult verifyHeads(AttendOp op, CacheOp keys, CacheOp values) {
   auto query = cast<RankedTensorType>(op.getQuery().getType()),
        result = cast<RankedTensorType>(op.getResult().getType());
@@ -80,7 +90,9 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &) {
     return emitOpError("C5: a token sees its own row at least, a window of ") << int64_t(*getWindow()) << " has none";
   if (getSoftcap() && !(*getSoftcap() > APFloat(0.0f))) // C5
     return emitOpError("C5: scores are capped by a number above 0, not by ") << getSoftcap()->convertToFloat();
-  return verifyHeads(*this, *keys, *values); // C4
+  if (failed(verifyHeads(*this, *keys, *values))) // C4
+    return failure();
+  return verifySinks(*this); // C6
 }
 
 LogicalResult BorrowOp::verifySymbolUses(SymbolTableCollection &) {

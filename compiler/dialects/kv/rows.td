@@ -20,6 +20,8 @@ class Kv_WriteSlotOp<string name> : Kv_SlotOp<name, [AllTypesMatch<["slot", "res
 
 def Kv_FloatTensor : RankedTensorOf<[AnyFloat]>;
 def Kv_Source : AnyTypeOf<[Kv_Slot, Kv_View]>;
+def Kv_Weight : Type<CPred<"::llvm::isa<::kvasir::lm::WeightType>($_self)">, "a !lm.weight",
+                     "::kvasir::lm::WeightType">;
 
 def Kv_AppendOp : Kv_WriteSlotOp<"append"> {
   let summary = "writes the T rows of this call to one layer";
@@ -50,14 +52,18 @@ def Kv_AttendOp : Kv_SlotOp<"attend", [AttrSizedOperandSegments, MemoryEffects<[
   let summary = "softmax(scale q k) v over the rows of one layer, this call's rows included";
   let description = [{
     Token t of sequence b sees the rows r <= start[b] + t, and with a window only r > start[b] + t - window. Query head
-    h reads key/value head h / (H / G). `softcap` c replaces a score s by c tanh(s / c).
-    Shapes: query [T, H, D], result [T, H, D of the values]. Keys and values are a slot and a layer, or a view.
+    h reads key/value head h / (H / G). `softcap` c replaces a score s by c tanh(s / c). `sinks` are a score more for
+    each head, of a row without values: with scores s, result[t, h, :] = sum over r of exp(s[r]) v[r] / (sum over r of
+    exp(s[r]) + exp(sinks[h])).
+    Shapes: query [T, H, D], sinks [H], result [T, H, D of the values]. Keys and values are a slot and a layer, or a
+    view.
 
     (C1) the values pair with the keys in the schema, or are the same cache and it has no values.
     (C2) the window is at most the cache's, and given when the cache has one in every layer.
     (C3) a slot takes a layer, a view does not.
     (C4) query is [T, H, row of the keys], result is [T, H, row of the values], and heads divides H.
     (C5) the window is 1 or more, and the softcap above 0.
+    (C6) sinks are a vector with an element for each query head.
 
     Effects: reads the state. Comes after the append of this call's rows.
 
@@ -66,15 +72,17 @@ def Kv_AttendOp : Kv_SlotOp<"attend", [AttrSizedOperandSegments, MemoryEffects<[
       : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x9x64xf32>
     ```
 
-    Source: Ainslie et al., GQA, arXiv 2305.13245; softcap: Gemma 2, arXiv 2408.00118.
+    Source: Ainslie et al., GQA, arXiv 2305.13245; softcap: Gemma 2, arXiv 2408.00118; sinks: gpt-oss model card, arXiv
+    2508.10925.
   }];
   let arguments = (ins Kv_FloatTensor:$query, Kv_Source:$keys, Optional<Index>:$keyLayer, Kv_Source:$values,
-                       Optional<Index>:$valueLayer, Kv_Batch:$batch, F32Attr:$scale, OptionalAttr<F32Attr>:$softcap,
+                       Optional<Index>:$valueLayer, Kv_Batch:$batch, Optional<Kv_Weight>:$sinks, F32Attr:$scale, OptionalAttr<F32Attr>:$softcap,
                        OptionalAttr<I64Attr>:$window, DefaultValuedAttr<Kv_Mask, "Mask::causal">:$mask);
   let results = (outs Kv_FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $keys (`[` $keyLayer^ `]`)? `,` $values (`[` $valueLayer^ `]`)? `,` $batch attr-dict `:`
-    type($query) `,` qualified(type($keys)) `,` qualified(type($values)) `->` type($result)
+    $query `,` $keys (`[` $keyLayer^ `]`)? `,` $values (`[` $valueLayer^ `]`)? `,` $batch (`sinks` $sinks^)? attr-dict
+    `:` type($query) `,` qualified(type($keys)) `,` qualified(type($values)) (`,` qualified(type($sinks))^)? `->`
+    type($result)
   }];
 }
 

@@ -95,6 +95,8 @@ std::string readingOf(AttendOp op) {
     stream << ", softcap " << llvm::format("%g", op.getSoftcap()->convertToDouble());
   if (op.getWindow())
     stream << ", window " << *op.getWindow();
+  if (op.getSinks())
+    stream << ", sinks";
   return text;
 }
 } // namespace

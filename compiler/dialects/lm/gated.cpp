@@ -4,6 +4,29 @@
 using namespace mlir;
 using namespace kvasir::lm;
 
+LogicalResult ClampedSwigluOp::verify() {
+  const llvm::APFloat zero(0.0f);
+  if (!(getLimit() > zero && getSlope() > zero)) // C1
+    return emitOpError("C1: the limit is ")
+           << getLimit().convertToFloat() << " and the slope " << getSlope().convertToFloat() << "; both are above 0";
+  return success();
+}
+
+SmallVector<Value> ClampedSwigluOp::decompose(OpBuilder &opBuilder) {
+  ImplicitLocOpBuilder builder(getLoc(), opBuilder);
+  const float limit = getLimit().convertToFloat(), slope = getSlope().convertToFloat();
+  return {emitElementwise(builder, {getGate(), getUp()}, emitEmptyLike(builder, getGate()),
+                          [=](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                            Value most = emitF32(b, limit), one = emitF32(b, 1);
+                            Value gate = b.create<arith::MinimumFOp>(v[0], most);
+                            Value up = b.create<arith::MaximumFOp>(b.create<arith::MinimumFOp>(v[1], most),
+                                                                   emitF32(b, -limit));
+                            Value power = b.create<math::ExpOp>(b.create<arith::MulFOp>(emitF32(b, -slope), gate));
+                            Value gated = b.create<arith::DivFOp>(gate, b.create<arith::AddFOp>(one, power));
+                            return b.create<arith::MulFOp>(gated, b.create<arith::AddFOp>(up, one));
+                          })};
+}
+
 SmallVector<Value> SwigluOp::decompose(OpBuilder &opBuilder) {
   ImplicitLocOpBuilder builder(getLoc(), opBuilder);
   return {emitElementwise(builder, {getGate(), getUp()}, emitEmptyLike(builder, getGate()),

@@ -4,6 +4,7 @@
 #include "compiler/frontends/gguf/block_formats.h"
 
 #include <charconv>
+#include <utility>
 
 namespace kvasir::gguf {
 namespace {
@@ -31,7 +32,10 @@ std::optional<RowRange> rowRange(std::string_view name) {
 } // namespace
 
 Result<SourceTensor> FileWeights::find(std::string_view name) const {
+  constexpr std::string_view kAsOneRow = "[:]";
   const Tensor *tensor = file.findTensor(name);
+  if (!tensor && name.ends_with(kAsOneRow))
+    return findAsOneRow(name.substr(0, name.size() - kAsOneRow.size()));
   if (std::optional<RowRange> range = tensor ? std::nullopt : rowRange(name))
     return findRows(range->tensor, range->begin, range->end);
   if (!tensor)
@@ -53,6 +57,13 @@ Result<SourceTensor> FileWeights::findRows(std::string_view name, uint64_t begin
   const uint64_t size = tensor->bytes.size() / tensor->rows;
   tensor->bytes = tensor->bytes.subspan(begin * size, (end - begin) * size);
   tensor->rows = end - begin;
+  return tensor;
+}
+
+Result<SourceTensor> FileWeights::findAsOneRow(std::string_view name) const {
+  Result<SourceTensor> tensor = find(name);
+  if (tensor)
+    tensor->columns *= std::exchange(tensor->rows, 1);
   return tensor;
 }
 

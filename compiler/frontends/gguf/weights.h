@@ -19,6 +19,7 @@ public:
 
 private:
   Result<SourceTensor> findRows(std::string_view name, uint64_t begin, uint64_t end) const;
+  Result<SourceTensor> findAsOneRow(std::string_view name) const;
 
   const File &file;
 };

@@ -275,6 +275,18 @@ func.func @attend_c5_softcap(%q: tensor<?x4x16xf32>, %view: !kv.view<@k>, %i: in
 
 // -----
 
+kv.schema @m entries [@attend_c6] {
+  kv.cache @k layers(2) heads(2) row(16)
+  kv.cache @v layers(2) heads(2) row(16) values(@k)
+}
+func.func @attend_c6(%q: tensor<?x4x16xf32>, %i: index, %sinks: !lm.weight<2, codes = f32>, %k: !kv.slot<@k>, %v: !kv.slot<@v>, %batch: !kv.batch) {
+  // expected-error @+1 {{'kv.attend' op C6: sinks are '!lm.weight<2, codes = f32>' for 4 query heads}}
+  %0 = kv.attend %q, %k[%i], %v[%i], %batch sinks %sinks {scale = 1.0 : f32} : tensor<?x4x16xf32>, !kv.slot<@k>, !kv.slot<@v>, !lm.weight<2, codes = f32> -> tensor<?x4x16xf32>
+  return
+}
+
+// -----
+
 kv.schema @m entries [@borrow_c1] {
   kv.cache @k layers(2) heads(2) row(16) window(64)
   kv.cache @v layers(2) heads(2) row(16) window(64) values(@k)

@@ -16,7 +16,8 @@ kv.schema @all entries [@forward, @imported] {
 
 // CHECK-LABEL: func.func @forward
 func.func @forward(%q: tensor<?x9x64xf32>, %r: tensor<?x3x64xf32>, %n: index, %k: !kv.slot<@k>, %v: !kv.slot<@v>,
-                   %conv: !kv.slot<@conv>, %batch: !kv.batch {kv.sequences = 1 : i64}) {
+                   %sinks: !lm.weight<9, codes = f32>, %conv: !kv.slot<@conv>,
+                   %batch: !kv.batch {kv.sequences = 1 : i64}) {
   // CHECK: kv.positions %{{.*}} : tensor<?xi32>
   %positions = kv.positions %batch : tensor<?xi32>
   // CHECK: kv.wanted %{{.*}} : tensor<?xi32>
@@ -47,6 +48,9 @@ func.func @forward(%q: tensor<?x9x64xf32>, %r: tensor<?x3x64xf32>, %n: index, %k
     // CHECK: kv.attend %{{.*}}, %{{.*}}[%{{.*}}], %{{.*}}[%{{.*}}], %{{.*}} {scale = 1.250000e-01 : f32, softcap = 5.000000e+01 : f32} : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x9x64xf32>
     %o = kv.attend %h, %k1[%layer], %v1[%layer], %batch {scale = 0.125 : f32, softcap = 50.0 : f32}
       : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v> -> tensor<?x9x64xf32>
+    // CHECK: kv.attend %{{.*}}, %{{.*}}[%{{.*}}], %{{.*}}[%{{.*}}], %{{.*}} sinks %{{.*}} {scale = 1.250000e-01 : f32} : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v>, !lm.weight<9, codes = f32> -> tensor<?x9x64xf32>
+    %o1 = kv.attend %h, %k1[%layer], %v1[%layer], %batch sinks %sinks {scale = 0.125 : f32}
+      : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v>, !lm.weight<9, codes = f32> -> tensor<?x9x64xf32>
     // CHECK: kv.borrow %{{.*}}[%{{.*}}] : !kv.slot<@k> -> !kv.view<@k>
     %w = kv.borrow %k1[%layer] : !kv.slot<@k> -> !kv.view<@k>
     kv.yield %o, %k1, %v1 : tensor<?x9x64xf32>, !kv.slot<@k>, !kv.slot<@v>

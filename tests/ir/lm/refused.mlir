@@ -127,6 +127,13 @@ func.func @take_c2(%x: tensor<?x4xi32>, %rows: tensor<?xi32>) {
 }
 
 // -----
+func.func @clamped_swiglu_c1(%x: tensor<?x4xf32>) {
+  // expected-error @below {{C1: the limit is 0.000000e+00 and the slope 1.702000e+00; both are above 0}}
+  %y = lm.clamped_swiglu %x, %x {limit = 0.0 : f32, slope = 1.702 : f32} : tensor<?x4xf32>
+  return
+}
+
+// -----
 func.func @softcap_c1(%x: tensor<?x4xf32>) {
   // expected-error @below {{C1: the cap is -3.000000e+01 : f32; it is positive and finite}}
   %y = lm.softcap %x {cap = -30.0 : f32} : tensor<?x4xf32>

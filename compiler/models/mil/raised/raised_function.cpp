@@ -194,8 +194,8 @@ void RaisedFunction::attend(const Operation &operation, const PlannedAttend &att
   Value layer = layerOf(attend.layer);
   Value made =
       body.create<kv::AttendOp>(rows->rowsType({attend.heads, values.width}), query, caches[attend.keys], layer,
-                                caches[attend.values], layer, batch, body.getF32FloatAttr(attend.scale), FloatAttr(),
-                                IntegerAttr(), kv::MaskAttr::get(body.getContext(), kv::Mask::causal));
+                                caches[attend.values], layer, batch, Value(), body.getF32FloatAttr(attend.scale),
+                                FloatAttr(), IntegerAttr(), kv::MaskAttr::get(body.getContext(), kv::Mask::causal));
   rows->define(operation.outputs.front(), {made, attend.dims});
 }
 
