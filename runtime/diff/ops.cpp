@@ -2,6 +2,7 @@
 #include "runtime/diff/ops.h"
 
 #include "runtime/audit/caller.h"
+#include "runtime/state/element.h"
 
 #include <algorithm>
 #include <cmath>
@@ -25,8 +26,15 @@ uint64_t columnsOf(const FunctionDescription &probe) {
   return 1;
 }
 
-std::span<const float> floatsIn(const NamedOutput &output) {
-  return {reinterpret_cast<const float *>(output.bytes.data()), output.bytes.size() / sizeof(float)};
+bool isCompared(const NamedOutput &output) {
+  return output.element == ElementType::f32 || output.element == ElementType::i32;
+}
+
+std::vector<float> numbersIn(const NamedOutput &output) {
+  std::vector<float> numbers(output.bytes.size() / sizeof(float));
+  for (size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = loadElement(output.bytes.data(), i * 32, output.element);
+  return numbers;
 }
 
 bool isReshape(const std::string &op) { return op == "tensor.expand_shape" || op == "tensor.collapse_shape"; }
@@ -101,8 +109,9 @@ bool OpByOp::runProbe(Report &report, const Step &step) {
     return false;
   const auto others = call(sides.b(), *b, *other, *inputs);
   for (size_t i = 0; i < results.size(); ++i)
-    if (results[i].element == ElementType::f32)
-      compare(report, step, results[i], others[i], sides.tolerances().ofOp(columnsOf(*probe)));
+    if (isCompared(results[i])) // integers are chosen, not rounded
+      compare(report, step, results[i], others[i],
+              results[i].element == ElementType::i32 ? 0 : sides.tolerances().ofOp(columnsOf(*probe)));
   return true;
 }
 
@@ -142,7 +151,8 @@ void OpByOp::compare(Report &report, const Step &step, const NamedOutput &one, c
   if (compared == report.ops.end())
     compared = report.ops.insert(compared, {step.place, step.op, 0, std::nullopt});
   ++compared->numCalls;
-  const std::span<const float> rows = floatsIn(one), others = floatsIn(other);
+  const std::vector<float> numbers = numbersIn(one), otherNumbers = numbersIn(other);
+  const std::span<const float> rows = numbers, others = otherNumbers;
   const uint64_t width = rows.size() / tokens;
   double scale = 0;
   for (const float number : rows)
@@ -157,6 +167,7 @@ void OpByOp::compare(Report &report, const Step &step, const NamedOutput &one, c
     place.callTokens = tokens;
     place.op = step.at;
     place.kind = step.op;
+    place.isInteger = one.element == ElementType::i32;
     place.layer = step.layer.value_or(0);
     place.row = start + row;
     place.token = sides.a().plan.ids[place.row];

@@ -36,7 +36,10 @@ std::string elementText(const Place &place, uint64_t element) {
   return "lane " + std::to_string(element % place.width) + " of head " + std::to_string(element / place.width);
 }
 
-std::string toleranceText(double tolerance) {
+std::string toleranceText(const Finding &finding) {
+  const double tolerance = finding.difference.tolerance;
+  if (finding.place.isInteger)
+    return "integers are equal";
   return tolerance > 0 ? "rounding explains " + shareText(tolerance).substr(0, shareText(tolerance).find(' '))
                        : "equal numerics promise equal bits";
 }
@@ -44,8 +47,7 @@ std::string toleranceText(double tolerance) {
 std::string differenceText(const Finding &finding) {
   const Difference &difference = finding.difference;
   return elementText(finding.place, difference.element) + " is " + numberText(difference.a) + " in A and " +
-         numberText(difference.b) + " in B, apart by " + shareText(difference.share) + "; " +
-         toleranceText(difference.tolerance);
+         numberText(difference.b) + " in B, apart by " + shareText(difference.share) + "; " + toleranceText(finding);
 }
 
 std::string callText(const Place &place) {
@@ -72,7 +74,7 @@ std::string lineOf(const std::string &name, uint64_t count, const char *noun, co
     return begin + "equal to the bit\n";
   return begin + "apart by at most " + shareText(largest->difference.share) + " (" +
          (largest->place.isOutput || !largest->place.slot.empty() ? whereText(largest->place) + "; " : "") +
-         toleranceText(largest->difference.tolerance) + ")\n";
+         toleranceText(*largest) + ")\n";
 }
 
 /// The largest difference as a part of what rounding explains, over all that was compared.
@@ -91,7 +93,8 @@ std::string subjectLine(const char *letter, const Subject &subject) {
 } // namespace
 
 const char *Report::result() const {
-  return !areEqual() ? "different" : std::max(largestPart(compared), largestPart(ops)) > 0 ? "rounding" : "equal";
+  const bool isRounded = numRerouted > 0 || std::max(largestPart(compared), largestPart(ops)) > 0;
+  return !areEqual() ? "different" : isRounded ? "rounding" : "equal";
 }
 
 std::string Report::verdict() const {
@@ -102,7 +105,7 @@ std::string Report::verdict() const {
            std::to_string(first->place.token) + "): " + differenceText(*first) +
            (origin.empty() ? "" : "; B's row is " + origin) + (suspects.empty() ? "" : "; " + suspects);
   const double part = std::max(largestPart(compared), largestPart(ops));
-  if (part == 0)
+  if (part == 0 && numRerouted == 0)
     return "equal to the bit";
   char text[100];
   std::snprintf(text, sizeof text, "equal within rounding: the largest difference is %.2g of what rounding explains",
@@ -120,6 +123,8 @@ std::string Report::text() const {
     text += lineOf(each.name, each.numRows, "rows", each.largest);
   if (numEnlarged > 0)
     text += std::to_string(numEnlarged) + " rows are where the model enlarges rounding: A's own move as far\n";
+  if (numRerouted > 0)
+    text += std::to_string(numRerouted) + " rows are where rounding chooses other experts, in A itself as often\n";
   if (!ops.empty())
     text += "each op alone, with A's inputs\n";
   for (const ComparedOp &each : ops)

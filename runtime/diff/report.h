@@ -17,7 +17,7 @@ struct Place {
   uint64_t callTokens = 0; ///< T of the call
   std::string op, kind;    ///< "blk.3.append_k", "kv.append"; empty if the plugins don't say
   std::string slot;        ///< or the output's name
-  bool isOutput = false, isRegister = false;
+  bool isOutput = false, isRegister = false, isInteger = false;
   uint64_t layer = 0, row = 0, width = 0; ///< width: of a head; elements are counted through the heads
   int32_t token = -1;                     ///< its id
 };
@@ -53,6 +53,7 @@ struct Report {
   uint64_t numTokens = 0, numCalls = 0;
   std::vector<Compared> compared;
   uint64_t numEnlarged = 0;     ///< rows that rounding explains only since A's model enlarges it
+  uint64_t numRerouted = 0;     ///< rows further apart since rounding chose other experts, as it does in A as often
   std::optional<Finding> first; ///< the first that rounding does not explain
   std::string origin;           ///< of B's row there, if it is a row of A's elsewhere: "layer 3 of slot v"
   std::string suspects;         ///< ops that may be at fault where ops were compared and none is

@@ -61,6 +61,7 @@ std::string Report::json() const {
                    {"compared", list},
                    {"ops", alone},
                    {"enlarged", numEnlarged},
+                   {"rerouted", numRerouted},
                    {"equal", areEqual()},
                    {"result", result()},
                    {"first", toJson(first)},

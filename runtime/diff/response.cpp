@@ -3,6 +3,7 @@
 
 #include "runtime/diff/report.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace kvasir::runtime::diff {
@@ -20,6 +21,18 @@ double Response::of(std::span<const float> row, const std::function<std::vector<
     squares += share * share;
   }
   return std::isfinite(squares) ? std::sqrt(squares / kDraws) : 0;
+}
+
+DrawnRows Response::drawnRows(std::span<const float> rows, uint64_t width, double tolerance,
+                              const std::function<std::vector<float>(const Draw &)> &rowsOf) {
+  follow();
+  DrawnRows drawn;
+  for (const Draw &draw : draws) {
+    const std::vector<float> moved = rowsOf(draw);
+    for (uint64_t at = 0; at + width <= std::min<uint64_t>(rows.size(), moved.size()); at += width, ++drawn.num)
+      drawn.numFar += differenceOf(rows.subspan(at, width), std::span(moved).subspan(at, width), tolerance).isBeyond();
+  }
+  return drawn;
 }
 
 /// Makes the calls that A has made since.

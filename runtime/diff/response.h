@@ -4,6 +4,7 @@
 #define KVASIR_RUNTIME_DIFF_RESPONSE_H
 
 #include "runtime/diff/noise.h"
+#include "runtime/diff/rerouted.h"
 #include "runtime/diff/side.h"
 
 #include <functional>
@@ -31,6 +32,11 @@ public:
   /// The root of the mean square of how far a row of A's last call moves, as differenceOf has it: `rowOf` says what a
   /// draw has there. Throws what runCall throws.
   double of(std::span<const float> row, const std::function<std::vector<float>(const Draw &)> &rowOf);
+
+  /// The draws of some rows of A's, of `width` numbers each, and those that are further apart than `tolerance`:
+  /// `rowsOf` says what a draw has there. Throws what runCall throws.
+  DrawnRows drawnRows(std::span<const float> rows, uint64_t width, double tolerance,
+                      const std::function<std::vector<float>(const Draw &)> &rowsOf);
 
 private:
   void follow();

@@ -21,12 +21,16 @@ std::vector<float> registerOf(const State &state, size_t slot, uint64_t layer) {
   return values;
 }
 
-std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element) {
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element, uint64_t first, uint64_t count) {
   const uint64_t bits = elementBits(element);
-  std::vector<float> numbers(bytes.size() * 8 / bits);
+  std::vector<float> numbers(count);
   for (size_t i = 0; i < numbers.size(); ++i)
-    numbers[i] = loadElement(bytes.data(), i * bits, element);
+    numbers[i] = loadElement(bytes.data(), (first + i) * bits, element);
   return numbers;
+}
+
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element) {
+  return numbersOf(bytes, element, 0, bytes.size() * 8 / elementBits(element));
 }
 
 uint64_t elementsOf(const SlotDescription &slot) {
@@ -55,28 +59,37 @@ void requireSameIds(const Description &a, const Description &b) {
                                   ": the same tokens mean something else to them");
 }
 
+bool isRoute(const Step &step) { return step.op == "lm.route"; }
+
+bool isZero(std::span<const float> row) {
+  return std::ranges::all_of(row, [](float number) { return number == 0; });
+}
+
 } // namespace
 
 SideBySide::SideBySide(Model &a, Model &b, const audit::AuditOptions &options, const FunctionGraph *graph,
                        const Norms &norms)
     : sides{{a, makePlan(a, options), a.makeState(0)}, {b, makePlan(b, options), b.makeState(0)}}, options(options),
-      allowed(a.description(), b.description()), writes(orderWrites(graph)),
-      response(sides[0], norms, allowed.unit(), options.cancel) {
+      allowed(a.description(), b.description()), hasRoutes(graph && std::ranges::any_of(graph->steps, isRoute)),
+      writes(orderWrites(graph)), response(sides[0], norms, allowed.unit(), options.cancel) {
   requireSameIds(a.description(), b.description());
 }
 
 std::vector<SideBySide::Write> SideBySide::orderWrites(const FunctionGraph *graph) const {
   const auto &slots = sides[0].model.description().slots, &others = sides[1].model.description().slots;
   std::vector<Write> ordered, rest;
+  bool isRouted = false;
   const auto add = [&](std::vector<Write> &list, size_t slot, uint64_t layer, const std::string &op) {
-    list.push_back({slot, otherSlot(slots[slot], others), layer, op});
+    list.push_back({slot, otherSlot(slots[slot], others), layer, op, isRouted});
   };
-  for (size_t step = 0; graph && step < graph->steps.size(); ++step)
+  for (size_t step = 0; graph && step < graph->steps.size(); ++step) {
+    isRouted |= isRoute(graph->steps[step]);
     if (const auto &appends = graph->steps[step].appends) {
       const auto slot = std::ranges::find(slots, appends->slot, &SlotDescription::name);
       if (slot != slots.end() && appends->layer < slot->layers)
         add(ordered, static_cast<size_t>(slot - slots.begin()), appends->layer, graph->steps[step].at);
     }
+  }
   uint64_t numLayers = 0;
   for (const SlotDescription &slot : slots)
     numLayers = std::max(numLayers, slot.layers);
@@ -157,6 +170,34 @@ Difference SideBySide::compare(Report &report, std::span<const float> a, std::sp
   return difference;
 }
 
+/// Which rows may be further apart than rounding explains since B's rounding chose other experts than A's. All that are
+/// so far apart, but for zeros and what is no number, if they are no more than A's draws say (mostRerouted).
+std::vector<bool> SideBySide::reroutedRows(const Rows &rows, Tally &tally) {
+  const uint64_t count = rows.a.size() / rows.width, before = (rows.held.size() - rows.a.size()) / rows.width;
+  std::vector<bool> rerouted(count);
+  uint64_t numRerouted = 0;
+  tally.numRows += count;
+  for (uint64_t i = 0; i < count && !allowed.areEqualBits() && response.isKnown(); ++i) {
+    const auto row = rows.a.subspan(i * rows.width, rows.width), other = rows.b.subspan(i * rows.width, rows.width);
+    Difference difference = differenceOf(row, other, rows.tolerance);
+    if (!difference.isBeyond())
+      continue;
+    difference.tolerance =
+        allowed.ofResponse(response.of(row, [&](const Draw &draw) { return rows.drawn(draw, before + i, 1); }));
+    rerouted[i] = difference.isBeyond() && std::isfinite(difference.share) && !isZero(other);
+    numRerouted += rerouted[i];
+  }
+  if (numRerouted == 0)
+    return rerouted;
+  const DrawnRows drawn = response.drawnRows(rows.held, rows.width, rows.tolerance, [&](const Draw &draw) {
+    return rows.drawn(draw, 0, rows.held.size() / rows.width);
+  });
+  if (static_cast<double>(tally.numRerouted + numRerouted) > mostRerouted(tally.numRows, drawn))
+    return std::vector<bool>(count);
+  tally.numRerouted += numRerouted;
+  return rerouted;
+}
+
 void SideBySide::compareRows(Report &report, const Write &write) {
   const State &a = *sides[0].state, &b = *sides[1].state;
   const SlotDescription &slot = a.slots()[write.slot];
@@ -164,7 +205,23 @@ void SideBySide::compareRows(Report &report, const Write &write) {
   const uint64_t count = a.length() - std::min(first, a.length()), width = rowElements(slot);
   const auto rows = rowsOf(a, write.slot, write.layer, first, count);
   const auto others = rowsOf(b, write.otherSlot, write.layer, first, count);
+  std::vector<bool> rerouted(count);
+  if (write.isRouted && !report.first) {
+    const uint64_t firstHeld = a.firstHeldRow(write.slot);
+    const auto drawn = [&](const Draw &draw, uint64_t row, uint64_t num) {
+      return rowsOf(*draw.side.state, write.slot, write.layer, firstHeld + row, num);
+    };
+    const auto held = rowsOf(a, write.slot, write.layer, firstHeld, a.length() - firstHeld);
+    const auto number = static_cast<size_t>(&write - writes.data());
+    rerouted = reroutedRows({rows, others, held, width, allowed.ofState(slot, write.layer), drawn},
+                            tallies[{number, made.back().tokens == 1}]);
+  }
   for (uint64_t i = 0; i < count; ++i) {
+    if (rerouted[i]) {
+      ++report.compared[write.slot].numRows;
+      ++report.numRerouted;
+      continue;
+    }
     Place place = placeOf(slot.name, first + i);
     place.op = write.op;
     place.kind = "kv.append";
@@ -211,14 +268,25 @@ void SideBySide::compareOutputs(Report &report, const Outputs &a, const Outputs 
     const auto rows = numbersOf(a[i], outputs[i].element);
     const auto otherRows = numbersOf(b[static_cast<size_t>(other - others.begin())], other->element);
     const uint64_t count = std::min(rows.size(), otherRows.size()) / width;
+    std::vector<bool> rerouted(count);
+    if (hasRoutes && !report.first)
+      rerouted = reroutedRows({std::span(rows).first(count * width), std::span(otherRows).first(count * width),
+                               std::span(rows).first(count * width), width, allowed.ofOutputs(),
+                               [&](const Draw &draw, uint64_t row, uint64_t num) {
+                                 return numbersOf(draw.outputs[i], outputs[i].element, row * width, num * width);
+                               }},
+                              tallies[{writes.size() + i, tokens == 1}]);
     for (uint64_t row = 0; row < count; ++row) {
+      if (rerouted[row]) {
+        ++compared->numRows;
+        ++report.numRerouted;
+        continue;
+      }
       Place place = placeOf(outputs[i].name, wanted == Wanted::all ? start + row : start + tokens - count + row);
       place.isOutput = true;
       place.width = width;
       const auto rowOf = [&](const Draw &draw) {
-        const auto moved = numbersOf(draw.outputs[i], outputs[i].element);
-        return std::vector(moved.begin() + static_cast<ptrdiff_t>(row * width),
-                           moved.begin() + static_cast<ptrdiff_t>((row + 1) * width));
+        return numbersOf(draw.outputs[i], outputs[i].element, row * width, width);
       };
       record(report, *compared, place,
              compare(report, std::span(rows).subspan(row * width, width),
@@ -237,8 +305,7 @@ std::string SideBySide::originOf(const Write &write, uint64_t row) const {
       return false;
     return !differenceOf(rowsOf(a, index, layer, at, 1), found, allowed.ofState(slot, layer)).isBeyond();
   };
-  const bool isZero = std::ranges::all_of(found, [](float number) { return number == 0; });
-  if (isZero)
+  if (isZero(found))
     return "zeros";
   for (size_t index = 0; index < a.slots().size(); ++index)
     if (index != write.slot && isThere(index, write.layer, row))

@@ -8,6 +8,8 @@
 #include "runtime/diff/response.h"
 #include "runtime/diff/tolerance.h"
 
+#include <map>
+
 namespace kvasir::runtime::diff {
 
 class SideBySide {
@@ -32,6 +34,22 @@ private:
     size_t slot, otherSlot;
     uint64_t layer;
     std::string op;
+    bool isRouted; ///< whether a route comes before it, as far as the graph says
+  };
+
+  /// The rows of a layer of a slot, or of an output: those of the call on both sides, and all that A holds, of which
+  /// the call's are the last.
+  struct Rows {
+    std::span<const float> a, b, held;
+    uint64_t width;
+    double tolerance;
+    /// What a draw has of the rows that A holds, from one on so many.
+    std::function<std::vector<float>(const Draw &, uint64_t first, uint64_t count)> drawn;
+  };
+
+  /// Of one layer of a slot or an output, in calls of one token or of more.
+  struct Tally {
+    uint64_t numRows = 0, numRerouted = 0;
   };
 
   std::vector<Write> orderWrites(const FunctionGraph *graph) const;
@@ -43,6 +61,7 @@ private:
   void compareOutputs(Report &report, const Outputs &a, const Outputs &b, Wanted wanted);
   Difference compare(Report &report, std::span<const float> a, std::span<const float> b, double tolerance,
                      const RowOf &rowOf);
+  std::vector<bool> reroutedRows(const Rows &rows, Tally &tally);
   void record(Report &report, Compared &compared, const Place &place, const Difference &difference);
   Place placeOf(const std::string &name, uint64_t row) const;
   std::string originOf(const Write &write, uint64_t row) const;
@@ -50,7 +69,9 @@ private:
   Side sides[2];
   const audit::AuditOptions &options;
   const Tolerances allowed;
+  const bool hasRoutes;
   const std::vector<Write> writes;
+  std::map<std::pair<size_t, bool>, Tally> tallies; ///< by the number of a write or behind these an output's, is single
   Response response;
   std::vector<MadeCall> made; ///< the last is the present one
 };

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kSums = 0x1p-18;
 constexpr double kRoundingsOfALayer = 8;
+constexpr uint64_t kLeastTerms = 16;
 
 double unitOf(ElementType element) {
   switch (element) {
@@ -74,7 +75,7 @@ double Tolerances::ofOutputs() const { return atDepth(numLayers); }
 double Tolerances::ofResponse(double response) const { return isExact ? 0 : 4 * coarsest + 4 * response; }
 
 double Tolerances::ofOp(uint64_t columns) const {
-  return isExact ? 0 : std::max(4 * activations, 0x1p-23 * static_cast<double>(columns));
+  return isExact ? 0 : std::max(4 * activations, 0x1p-23 * static_cast<double>(std::max(columns, kLeastTerms)));
 }
 
 } // namespace kvasir::runtime::diff

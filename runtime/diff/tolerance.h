@@ -38,7 +38,7 @@ public:
   /// Of one op with equal inputs, whose sums have `columns` terms, as a share of the largest number of all its rows.
   /// Its activations round once: errors of u of each term add up as the terms do, to about u of a typical result, and
   /// four times that bounds the worst of all rows. Exact ones leave sums in f32, whose order is the backend's: 2^-23 a
-  /// term bounds these, whatever the numbers are.
+  /// term bounds these, whatever the numbers are; 16 terms stand for what ops with fewer round, an exponential say.
   double ofOp(uint64_t columns) const;
 
   double unit() const { return coarsest; }

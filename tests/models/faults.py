@@ -38,6 +38,11 @@ def wrong_keys(path):
     find(gguf.GGUFReader(path, "r+"), "blk.2.attn_k.weight").data[:] *= -1
 
 
+def wrong_expert(path):
+    """What one of 8 experts of layer 2 contributes has another sign."""
+    find(gguf.GGUFReader(path, "r+"), "blk.2.ffn_down_exps.weight").data[3] *= -1
+
+
 def wrong_rope_base(path):
     field = gguf.GGUFReader(path, "r+").fields["llama.rope.freq_base"]
     field.parts[field.data[0]][0] = 20000.0
@@ -144,6 +149,21 @@ class Bench:
             self.expect("right", self.diff(backends[1], backends[1]), {"verdict": "equal to the bit"})
 
 
+    def check_mixture(self):
+        """Rounding may choose other experts; a wrong one is found, and a wrong choice."""
+        right, wrong = self.path("mixture.gguf"), self.path("wrong_expert.gguf")
+        subprocess.run([sys.executable, os.path.join(HERE, "random_model.py"), right, "--architecture", "qwen3moe",
+                        "--layers", "4"], check=True)
+        for a, b in (("reference", "cpu"), ("cpu", "reference")):
+            found = self.diff(self.compile(right, a), self.compile(right, b))
+            print("mixture, %s: %d rows of other experts, %s" % (a, found["rerouted"], found["verdict"]))
+            self.expect("mixture", found, {"result": "rounding", "programs": "", "notes": []})
+        shutil.copyfile(right, wrong)
+        wrong_expert(wrong)
+        self.check("wrong expert", right, wrong, [], {"first_op.op": "blk.2.ffn_down_exps",
+                                                      "first_op.kind": "lm.expert_linear"},
+                   {"first.slot": "k", "first.layer": 3, "first.call_tokens": 140})
+
     def check_enlarged(self):
         """What rounding explains is measured where a model enlarges it; a fault beside that is found all the same."""
         sharp, wrong = self.path("sharp.gguf"), self.path("sharp_and_wrong.gguf")
@@ -187,6 +207,7 @@ def run(bench):
                         {**first_is("k", 1, 142, 5), "first_op": None, "programs": contains("addf")}, {})
     bench.check_right()
     bench.check_enlarged()
+    bench.check_mixture()
 
 
 def main():
