@@ -292,6 +292,8 @@ std::optional<ActivationFormat> commonActivations(ArrayRef<Operation *> linears,
 std::optional<std::string> whyNot(lm::RouteOp route) {
   if (cast<RankedTensorType>(route.getLogits().getType()).getDimSize(1) > kMostExperts)
     return "there are more than 1024 experts";
+  if (route.getExperts().use_empty() || route.getShares().use_empty())
+    return "nothing takes one of its results";
   return std::nullopt;
 }
 
