@@ -18,7 +18,7 @@ public:
 
 private:
   void configure(Configuration &configuration) override {
-    if (configuration.contains("expert_count") && configuration.count("expert_count") > 1)
+    if (configuration.real("expert_count", 0) > 1)
       readMixture(configuration, /*isNormed=*/true, s.feedForward);
   }
 };
