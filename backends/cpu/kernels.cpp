@@ -164,7 +164,7 @@ private:
   Gate gate() const {
     if (auto clamped = dyn_cast<lm::ClampedSwigluOp>(ops.gate))
       return {Gate::clampedSilu, clamped.getLimit().convertToFloat(), clamped.getSlope().convertToFloat()};
-    return isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu;
+    return llvm::isa<lm::GegluOp>(ops.gate) ? Gate::gelu : Gate::silu;
   }
 
   SmallVector<PanelSet> gateSets() {
