@@ -320,12 +320,16 @@ Family rowwise() {
 } // namespace
 
 std::vector<Family> opFamilies() {
-  return {linears("linears_of_floats", kFloats, std::size(kFloats), kPlain, std::size(kPlain)),
-          linears("linears_of_4_bits", kNarrow, std::size(kNarrow), kGrouped, std::size(kGrouped)),
-          linears("linears_of_8_bits", kWide, std::size(kWide), kGrouped, std::size(kGrouped)),
-          linears("linears_of_two_levels", kLevels, std::size(kLevels), kSuperblocks, std::size(kSuperblocks), 256),
-          fused(),
-          rowwise()};
+  std::vector<Family> families = {
+      linears("linears_of_floats", kFloats, std::size(kFloats), kPlain, std::size(kPlain)),
+      linears("linears_of_4_bits", kNarrow, std::size(kNarrow), kGrouped, std::size(kGrouped)),
+      linears("linears_of_8_bits", kWide, std::size(kWide), kGrouped, std::size(kGrouped)),
+      linears("linears_of_two_levels", kLevels, std::size(kLevels), kSuperblocks, std::size(kSuperblocks), 256),
+      fused(),
+      rowwise()};
+  for (Family &family : expertFamilies())
+    families.push_back(std::move(family));
+  return families;
 }
 
 } // namespace conformance

@@ -18,10 +18,15 @@ enum class Kind {
   ropeAngles,
   unary,
   gated,
+  route,
+  mix,
   linear,
   linearEpilogue, ///< a linear, then maybe a unary op, then maybe a sum
   normLinear,
-  gateUp
+  gateUp,
+  expertLinear,
+  expertGate,
+  expertMix
 };
 
 inline bool hasLinears(Kind kind) { return kind >= Kind::linear; }
@@ -35,7 +40,8 @@ struct Elementwise {
 };
 
 /// One op, or ops that a backend may fuse, as a function of a plugin. Fused ones have companions in the same plugin:
-/// the function `NAME.norm` gives what its linears take, `NAME.linear`, `NAME.gate` and `NAME.up` what they make.
+/// the function `NAME.norm` gives what its linears take, `NAME.linear`, `NAME.gate` and `NAME.up` what they make. Of
+/// experts these, and `NAME.all`, give what all experts make of a row, `NAME.experts` and `NAME.shares` the choice.
 struct OpCase {
   std::string function; ///< "linear.u4g32z8.33x64"
   Kind kind;

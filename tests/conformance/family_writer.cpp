@@ -17,7 +17,7 @@ string FamilyWriter::weight(const string &symbol, const string &shape, const For
 }
 
 void FamilyWriter::function(const string &name, std::initializer_list<string> inputs, const string &body,
-                            const string &result) {
+                            Results results) {
   functions += "func.func @\"" + name + "\"(";
   for (const string &input : inputs) {
     const string word = input.substr(1, input.find(':') - 1);
@@ -25,9 +25,15 @@ void FamilyWriter::function(const string &name, std::initializer_list<string> in
                  (layers && word == "layer" ? limitOf(layers) : "") + "}, ";
   }
   const bool isOfWanted = body.find("kv.wanted") != string::npos;
-  functions += "%batch: !kv.batch) -> (" + result + " {kv.name = \"result\"" +
-               (isOfWanted ? "" : ", kv.extents = \"T\"") + "}) attributes {kv.probe} {\n" + body +
-               "  return %result : " + result + "\n}\n";
+  string described, names, types;
+  for (const auto &[result, type] : results) {
+    const string comma = names.empty() ? "" : ", ";
+    described += comma + type + " {kv.name = \"" + result + "\"" + (isOfWanted ? "" : ", kv.extents = \"T\"") + "}";
+    names += comma + "%" + result;
+    types += comma + type;
+  }
+  functions += "%batch: !kv.batch) -> (" + described + ") attributes {kv.probe} {\n" + body + "  return " + names +
+               " : " + types + "\n}\n";
 }
 
 Family FamilyWriter::finish() {

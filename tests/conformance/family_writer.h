@@ -29,7 +29,14 @@ public:
 
   /// A function of inputs, each "%name: type", whose body makes %result.
   void function(const std::string &name, std::initializer_list<std::string> inputs, const std::string &body,
-                const std::string &result);
+                const std::string &result) {
+    function(name, inputs, body, {{"result", result}});
+  }
+
+  /// The same with several results, each a name and a type, which the body makes.
+  using Results = std::initializer_list<std::pair<std::string, std::string>>;
+  void function(const std::string &name, std::initializer_list<std::string> inputs, const std::string &body,
+                Results results);
 
   void add(OpCase op) { family.cases.push_back(std::move(op)); }
   void add(const std::string &name, Kind kind, bool isFused = false, bool hasF32Scales = false) {
@@ -44,6 +51,9 @@ private:
   Family family;
   std::string weights, functions;
 };
+
+/// Those of mixtures of experts (expert_families.cpp).
+std::vector<Family> expertFamilies();
 
 // Words of a case's name and of types.
 std::string number(int value);

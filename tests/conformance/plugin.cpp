@@ -37,6 +37,18 @@ std::string run(const std::vector<std::string> &words) {
   return said;
 }
 
+/// Of row `row` of `rows`, at the end of `to`.
+void appendRow(std::vector<float> &to, const kvasir_tensor &tensor, uint64_t row, uint64_t rows) {
+  const uint64_t width = tensor.size_bytes / 4 / rows;
+  if (tensor.element == KVASIR_F32) {
+    const auto *values = static_cast<const float *>(tensor.bytes);
+    to.insert(to.end(), values + row * width, values + (row + 1) * width);
+  } else {
+    const auto *values = static_cast<const int32_t *>(tensor.bytes);
+    to.insert(to.end(), values + row * width, values + (row + 1) * width);
+  }
+}
+
 } // namespace
 
 Tensor makeTensor(std::string name, std::vector<uint64_t> dims, std::span<const float> values) {
@@ -82,8 +94,12 @@ std::vector<float> Plugin::call(const std::string &function, const std::vector<T
   for (const Tensor &tensor : tensors)
     inputs.push_back(tensor.input());
   const kvasir::Outputs outputs = model.call(function, state, inputs, {kvasir::Wanted::all});
-  const std::span<const float> values = outputs.floats("result");
-  return {values.begin(), values.end()};
+  std::vector<float> values;
+  const uint64_t rows = outputs[0].dims[0];
+  for (uint64_t row = 0; row < rows; ++row)
+    for (uint64_t i = 0; i < outputs.count(); ++i)
+      appendRow(values, outputs[i], row, rows);
+  return values;
 }
 
 } // namespace conformance

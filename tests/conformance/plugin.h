@@ -53,6 +53,7 @@ public:
       functions[function.at("name")] = function;
   }
 
+  /// The results' numbers, row by row where there are several; integers as numbers.
   std::vector<float> call(const std::string &function, const std::vector<Tensor> &tensors);
   const Json &about(const std::string &function) const { return functions.at(function); }
   std::string activations() const { return description.at("numerics").at("activations"); }

@@ -19,6 +19,9 @@
 // mins of f32 may be stored in f16: embeddings err by 2^-11 more; what that does to linears is far below what their
 // activations' rounding does.
 //
+// Mixtures. A share is an exponential of a difference (2 |difference| + 2 roundings) over a sum of them; a mix is a sum
+// of C products. Which experts are chosen has no tolerance: logits are inputs, the same bits on both sides.
+//
 // Fused ops pass on the errors of what they take: a norm's by its weights' S, a gate's by its largest slope (silu's is
 // 1.1) times up, a unary op's by its slope.
 #ifndef KVASIR_CONFORMANCE_TOLERANCE_H
@@ -53,6 +56,12 @@ private:
                                  const std::vector<float> &expected);
   std::vector<double> ofGate(const OpCase &op, const std::vector<Tensor> &normed, const std::vector<double> &error,
                              const std::vector<float> &expected);
+  std::vector<double> ofExpertLinear(const OpCase &op, const std::vector<Tensor> &inputs,
+                                     const std::vector<float> &expected);
+  std::vector<double> ofExpertGate(const OpCase &op, const std::vector<Tensor> &inputs,
+                                   const std::vector<float> &expected);
+  std::vector<double> ofExpertMix(const OpCase &op, const std::vector<Tensor> &inputs,
+                                  const std::vector<float> &expected);
   /// The square of the error that the rounding of each of `columns` activations may have.
   std::vector<double> roundingErrors(std::span<const float> x) const;
 
