@@ -24,7 +24,7 @@ inline constexpr uint64_t kSuperblock = 256;
 struct WeightForm {
   ElementType codes = ElementType::f32; ///< f32, f16, bf16 without a group; i8, u4, u5, u6 with one
   uint32_t group = 0;                   ///< 0: no groups
-  ElementType scale = ElementType::f32; ///< f16 or f32; i8 in two levels; f32 without a group
+  ElementType scale = ElementType::f32; ///< f16, bf16 or f32; i8 in two levels; f32 without a group
   std::optional<ElementType> min = {};  ///< f16 or f32; i8 in two levels
   int32_t zero = 0;                     ///< 0 for i8
 

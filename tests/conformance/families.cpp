@@ -21,6 +21,7 @@ constexpr Form kWide[] = {
     {"i8g32", "codes = si8, group = 32, scale = f16", 32},
     {"i8g16f", "codes = si8, group = 16, scale = f32", 16},
     {"u5g32z16", "codes = ui5, group = 32, scale = f16, zero = 16", 32},
+    {"u5g32z16b", "codes = ui5, group = 32, scale = bf16, zero = 16", 32},
     {"u5g32m", "codes = ui5, group = 32, scale = f16, min = f16", 32},
     {"u5g32mf", "codes = ui5, group = 32, scale = f32, min = f32", 32},
     {"u6g16z32", "codes = ui6, group = 16, scale = f32, zero = 32", 16},

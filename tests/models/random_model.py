@@ -5,7 +5,7 @@ usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-hea
                        [--rope none|linear|llama3|yarn|longrope] [--rotated R] [--window 0] [--mixed TYPE,…] [--seed 0]
                        [--architecture llama] [--experts 0] [--chosen 2] [--shared 0]
 
---type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K, and all that
+--type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K MXFP4, and all that
 gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for
 ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide;
 one that all tokens take is --shared wide.

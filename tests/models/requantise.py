@@ -1,6 +1,7 @@
 """Writes a GGUF file again with its matrices in another format, norms in f32.
 
-usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K
+usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K
+       Q6_K MXFP4
 
 LAYERS keeps that many of the first layers. For Q4_K, Q5_K and Q6_K a llama model is made wider by zeros where it must be.
 """

@@ -107,6 +107,7 @@ TEST_CASE("joins keep codes narrow") {
   CHECK(join("Q4_K", "Q8_0") == "i8 in groups of 32, scale f32, min f32");
   CHECK(join("Q4_0", "Q5_0") == "u5 in groups of 32, scale f16, zero 16");
   CHECK(join("Q5_0", "Q8_0") == "i8 in groups of 32, scale f16");
+  CHECK(join("MXFP4", "Q8_0") == "i8 in groups of 32, scale f32");
   CHECK(join("F16", "F16") == "f16");
   CHECK(join("F16", "BF16") == "f32");
   CHECK(join("Q4_1", "F16") == "f32");

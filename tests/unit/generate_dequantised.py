@@ -3,7 +3,8 @@
 usage: generate_dequantised.py TYPE...        (in a Python environment with gguf and numpy; types as gguf-py names them)
 
 A file is one row: u32 elements, u32 bytes of blocks, the blocks, the values in f32. Blocks are any bits whose values are
-finite: scales over all finite exponents, negative ones and subnormals among them. Floats are drawn over 40 powers of ten.
+finite: scales over all finite exponents, negative ones and subnormals among them (MXFP4's least and largest at the
+front). Floats are drawn over 40 powers of ten.
 """
 import os
 import struct
@@ -25,6 +26,9 @@ def blocks_of(name, rng):
     kind = gguf.GGMLQuantizationType[name]
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     blocks = floats(name, rng) if name in ("F32", "BF16") else np.zeros((0, size), np.uint8)
+    if name == "MXFP4":
+        blocks = rng.integers(0, 256, (4, size), dtype=np.uint8)
+        blocks[:, 0] = 0, 1, 2, 252
     while len(blocks) < ELEMENTS // elements:
         block = rng.integers(0, 256, (1, size), dtype=np.uint8)
         if np.isfinite(gguf.quants.dequantize(block, kind).astype(np.float32)).all():

@@ -21,6 +21,7 @@ const WeightFormat kFormats[] = {
     {E::f16, 0, 0, E::f16, {}},     {E::f32, 0, 0, E::f16, {}},     {E::u5, 16, 32, E::f16, {}},
     {E::u5, 0, 32, E::f16, E::f16}, {E::u4, 0, 32, E::i8, E::i8},   {E::u5, 0, 32, E::i8, E::i8},
     {E::u6, 32, 16, E::f16, {}},    {E::u6, 32, 16, E::i8, {}},     {E::u6, 32, 16, E::i8, E::i8},
+    {E::u5, 16, 32, E::bf16, {}},
 };
 using LinearFn = void(const uint8_t *, const float *, float *, int64_t rows, uint8_t *scratch);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Floats; and blocks of 32 elements: scale (f16), perhaps min (f16), perhaps fifth bits (u32), nibbles. Low nibbles are
-// elements 0 to 15, high ones 16 to 31. Source: ggml-common.h, block_q4_0 to block_q8_0.
+// elements 0 to 15, high ones 16 to 31. MXFP4 has a power of two as scale, and floats of four bits as nibbles. Sources:
+// ggml-common.h, block_q4_0 to block_mxfp4; OCP Microscaling Formats (MX) Specification 1.0.
 #include "compiler/frontends/gguf/unpack.h"
 
 #include <cstring>
@@ -58,12 +59,28 @@ void unpackQ8_0(const uint8_t *blocks, WeightRow &row) {
   }
 }
 
+/// Twice the values of e2m1 floats, sign in the highest bit, are whole numbers of 5 bits; halves of their scales, a
+/// byte e for 2^(e - 128), are all in bf16's range, the two least as subnormals.
+void unpackMxfp4(const uint8_t *block, WeightRow &row) {
+  constexpr uint8_t kZero = 16, kDoubled[] = {0, 1, 2, 3, 4, 6, 8, 12};
+  for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += 1 + kBlock / 2) {
+    const uint8_t exponent = *block;
+    const uint16_t scale = uint16_t(exponent < 2 ? 0x20 << exponent : (exponent - 1) << 7);
+    std::memcpy(row.scales() + 2 * b, &scale, sizeof(scale));
+    uint8_t *codes = row.codes() + b * kBlock;
+    unpackNibbles(block + 1, codes);
+    for (uint64_t i = 0; i < kBlock; ++i)
+      codes[i] = codes[i] & 8 ? kZero - kDoubled[codes[i] & 7] : kZero + kDoubled[codes[i]];
+  }
+}
+
 using enum ElementType;
 
 constexpr BlockFormat kFormats[] = {
     {"BF16", {.codes = bf16}, unpackFloats},
     {"F16", {.codes = f16}, unpackFloats},
     {"F32", {.codes = f32}, unpackFloats},
+    {"MXFP4", {.codes = u5, .group = 32, .scale = bf16, .zero = 16}, unpackMxfp4},
     {"Q4_0", {.codes = u4, .group = 32, .scale = f16, .zero = 8}, unpackQ4_0},
     {"Q4_1", {.codes = u4, .group = 32, .scale = f16, .min = f16}, unpackQ4_1},
     {"Q5_0", {.codes = u5, .group = 32, .scale = f16, .zero = 16}, unpackQ5_0},
