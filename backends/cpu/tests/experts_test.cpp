@@ -245,7 +245,8 @@ TEST_CASE("a route chooses the largest logits, the first of equal ones, and as m
             return bits ^ (bits < 0 ? 0x7fffffff : 0);
           };
           std::iota(order.begin(), order.end(), 0);
-          std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return keyOf(a) > keyOf(b); });
+          std::sort(order.begin(), order.end(),
+                    [&](int32_t a, int32_t b) { return keyOf(a) != keyOf(b) ? keyOf(a) > keyOf(b) : a < b; });
           std::vector<int32_t> expected(order.begin(), order.begin() + chosen);
           std::sort(expected.begin(), expected.end());
           CHECK(numbers == expected);
