@@ -132,7 +132,7 @@ class Copy(TreeCopy):
         """gguf-py's values, bit for bit; and models in it on two backends."""
         run(os.path.join(self.build, "bin/test_block_formats"))
         for options in (["--backend", "reference"], ["--backend", "cpu", "--state", "bf16"]):
-            self.random_check(*options, "--", "--type", "MXFP4")
+            self.random_check(*options, "--", "--type", "TQ2_0", "--width", "256", "--feed-forward", "512")
 
     def builds(self):
         steps = [self.counts, self.configured, self.made] + [getattr(self, "check_" + name) for name in ADDITIONS]
