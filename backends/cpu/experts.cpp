@@ -16,22 +16,22 @@ constexpr int64_t kMixedPanels = 4;
 /// What both kernels do. A place is where a row lies in the order of the experts.
 class Experts {
 public:
-  Experts(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-          ArrayRef<ExpertLinear> linears)
+  Experts(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, ArrayRef<Linear> linears)
       : code(kernel.code), kernel(kernel), format(format), input(input), linears(linears),
-        order(code, kernel.scratch, input.experts), rows(code.mul(input.tokens, input.chosen)),
+        order(code, kernel.scratch, input.experts), rows(code.mul(input.rows.rows, input.chosen)),
         stride(code.add(rows, kSpareRows)) {
     Value behind = code.add(code.mul(rows, 4), ExpertOrder::bytes(input.experts));
     activations = code.at(kernel.scratch, code.andI(code.add(behind, 63), code.num(-64)));
-    Value shared = code.mul(stride, format.bytesPerRow(input.columns));
+    Value shared = code.mul(stride, format.bytesPerRow(input.rows.columns));
     members = code.at(activations, code.andI(code.add(shared, 63), code.num(-64)));
   }
 
 protected:
-  Value groups() const { return code.num(input.columns / kBlockColumns); }
-  int64_t rowBytes() const { return int64_t(llvm::alignTo(format.bytesPerRow(input.columns), 64)); }
+  Value groups() const { return code.num(input.rows.columns / kBlockColumns); }
+  int64_t rowBytes() const { return int64_t(llvm::alignTo(format.bytesPerRow(input.rows.columns), 64)); }
   int64_t bytesPerMember() const {
-    return expertScratch(format, input.columns, input.experts, input.chosen, int64_t(linears.size())).bytesPerMember;
+    return expertScratch(format, input.rows.columns, input.experts, input.chosen, int64_t(linears.size()))
+        .bytesPerMember;
   }
   int64_t units() const { return linears.front().rows / kPanelRows; }
 
@@ -44,60 +44,59 @@ protected:
   Value unpacked() const { return tile(int64_t(linears.size())); }
 
   /// Row `row` of the source to place `place` of activations of so many rows.
-  void roundRow(Value row, Value place, Value count, Value destination) const {
-    Value source = code.at(input.source, code.mul(row, input.columns * 4));
-    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, place, count, destination},
-                      input.norm, input.epsilon);
+  void round(Value row, Value place, Value count, Value destination) const {
+    roundRow(kernel, format, input.rows, row, place, count, destination);
   }
 
   Value unitOf(Value activations, Value count, Value row) const {
-    if (!format.isInt())
-      return {};
-    return code.load(code.f32, unitAddress(code, format, activations, groups(), count, row));
+    return loadUnit(code, format, input.rows, activations, count, row);
   }
 
   /// The expert that a row of the single token takes.
   Value expertOf(Value row) const { return loadExpert(code, code.at(input.numbers, code.mul(row, 4)), input.experts); }
 
+  /// Which of all experts' panels an expert's is.
+  Value panelOf(Value expert, Value unit) const { return code.add(code.mul(expert, units()), unit); }
+
   Value panelAt(int64_t index, Value expert, Value unit) const {
-    Value panel = code.add(code.mul(expert, units()), unit);
-    return code.at(linears[index].blocks, code.mul(panel, linears[index].format.panelBytes(input.columns)));
+    return code.at(linears[index].blocks,
+                   code.mul(panelOf(expert, unit), linears[index].format.panelBytes(input.rows.columns)));
   }
 
   /// The bias of an expert's panel; null where there is none.
   Value biasAt(int64_t index, Value expert, Value unit) const {
-    const ExpertLinear &of = linears[index];
+    const Linear &of = linears[index];
     if (!of.bias)
       return {};
-    return code.at(of.bias, code.mul(code.add(code.mul(expert, units()), unit), kPanelRows * 4));
+    return code.at(of.bias, code.mul(panelOf(expert, unit), kPanelRows * 4));
   }
 
-  /// A panel times the row of a single token that lies at `activations`; `next` comes then.
-  Tile panelOfOneRow(int64_t index, Value expert, Value unit, Value activations, Value next) const {
+  /// A panel's call but for its rows; the panel at `next` comes then.
+  PanelCall panelCall(int64_t index, Value expert, Value unit, Value rounded, Value next) const {
     PanelCall call;
     call.weight = panelAt(index, expert, unit);
     call.groups = groups();
-    call.activations = activations;
-    call.firstRow = code.num(0);
-    call.rows = call.count = code.num(1);
+    call.activations = rounded;
     call.result = tile(index);
     call.unpacked = unpacked();
     call.next = next;
+    return call;
+  }
+
+  /// A panel times the row of a single token that lies at `activations`.
+  Tile panelOfOneRow(int64_t index, Value expert, Value unit, Value activations, Value next) const {
+    PanelCall call = panelCall(index, expert, unit, activations, next);
+    call.firstRow = code.num(0);
+    call.rows = call.count = code.num(1);
     emitPanelOfOneRow(code, kernel.module, kernel.isa, linears[index].format, format, call);
     return {call.result, unitOf(activations, code.num(1), code.num(0)), biasAt(index, expert, unit)};
   }
 
   void panelOfRows(int64_t index, Value expert, Value unit, Value begin, Value end, Value next) const {
-    PanelCall call;
-    call.weight = panelAt(index, expert, unit);
-    call.groups = groups();
-    call.activations = activations;
+    PanelCall call = panelCall(index, expert, unit, activations, next);
     call.firstRow = begin;
     call.rows = stride;
     call.count = code.sub(end, begin);
-    call.result = tile(index);
-    call.unpacked = unpacked();
-    call.next = next;
     emitPanelOfRows(code, kernel.module, kernel.isa, linears[index].format, format, call);
   }
 
@@ -114,19 +113,19 @@ protected:
               [&, last = last](Value begin) { body(begin, code.min(code.add(begin, rowBlock(format)), last)); });
   }
 
-  /// Puts rows in order, rounds them, and deals out tasks: all members' of so many as `countOf` says for a member.
+  /// Puts rows in order, rounds them, and runs `body` on the numbers of tasks, of which `shareOf` says which are a
+  /// member's.
   void forTasks(llvm::function_ref<std::pair<Value, Value>(Value member)> shareOf,
                 const std::function<void(Value number)> &body) const {
-    Value one = code.num(1), isTeam = code.less(one, kernel.members);
+    Value isTeam = code.less(code.num(1), kernel.members);
     code.when(code.equal(kernel.member, 0), [&] { order.emitSort(kernel.module, input.numbers, rows); });
     code.when(isTeam, [&] { kernel.barrier(); });
     auto [begin, end] = kernel.share(rows);
     code.loop(begin, end, 1, [&](Value place) {
       Value row = order.row(place);
-      roundRow(input.hasParts ? row : code.div(row, input.chosen), place, stride, activations);
+      round(input.hasParts ? row : code.div(row, input.chosen), place, stride, activations);
     });
-    Value least = code.select(code.less(kernel.members, code.num(kManyMembers)), code.num(kHelpedRows), one);
-    Tasks tasks(kernel, members, bytesPerMember(), code.andI(isTeam, code.less(code.sub(least, one), rows)));
+    Tasks tasks(kernel, members, bytesPerMember(), Tasks::areHelped(kernel, rows, /*least=*/1));
     auto [mineBegin, mineEnd] = shareOf(kernel.member);
     tasks.open(code.sub(mineEnd, mineBegin));
     code.when(isTeam, [&] { kernel.barrier(); });
@@ -141,7 +140,7 @@ protected:
   const Kernel &kernel;
   const ActivationFormat &format;
   const ExpertInput &input;
-  ArrayRef<ExpertLinear> linears;
+  ArrayRef<Linear> linears;
   ExpertOrder order;
   Value rows, stride; ///< rows of all tokens, and from group to group of their activations
   Value activations, members;
@@ -149,15 +148,15 @@ protected:
 
 class GateKernel : Experts {
 public:
-  GateKernel(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-             ArrayRef<ExpertLinear> gateAndUp, const Gate &gate, Value result)
+  GateKernel(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, ArrayRef<Linear> gateAndUp,
+             const Gate &gate, Value result)
       : Experts(kernel, format, input, gateAndUp), gate(gate), to{result, gateAndUp.front().rows} {}
 
   /// Units of all of the token's experts, shared out.
   void emitOneRow() const {
     auto [begin, end] = kernel.share(code.num(input.chosen * units()));
     Value row = ownRow(code.num(0)), last = code.num(input.chosen * units() - 1);
-    roundRow(code.num(0), code.num(0), code.num(1), row);
+    round(code.num(0), code.num(0), code.num(1), row);
     code.loop(begin, end, 1, [&](Value number) {
       auto placeOf = [&](Value number) {
         return std::pair(expertOf(code.div(number, units())), code.rem(number, units()));
@@ -201,13 +200,13 @@ private:
 /// expert.
 class MixKernel : Experts {
 public:
-  MixKernel(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, const ExpertLinear &down,
+  MixKernel(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, const Linear &down,
             Value shares, float factor, Value addend, Value result)
       : Experts(kernel, format, input, down), shares(shares), factor(factor), addend(addend), result(result) {}
 
   void emitOneRow() const {
     Value chosen = code.num(input.chosen), lastUnit = code.num(units() - 1);
-    code.loop(code.num(0), chosen, 1, [&](Value row) { roundRow(row, code.num(0), code.num(1), ownRow(row)); });
+    code.loop(code.num(0), chosen, 1, [&](Value row) { round(row, code.num(0), code.num(1), ownRow(row)); });
     auto [begin, end] = kernel.share(code.num(units()));
     code.loop(begin, end, 1, [&](Value unit) {
       code.loop(code.num(0), chosen, 1, [&](Value row) {
@@ -276,15 +275,15 @@ LinearScratch expertScratch(const ActivationFormat &format, int64_t columns, int
               kUnpackedBytes};
 }
 
-void emitExpertGate(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-                    const ExpertLinear &gated, const ExpertLinear &up, const Gate &gate, Value result) {
-  const ExpertLinear linears[] = {gated, up};
-  emitByRows(kernel, input.tokens, GateKernel(kernel, format, input, linears, gate, result));
+void emitExpertGate(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, const Linear &gated,
+                    const Linear &up, const Gate &gate, Value result) {
+  const Linear linears[] = {gated, up};
+  emitByRows(kernel, input.rows.rows, GateKernel(kernel, format, input, linears, gate, result));
 }
 
-void emitExpertMix(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input,
-                   const ExpertLinear &down, Value shares, float factor, Value addend, Value result) {
-  emitByRows(kernel, input.tokens, MixKernel(kernel, format, input, down, shares, factor, addend, result));
+void emitExpertMix(const Kernel &kernel, const ActivationFormat &format, const ExpertInput &input, const Linear &down,
+                   Value shares, float factor, Value addend, Value result) {
+  emitByRows(kernel, input.rows.rows, MixKernel(kernel, format, input, down, shares, factor, addend, result));
 }
 
 } // namespace kvasir::cpu

@@ -57,6 +57,15 @@ arith::AddFOp sumOf(Operation *op) {
   return sum && !isGrouped(sum) ? sum : nullptr;
 }
 
+/// A group of the members and the sum that is all that becomes of the last one; if that can't be, of these alone.
+void groupWithSum(StringRef withSum, StringRef without, SmallVector<Operation *> members) {
+  members.push_back(sumOf(members.back()));
+  if (members.back() && tryGroup(withSum, members))
+    return;
+  members.pop_back();
+  tryGroup(without, members);
+}
+
 /// Reads the chain that ends in `rows` back to its linear.
 std::optional<HeadRows> headRows(Value rows) {
   HeadRows heads;
@@ -154,11 +163,7 @@ void matchExpertMix(lm::MixOp mix, Activations wanted) {
       break;
     members.push_back(unary);
   }
-  members.push_back(sumOf(members.back()));
-  if (members.back() && tryGroup(kExpertMix, members))
-    return;
-  members.pop_back();
-  tryGroup(kExpertMix, members);
+  groupWithSum(kExpertMix, kExpertMix, members);
 }
 
 void matchLinear(lm::LinearOp linear, Activations wanted) {
@@ -166,11 +171,7 @@ void matchLinear(lm::LinearOp linear, Activations wanted) {
     return;
   SmallVector<Operation *> members{normOf(linear.getOperation()), linear};
   members.append(unariesOf(linear));
-  members.push_back(sumOf(members.back()));
-  if (members.back() && tryGroup(kLinearAdd, members))
-    return;
-  members.pop_back();
-  tryGroup(kLinear, members);
+  groupWithSum(kLinearAdd, kLinear, members);
 }
 
 /// Of a norm that no linear has taken, as they stand behind a linear.

@@ -296,17 +296,11 @@ private:
   }
 
   ExpertInput expertInput() {
-    LinearInput rows = input();
     auto linear = cast<lm::ExpertLinearOp>(ops.linears.front());
-    return {rows.source,
-            code.addressOf(argumentOf(linear.getExperts())),
-            rows.rows,
-            linear.getWeight().getType().getNumColumns(),
-            linear.getNumExperts(),
-            linear.getNumChosen(),
-            linear.hasParts(),
-            rows.norm,
-            rows.epsilon};
+    LinearInput rows = input();
+    rows.columns = linear.getWeight().getType().getNumColumns();
+    return {rows, code.addressOf(argumentOf(linear.getExperts())), linear.getNumExperts(), linear.getNumChosen(),
+            linear.hasParts()};
   }
 
   void writeExpertGate() {

@@ -42,11 +42,8 @@ struct Linears {
   }
   Value unpacked(Value own) const { return tile(own, tiles()); }
 
-  /// Row `row` to place `place` of activations of so many rows.
-  void roundRow(Value row, Value place, Value rows, Value destination) const {
-    Value source = code.at(input.source, code.mul(row, input.columns * 4));
-    emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, place, rows, destination},
-                      input.norm, input.epsilon);
+  void round(Value row, Value place, Value rows, Value activations) const {
+    roundRow(kernel, format, input, row, place, rows, activations);
   }
 
   /// Rounds the rows of a part to `activations`, where they lie side by side; `isOwn`: all of them.
@@ -54,7 +51,7 @@ struct Linears {
     Value member = code.select(isOwn, code.num(0), of.member), members = code.select(isOwn, code.num(1), of.members);
     auto [begin, end] = evenShare(code, of.count, member, members);
     code.loop(begin, end, 1,
-              [&](Value index) { roundRow(of.row(index), code.add(of.first, index), stride(), activations); });
+              [&](Value index) { round(of.row(index), code.add(of.first, index), stride(), activations); });
   }
 
   /// The units of a set that a member computes.
@@ -100,11 +97,8 @@ struct Linears {
 
   Value firstColumn(const PanelSet &set, Value unit) const { return code.mul(unit, set.together * kPanelRows); }
 
-  /// What row `row` of the activations' `rows` leaves to be multiplied by.
   Value unitOf(Value activations, Value rows, Value row) const {
-    if (!format.isInt())
-      return {};
-    return code.load(code.f32, unitAddress(code, format, activations, groups(), rows, row));
+    return loadUnit(code, format, input, activations, rows, row);
   }
 
   /// The panel of a set's tile of a unit.
@@ -127,7 +121,7 @@ struct Linears {
     Value own = ownRows(membersScratch());
     SmallVector<Share> mine = shares(kernel.member, kernel.members);
     fetchFirstPanel(mine);
-    roundRow(code.num(0), code.num(0), code.num(1), own);
+    round(code.num(0), code.num(0), code.num(1), own);
     Value unit = unitOf(own, code.num(1), code.num(0));
     for (const Share &share : mine)
       code.loop(share.first, share.last, 1, [&](Value number) { emitUnitOfOneRow(own, unit, *share.set, number); });
@@ -156,9 +150,7 @@ struct Linears {
     Value all = membersScratch(), own = ownRows(all), one = code.num(1), isTeam = code.less(one, kernel.members);
     Value isFew = code.less(input.rows, code.num(kOwnRows + 1));
     Value activations = code.select(isFew, own, kernel.scratch);
-    Value least =
-        code.select(code.less(kernel.members, code.num(kManyMembers)), code.num(kHelpedRows), code.num(kOwnRows + 1));
-    Tasks tasks(kernel, all, bytesPerMember(), code.andI(isTeam, code.less(code.sub(least, one), input.rows)));
+    Tasks tasks(kernel, all, bytesPerMember(), Tasks::areHelped(kernel, input.rows, kOwnRows + 1));
     RowParts of(code, input.rows, kernel.member, kernel.members);
     SmallVector<Share> mine = shares(of.member, of.members);
     fetchFirstPanel(mine);
@@ -209,6 +201,22 @@ struct Linears {
 };
 
 } // namespace
+
+void roundRow(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input, Value row, Value place,
+              Value rows, Value activations) {
+  Code &code = kernel.code;
+  Value source = code.at(input.source, code.mul(row, input.columns * 4));
+  emitActivationRow(code, kernel.module, kernel.isa, format, input.columns, {source, place, rows, activations},
+                    input.norm, input.epsilon);
+}
+
+Value loadUnit(Code &code, const ActivationFormat &format, const LinearInput &input, Value activations, Value rows,
+               Value row) {
+  if (!format.isInt())
+    return {};
+  Value groups = code.num(input.columns / kBlockColumns);
+  return code.load(code.f32, unitAddress(code, format, activations, groups, rows, row));
+}
 
 /// Of integers 16 KiB, half of a first-level cache. Floats come and go more rarely, and their blocks take longer to
 /// unpack: 66 KiB stay in a second-level cache.

@@ -37,6 +37,14 @@ struct LinearInput {
   double epsilon = 0;
 };
 
+/// Rounds row `row` to place `place` of activations of so many rows.
+void roundRow(const Kernel &kernel, const ActivationFormat &format, const LinearInput &input, Value row, Value place,
+              Value rows, Value activations);
+
+/// What row `row` of the activations' `rows` leaves to be multiplied by; null where that is nothing.
+Value loadUnit(Code &code, const ActivationFormat &format, const LinearInput &input, Value activations, Value rows,
+               Value row);
+
 struct Linear {
   WeightFormat format;
   int64_t rows; ///< N
@@ -79,11 +87,6 @@ struct PanelSet {
 
 /// Rows that are computed at a time: tiles of results come and go with each group of 32 columns.
 int64_t rowBlock(const ActivationFormat &format);
-
-/// From so many rows on members help one another. Of fewer memory is the limit, which gives one of two members what the
-/// other leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its
-/// cache. Many members do not wait all at once: these help one another wherever they meet after rounding.
-constexpr int64_t kHelpedRows = 16, kManyMembers = 4;
 
 /// Rows that arrays of activations have room for beyond those that are there. Where a group's rows take a multiple of
 /// 4 KiB, all groups of a row would share a set of the first-level cache, which is written group by group.

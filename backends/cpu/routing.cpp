@@ -3,6 +3,8 @@
 
 #include "backends/cpu/epilogues.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace kvasir::cpu {

@@ -33,7 +33,7 @@ public:
   void emitSort(mlir::ModuleOp module, Value numbers, Value count) const;
 
   /// How many experts have rows, and the `index`-th of them.
-  Value numActive() const { return number(0); }
+  Value numActive() const { return code.fromWord(code.load(code.i32, memory)); }
   Value active(Value index) const { return code.fromWord(code.load(code.i32, lineAt(1, index))); }
   /// Where in the order the rows of an expert begin, and where they end.
   std::pair<Value, Value> placesOf(Value expert) const;
@@ -41,7 +41,6 @@ public:
   Value row(Value place) const;
 
 private:
-  Value number(int64_t at) const { return code.fromWord(code.load(code.i32, code.at(memory, at * 4))); }
   Value lineAt(int64_t first, Value index) const { return code.at(code.at(memory, first * 4), code.mul(index, 4)); }
   int64_t endsAt() const { return 1 + experts; } ///< behind the number of active ones and these
   int64_t cursorsAt() const { return endsAt() + experts; }

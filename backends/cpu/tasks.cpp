@@ -5,6 +5,18 @@ using namespace mlir;
 
 namespace kvasir::cpu {
 
+/// From so many rows on members help one another. Of fewer memory is the limit, which gives one of two members what the
+/// other leaves while it waits; and who takes a unit that others may take waits until all that it has stored is in its
+/// cache. Many members do not wait all at once: these help one another wherever they meet after rounding.
+constexpr int64_t kHelpedRows = 16, kManyMembers = 4;
+
+Value Tasks::areHelped(const Kernel &kernel, Value rows, int64_t least) {
+  Code &code = kernel.code;
+  Value isSmall = code.less(kernel.members, code.num(kManyMembers));
+  Value before = code.select(isSmall, code.num(kHelpedRows - 1), code.num(least - 1));
+  return code.andI(code.less(code.num(1), kernel.members), code.less(before, rows));
+}
+
 /// A member's line: how many tasks were taken, which members change at the same time, and how many there are.
 Value Tasks::takenOf(Value owner) const { return kernel.code.at(lines, kernel.code.mul(owner, stride)); }
 

@@ -13,6 +13,9 @@ public:
   /// Bytes of each member's own scratch, 64-byte aligned.
   static constexpr int64_t kBytes = 64;
 
+  /// Whether members shall help one another with so many rows of a kernel, an i1; a large team from `least` rows on.
+  static Value areHelped(const Kernel &kernel, Value rows, int64_t least);
+
   /// Members' bytes are at `lines`, `stride` bytes apart. `helped`: an i1, the same for each member, whether they take
   /// one another's; else each is left with its own, and taking one costs nothing.
   Tasks(const Kernel &kernel, Value lines, int64_t stride, Value helped)

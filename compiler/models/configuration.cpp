@@ -91,6 +91,14 @@ double Configuration::real(std::string_view name) {
 
 double Configuration::real(std::string_view name, double otherwise) { return contains(name) ? real(name) : otherwise; }
 
+double Configuration::nonZero(std::string_view name) {
+  const double number = real(name);
+  if (number != 0)
+    return number;
+  failValue(name, find(name), "another number");
+  return 1;
+}
+
 bool Configuration::flag(std::string_view name, bool otherwise) {
   const gguf::Value *value = find(name);
   if (!value)

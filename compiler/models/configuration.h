@@ -24,6 +24,8 @@ public:
   /// A finite number.
   double real(std::string_view name);
   double real(std::string_view name, double otherwise);
+  /// One that must be there and is not 0.
+  double nonZero(std::string_view name);
 
   std::string string(std::string_view name, std::string_view otherwise);
   bool flag(std::string_view name, bool otherwise);

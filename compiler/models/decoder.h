@@ -126,7 +126,7 @@ protected:
   mlir::Value lookUp(mlir::Value ids, lm::WeightOp weight);
   /// RMSNorm with the shape's epsilon.
   mlir::Value norm(mlir::Value x, lm::WeightOp weight, mlir::Value layer);
-  mlir::Value linear(mlir::Value x, const Linear &linear, mlir::Value layer);
+  mlir::Value linear(mlir::Value x, const Linear &of, mlir::Value layer) { return linear(x, of, layer, {}); }
   mlir::Value add(mlir::Value x, mlir::Value y, llvm::StringRef name);
   mlir::Value scale(mlir::Value x, float factor, llvm::StringRef name);
   /// Queries, keys and values of in.x [T, E]; norms; rope; rows appended; causal attention; the output's linear.
@@ -154,8 +154,9 @@ private:
     mlir::Value experts, shares;
   };
 
+  FeedForward declareDense(WeightTable &table, llvm::StringRef suffix, int64_t feedForward) const;
   Route route(mlir::Value x, const Linear &router, mlir::Value layer);
-  mlir::Value linear(mlir::Value x, const Linear &linear, mlir::Value layer, const Route &chosen);
+  mlir::Value linear(mlir::Value x, const Linear &of, mlir::Value layer, const Route &chosen);
   mlir::Value mix(mlir::Value parts, const Route &chosen);
   void forgetUnusedKinds();
   std::string canonical() const;

@@ -60,31 +60,33 @@ void Decoder::readMixture(Configuration &configuration, bool isNormed, int64_t f
 }
 
 Decoder::FeedForward Decoder::declareFeedForward(WeightTable &table) const {
+  if (!s.mixture)
+    return declareDense(table, "", s.feedForward);
+  auto experts = [&](StringRef name, int64_t rows, int64_t columns) -> Linear {
+    const std::string pattern = "blk.{}." + name.str();
+    return {table.declare(pattern + ".weight", s.layers, {s.mixture->experts * rows, columns}),
+            table.declareAsVectorIfPresent(pattern + ".bias", s.layers, s.mixture->experts, rows)};
+  };
   FeedForward weights;
-  if (s.mixture) {
-    auto experts = [&](StringRef name, int64_t rows, int64_t columns) -> Linear {
-      const std::string pattern = "blk.{}." + name.str();
-      return {table.declare(pattern + ".weight", s.layers, {s.mixture->experts * rows, columns}),
-              table.declareAsVectorIfPresent(pattern + ".bias", s.layers, s.mixture->experts, rows)};
-    };
-    weights.router = declareLinear(table, "ffn_gate_inp", s.mixture->experts, s.width);
-    weights.gate = experts("ffn_gate_exps", s.mixture->feedForward, s.width);
-    weights.up = experts("ffn_up_exps", s.mixture->feedForward, s.width);
-    weights.down = experts("ffn_down_exps", s.width, s.mixture->feedForward);
-    return weights;
-  }
-  weights.gate = declareLinear(table, "ffn_gate", s.feedForward, s.width);
-  weights.up = declareLinear(table, "ffn_up", s.feedForward, s.width);
-  weights.down = declareLinear(table, "ffn_down", s.width, s.feedForward);
+  weights.router = declareLinear(table, "ffn_gate_inp", s.mixture->experts, s.width);
+  weights.gate = experts("ffn_gate_exps", s.mixture->feedForward, s.width);
+  weights.up = experts("ffn_up_exps", s.mixture->feedForward, s.width);
+  weights.down = experts("ffn_down_exps", s.width, s.mixture->feedForward);
   return weights;
 }
 
 Decoder::FeedForward Decoder::declareSharedExpert(WeightTable &table, int64_t feedForward) const {
-  FeedForward weights;
-  weights.gate = declareLinear(table, "ffn_gate_shexp", feedForward, s.width);
-  weights.up = declareLinear(table, "ffn_up_shexp", feedForward, s.width);
-  weights.down = declareLinear(table, "ffn_down_shexp", s.width, feedForward);
+  FeedForward weights = declareDense(table, "_shexp", feedForward);
   weights.act = "blk.{}.ffn_act_shexp";
+  return weights;
+}
+
+/// ffn_gate, ffn_up and ffn_down, each with a suffix.
+Decoder::FeedForward Decoder::declareDense(WeightTable &table, StringRef suffix, int64_t feedForward) const {
+  FeedForward weights;
+  weights.gate = declareLinear(table, ("ffn_gate" + suffix).str(), feedForward, s.width);
+  weights.up = declareLinear(table, ("ffn_up" + suffix).str(), feedForward, s.width);
+  weights.down = declareLinear(table, ("ffn_down" + suffix).str(), s.width, feedForward);
   return weights;
 }
 
@@ -110,13 +112,6 @@ Value Decoder::norm(Value x, lm::WeightOp weight, Value layer) {
   return b.create<lm::RmsNormOp>(x.getType(), x, select(weight, layer), b.getF32FloatAttr(s.epsilon));
 }
 
-Value Decoder::linear(Value x, const Linear &linear, Value layer) {
-  at(linear.weight);
-  Value weight = select(linear.weight, layer);
-  Value bias = linear.bias ? select(linear.bias, layer) : Value();
-  return b.create<lm::LinearOp>(rows({cast<lm::WeightType>(weight.getType()).getNumRows()}), x, weight, bias);
-}
-
 Decoder::Route Decoder::route(Value x, const Linear &router, Value layer) {
   if (!router.weight)
     return {};
@@ -128,11 +123,13 @@ Decoder::Route Decoder::route(Value x, const Linear &router, Value layer) {
 }
 
 Value Decoder::linear(Value x, const Linear &of, Value layer, const Route &chosen) {
-  if (!chosen.experts)
-    return linear(x, of, layer);
   at(of.weight);
-  Value weight = select(of.weight, layer), bias = of.bias ? select(of.bias, layer) : Value();
-  const int64_t rowsOfOne = cast<lm::WeightType>(weight.getType()).getNumRows() / s.mixture->experts;
+  Value weight = select(of.weight, layer);
+  Value bias = of.bias ? select(of.bias, layer) : Value();
+  const int64_t numRows = cast<lm::WeightType>(weight.getType()).getNumRows();
+  if (!chosen.experts)
+    return b.create<lm::LinearOp>(rows({numRows}), x, weight, bias);
+  const int64_t rowsOfOne = numRows / s.mixture->experts;
   return b.create<lm::ExpertLinearOp>(rows({s.mixture->chosen * rowsOfOne}), x, weight, chosen.experts, bias);
 }
 

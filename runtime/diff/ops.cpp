@@ -2,7 +2,6 @@
 #include "runtime/diff/ops.h"
 
 #include "runtime/audit/caller.h"
-#include "runtime/state/element.h"
 
 #include <algorithm>
 #include <cmath>
@@ -28,13 +27,6 @@ uint64_t columnsOf(const FunctionDescription &probe) {
 
 bool isCompared(const NamedOutput &output) {
   return output.element == ElementType::f32 || output.element == ElementType::i32;
-}
-
-std::vector<float> numbersIn(const NamedOutput &output) {
-  std::vector<float> numbers(output.bytes.size() / sizeof(float));
-  for (size_t i = 0; i < numbers.size(); ++i)
-    numbers[i] = loadElement(output.bytes.data(), i * 32, output.element);
-  return numbers;
 }
 
 bool isReshape(const std::string &op) { return op == "tensor.expand_shape" || op == "tensor.collapse_shape"; }
@@ -151,15 +143,14 @@ void OpByOp::compare(Report &report, const Step &step, const NamedOutput &one, c
   if (compared == report.ops.end())
     compared = report.ops.insert(compared, {step.place, step.op, 0, std::nullopt});
   ++compared->numCalls;
-  const std::vector<float> numbers = numbersIn(one), otherNumbers = numbersIn(other);
-  const std::span<const float> rows = numbers, others = otherNumbers;
+  const std::vector<float> rows = numbersOf(one.bytes, one.element), others = numbersOf(other.bytes, other.element);
   const uint64_t width = rows.size() / tokens;
   double scale = 0;
   for (const float number : rows)
     scale = std::isfinite(number) ? std::max(scale, std::fabs(double{number})) : scale;
   for (uint64_t row = 0; row < tokens && others.size() == rows.size(); ++row) {
-    const Difference difference =
-        differenceOf(rows.subspan(row * width, width), others.subspan(row * width, width), tolerance, scale);
+    const Difference difference = differenceOf(std::span(rows).subspan(row * width, width),
+                                               std::span(others).subspan(row * width, width), tolerance, scale);
     if (difference.share == 0)
       continue;
     Place place;

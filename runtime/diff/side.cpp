@@ -1,7 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/diff/side.h"
 
+#include "runtime/state/element.h"
+
 namespace kvasir::runtime::diff {
+
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element, uint64_t first, uint64_t count) {
+  const uint64_t bits = elementBits(element);
+  std::vector<float> numbers(count);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = loadElement(bytes.data(), (first + i) * bits, element);
+  return numbers;
+}
+
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element) {
+  return numbersOf(bytes, element, 0, bytes.size() * 8 / elementBits(element));
+}
 
 uint64_t widthOf(const TensorDescription &output) {
   uint64_t width = 1;

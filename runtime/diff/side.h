@@ -29,6 +29,10 @@ struct Side {
   Outputs call(std::span<const int32_t> ids, uint64_t start, Wanted wanted, const CancelFlag *cancel) const;
 };
 
+/// `count` numbers of an output from one on, or all of them.
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element, uint64_t first, uint64_t count);
+std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element);
+
 /// Rows and their length of a function's output; 0 where it has none for a token.
 uint64_t widthOf(const TensorDescription &output);
 

@@ -21,18 +21,6 @@ std::vector<float> registerOf(const State &state, size_t slot, uint64_t layer) {
   return values;
 }
 
-std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element, uint64_t first, uint64_t count) {
-  const uint64_t bits = elementBits(element);
-  std::vector<float> numbers(count);
-  for (size_t i = 0; i < numbers.size(); ++i)
-    numbers[i] = loadElement(bytes.data(), (first + i) * bits, element);
-  return numbers;
-}
-
-std::vector<float> numbersOf(const std::vector<uint8_t> &bytes, ElementType element) {
-  return numbersOf(bytes, element, 0, bytes.size() * 8 / elementBits(element));
-}
-
 uint64_t elementsOf(const SlotDescription &slot) {
   return slot.kind == SlotKind::reg ? registerElements(slot) : rowElements(slot);
 }

@@ -14,6 +14,7 @@ constexpr Form kForms[] = {
     {"u4g32m", "codes = ui4, group = 32, scale = f16, min = f16", 32},
     {"i8g32", "codes = si8, group = 32, scale = f16", 32},
 };
+constexpr Gate kUsualGate = kGates[2]; // with each form; the others with one
 constexpr Form kVector = {"f32", "codes = f32", 0};
 
 /// C of X experts, each of N rows and K columns.
@@ -95,9 +96,8 @@ void addMix(FamilyWriter &writer, int chosen, int width) {
 }
 
 /// norm → experts' gate, up → a gated unit
-void addExpertGate(FamilyWriter &writer, const Form &form, const Experts &of, const string &gate,
-                   const Elementwise &gated) {
-  const string name = named("expert_gate." + gate, form, of), in = rows(of.columns);
+void addExpertGate(FamilyWriter &writer, const Form &form, const Experts &of, const Gate &gate) {
+  const string name = named("expert_gate." + string(gate.op), form, of), in = rows(of.columns);
   const string type = writer.weight(name, of.weight(), form),
                vector = writer.weight(name + ".n", number(of.columns), kVector);
   writer.weight(name + ".up", of.weight(), form);
@@ -105,14 +105,13 @@ void addExpertGate(FamilyWriter &writer, const Form &form, const Experts &of, co
   writer.function(name, {"%input: " + in, "%logits: " + of.logits()},
                   norms + norm("n", of.columns, vector) + route(of, "chosen") + select("w", name, type) +
                       select("v", name + ".up", type) + expertLinear("g", "n", in, "w", type, of) +
-                      expertLinear("u", "n", in, "v", type, of) + "  %result = lm." + gate +
-                      " %g, %u : " + of.results() + "\n",
+                      expertLinear("u", "n", in, "v", type, of) + gated(gate, "g", "u", of.chosen * of.rows),
                   of.results());
   writer.function(name + ".norm", {"%input: " + in}, norms + norm("result", of.columns, vector), in);
   addAll(writer, name + ".gate", name, type, of);
   addAll(writer, name + ".up", name + ".up", type, of);
   addChoice(writer, name, of, "chosen");
-  writer.add({name, Kind::expertGate, true, false, gated});
+  writer.add({name, Kind::expertGate, true, false, gate.of});
 }
 
 /// experts' down → mix → maybe a scale → maybe + residual
@@ -154,7 +153,7 @@ std::vector<Family> expertFamilies() {
   const auto add = [&](const Form &form, const Experts &of) {
     addExpertLinear(linears, form, of, /*hasParts=*/false, /*hasBias=*/false);
     addExpertLinear(linears, form, of, /*hasParts=*/true, /*hasBias=*/true);
-    addExpertGate(gates, form, of, "swiglu", {8, 0, 1.1});
+    addExpertGate(gates, form, of, kUsualGate);
     addExpertMix(mixes, form, of, /*isScaled=*/false, /*isSum=*/true);
   };
   for (const Form &form : kForms)
@@ -163,7 +162,9 @@ std::vector<Family> expertFamilies() {
   for (const Experts &of : kMore)
     add(kForms[3], of);
   for (const Experts &of : kEach) {
-    addExpertGate(gates, kForms[3], of, "geglu", {2, 4, 1.13});
+    for (const Gate &gate : kGates)
+      if (gate.op != kUsualGate.op)
+        addExpertGate(gates, kForms[3], of, gate);
     addExpertMix(mixes, kForms[3], of, /*isScaled=*/true, /*isSum=*/true);
     addExpertMix(mixes, kForms[3], of, /*isScaled=*/true, /*isSum=*/false);
     addExpertMix(mixes, kForms[4], of, /*isScaled=*/false, /*isSum=*/false);

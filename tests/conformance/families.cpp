@@ -43,21 +43,6 @@ constexpr Shape kPlain[] = {{1, 1},   {2, 2},   {3, 5},   {1, 32},   {31, 33},  
 constexpr Shape kFused[] = {{33, 64}, {64, 32}};
 constexpr int kWidths[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 64, 65, 300};
 
-/// result = gate * share(gate) * up
-struct Gate {
-  const char *op, *attributes;
-  Elementwise of;
-};
-constexpr Gate kGates[] = {
-    {"clamped_swiglu", " {limit = 1.5 : f32, slope = 1.702 : f32}", {12, 0, 1.1, 1}},
-    {"geglu", "", {2, 4, 1.13}},
-    {"swiglu", "", {8, 0, 1.1}},
-};
-
-string gated(const Gate &gate, const string &of, const string &up, int columns) {
-  return "  %result = lm." + string(gate.op) + " %" + of + ", %" + up + gate.attributes + " : " + rows(columns) + "\n";
-}
-
 /// Each element of the result is of one of the input. A backend may compute it as part of a linear if it has a slope.
 struct Unary {
   const char *op, *attributes;

@@ -69,6 +69,10 @@ string linear(const string &result, const string &input, int columns, const stri
          rows(outs) + "\n";
 }
 
+string gated(const Gate &gate, const string &of, const string &up, int columns) {
+  return "  %result = lm." + string(gate.op) + " %" + of + ", %" + up + gate.attributes + " : " + rows(columns) + "\n";
+}
+
 string norm(const string &result, int width, const string &type) {
   return "  %" + result + " = lm.rms_norm %input, %norm {epsilon = 1.0e-05 : f32} : " + rows(width) + ", " + type +
          "\n";

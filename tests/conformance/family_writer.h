@@ -20,6 +20,17 @@ struct Form {
 
 bool hasF32Scales(const Form &form);
 
+/// result = gate * share(gate) * up
+struct Gate {
+  const char *op, *attributes;
+  Elementwise of;
+};
+inline constexpr Gate kGates[] = {
+    {"clamped_swiglu", " {limit = 1.5 : f32, slope = 1.702 : f32}", {12, 0, 1.1, 1}},
+    {"geglu", "", {2, 4, 1.13}},
+    {"swiglu", "", {8, 0, 1.1}},
+};
+
 class FamilyWriter {
 public:
   explicit FamilyWriter(std::string name) : family{std::move(name), "", {}} {}
@@ -66,6 +77,7 @@ std::string select(const std::string &result, const std::string &symbol, const s
                    const std::string &layer = "");
 std::string linear(const std::string &result, const std::string &input, int columns, const std::string &weight,
                    const std::string &type, int outs);
+std::string gated(const Gate &gate, const std::string &of, const std::string &up, int columns);
 std::string norm(const std::string &result, int width, const std::string &type);        ///< of %input by %norm
 std::string embedding(const std::string &result, const std::string &type, int columns); ///< of %ids in %w
 

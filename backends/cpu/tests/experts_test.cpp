@@ -54,7 +54,6 @@ struct Fixture {
 
 std::vector<float> run(KernelFn *kernel, const Fixture &f, std::vector<float> result, int64_t tokens, uint32_t members,
                        int64_t firstToken = 0, int64_t eager = -1) {
-  std::vector<uint8_t> bytes((4 << 20) + 64);
   const bool hasParts = result.size() == f.addend.size();
   const int64_t sourceRow = hasParts ? kChosen * K : K, resultRow = hasParts ? N : kChosen * N;
   const void *pointers[kNumPointers] = {f.source.data() + firstToken * sourceRow,
@@ -66,6 +65,7 @@ std::vector<float> run(KernelFn *kernel, const Fixture &f, std::vector<float> re
                                         f.secondBias.data(),
                                         f.shares.data() + firstToken * kChosen,
                                         result.data() + firstToken * resultRow};
+  std::vector<uint8_t> bytes((4 << 20) + 64);
   runTeam(
       members,
       [&](const kv_team *team, uint32_t member) {
@@ -95,17 +95,18 @@ void checkAllWays(KernelFn *kernel, const Fixture &f, const std::vector<float> &
   CHECK(isEqual(run(kernel, f, begin, kTokens, 3, 0, /*eager=*/1)));
 }
 
-ExpertInput inputOf(Code &code, ValueRange args, bool hasParts) {
-  auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
-  return {pointer(kSource),
-          pointer(kNumbers),
-          args[5],
-          K,
-          kExperts,
-          kChosen,
-          hasParts,
-          hasParts ? Value() : pointer(kNorm),
-          1e-5};
+/// Compiles a kernel that `emit` writes, of rows with parts or with a norm.
+KernelFn *compileKernel(
+    KernelModule &module, const Isa &isa, bool hasParts,
+    llvm::function_ref<void(const Kernel &, const ExpertInput &, llvm::function_ref<Value(Pointer)> pointer)> emit) {
+  module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
+    Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
+    auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
+    LinearInput rows{pointer(kSource), args[5], K, hasParts ? Value() : pointer(kNorm), 1e-5};
+    emit(kernel, {rows, pointer(kNumbers), kExperts, kChosen, hasParts}, pointer);
+  });
+  module.compile(isa);
+  return reinterpret_cast<KernelFn *>(module.lookup("kernel"));
 }
 
 struct Weights {
@@ -149,16 +150,13 @@ TEST_CASE("experts are mixed in one order, however their rows come") {
     for (const Isa &isa : testedIsas()) {
       CAPTURE(isa.name);
       KernelModule module;
-      module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
-        Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
-        auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
+      auto *kernel = compileKernel(module, isa, /*hasParts=*/true, [&](auto &kernel, auto &input, auto pointer) {
         Value result = pointer(kResult);
-        emitExpertMix(kernel, activationsFor(format, Activations::int8), inputOf(code, args, /*hasParts=*/true),
+        emitExpertMix(kernel, activationsFor(format, Activations::int8), input,
                       {format, N, pointer(kFirst), hasBias ? pointer(kFirstBias) : Value()}, pointer(kShares), kFactor,
                       result, result);
       });
-      module.compile(isa);
-      checkAllWays(reinterpret_cast<KernelFn *>(module.lookup("kernel")), f, f.addend, expected);
+      checkAllWays(kernel, f, f.addend, expected);
     }
   }
 }
@@ -172,16 +170,12 @@ TEST_CASE("experts are gated, however their rows come") {
     for (const Isa &isa : testedIsas()) {
       CAPTURE(isa.name);
       KernelModule module;
-      module.add("kernel", {'p', 'i', 'i', 'p', 'p', 'i'}, [&](Code &code, ValueRange args) {
-        Kernel kernel{code, module.module(), isa, args[0], args[1], args[2], args[3], {}};
-        auto pointer = [&](Pointer index) { return code.load(code.ptr, code.at(args[4], 8 * index), 8); };
-        emitExpertGate(kernel, activationsFor(format, Activations::int8), inputOf(code, args, /*hasParts=*/false),
+      auto *kernel = compileKernel(module, isa, /*hasParts=*/false, [&](auto &kernel, auto &input, auto pointer) {
+        emitExpertGate(kernel, activationsFor(format, Activations::int8), input,
                        {format, N, pointer(kFirst), hasBias ? pointer(kFirstBias) : Value()},
                        {format, N, pointer(kSecond), hasBias ? pointer(kSecondBias) : Value()},
                        hasBias ? Gate(Gate::clampedSilu, kLimit, kSlope) : Gate(Gate::silu), pointer(kResult));
       });
-      module.compile(isa);
-      auto *kernel = reinterpret_cast<KernelFn *>(module.lookup("kernel"));
       const std::vector<float> begin(kTokens * kChosen * N, -1), result = run(kernel, f, begin, kTokens, 1);
       checkAllWays(kernel, f, begin, result);
       first = first.empty() ? result : first;

@@ -138,6 +138,14 @@ std::string replaced(std::string text, StringRef from, StringRef to) {
 }
 } // namespace
 
+/// Nothing but rope's angles and what is wanted is left to its decomposition, and all variants can be made.
+static void checkAllTaken(Compiled &compiled) {
+  compiled.module->walk(
+      [](lm::Decomposes op) { CHECK((isa<lm::RopeAnglesOp, lm::TakeOp>(*op) || op->getParentOfType<kv::GroupOp>())); });
+  for (const Variant &variant : compiled.variants)
+    CHECK(succeeded(verify(*compiled.lower(variant))));
+}
+
 TEST_CASE("a decoder becomes kernels, in every variant") {
   Compiled compiled(kDecoder);
   CHECK(groupsOf(*compiled.module) == std::map<std::string, int>{{"cpu.attend", 2},
@@ -181,10 +189,7 @@ TEST_CASE("embeddings and linears take scales and caps, and a norm behind a line
                                                                  {"cpu.linear_add", 2},
                                                                  {"cpu.norm_add", 2},
                                                                  {"cpu.qkv", 2}});
-  compiled.module->walk(
-      [](lm::Decomposes op) { CHECK((isa<lm::RopeAnglesOp, lm::TakeOp>(*op) || op->getParentOfType<kv::GroupOp>())); });
-  for (const Variant &variant : compiled.variants)
-    CHECK(succeeded(verify(*compiled.lower(variant))));
+  checkAllTaken(compiled);
 }
 
 /// The decoder with four experts of 96 in place of its feed-forward network, of which a token takes two.
@@ -228,10 +233,7 @@ TEST_CASE("experts of a route are kernels, and a norm that the router takes, too
                                                                  {"cpu.linear_add", 2},
                                                                  {"cpu.qkv", 2},
                                                                  {"cpu.route", 2}});
-  compiled.module->walk(
-      [](lm::Decomposes op) { CHECK((isa<lm::RopeAnglesOp, lm::TakeOp>(*op) || op->getParentOfType<kv::GroupOp>())); });
-  for (const Variant &variant : compiled.variants)
-    CHECK(succeeded(verify(*compiled.lower(variant))));
+  checkAllTaken(compiled);
 
   // Of other experts nobody knows that they are in order.
   const std::string sorted = "%p = lm.expert_linear %s, %wd of %experts";

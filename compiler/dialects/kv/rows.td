@@ -76,8 +76,9 @@ def Kv_AttendOp : Kv_SlotOp<"attend", [AttrSizedOperandSegments, MemoryEffects<[
     2508.10925.
   }];
   let arguments = (ins Kv_FloatTensor:$query, Kv_Source:$keys, Optional<Index>:$keyLayer, Kv_Source:$values,
-                       Optional<Index>:$valueLayer, Kv_Batch:$batch, Optional<Kv_Weight>:$sinks, F32Attr:$scale, OptionalAttr<F32Attr>:$softcap,
-                       OptionalAttr<I64Attr>:$window, DefaultValuedAttr<Kv_Mask, "Mask::causal">:$mask);
+                       Optional<Index>:$valueLayer, Kv_Batch:$batch, Optional<Kv_Weight>:$sinks, F32Attr:$scale,
+                       OptionalAttr<F32Attr>:$softcap, OptionalAttr<I64Attr>:$window,
+                       DefaultValuedAttr<Kv_Mask, "Mask::causal">:$mask);
   let results = (outs Kv_FloatTensor:$result);
   let assemblyFormat = [{
     $query `,` $keys (`[` $keyLayer^ `]`)? `,` $values (`[` $valueLayer^ `]`)? `,` $batch (`sinks` $sinks^)? attr-dict
