@@ -21,6 +21,7 @@ function(kvasir_add_backend name)
   # kvasir_make_backend has C linkage for its name only: what calls it is C++ of the same build.
   set_source_files_properties(${arg_SOURCES} PROPERTIES COMPILE_OPTIONS -Wno-return-type-c-linkage)
   if(TARGET backends)
+    kvasir_precompile_mlir(${target})
     add_dependencies(backends ${target})
     set_target_properties(${target} PROPERTIES
       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/kvasir/backends)

@@ -7,14 +7,14 @@ namespace kvasir {
 namespace {
 
 constexpr size_t kMaxTensors = 1 << 16;
-constexpr size_t kMaxName = 4096;
+constexpr size_t kMaxTensorName = 4096;
 constexpr uint64_t kMaxLayers = 1 << 16;
 
 WeightTensor tensorFromJson(const JsonReader &reader, uint64_t weightsSize) {
   reader.onlyMembers({"name", "type", "layers", "offset", "stride", "size", "layout"});
   WeightTensor tensor;
-  tensor.name = reader.member("name").text(kMaxName);
-  tensor.type = reader.member("type").text(kMaxName);
+  tensor.name = reader.member("name").text(kMaxTensorName);
+  tensor.type = reader.member("type").text(kMaxTensorName);
   tensor.layers = reader.member("layers").number(1, kMaxLayers);
   tensor.offsetBytes = reader.member("offset").number(0, weightsSize);
   tensor.strideBytes = reader.member("stride").number(0, weightsSize);

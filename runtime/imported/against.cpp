@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kCalls = 3;
 
-bool isClose(const Tensor &left, const Tensor &right) {
+bool areClose(const Tensor &left, const Tensor &right) {
   if (left.dims != right.dims)
     return false;
   for (uint64_t i = 0; i < left.numElements(); ++i)
@@ -23,7 +23,7 @@ bool isClose(const Tensor &left, const Tensor &right) {
 /// The first of `right` that `left` has otherwise, or not; empty if there is none.
 std::string firstDifference(const Tensors &left, const Tensors &right) {
   for (const auto &[name, value] : right)
-    if (const auto found = left.find(name); found == left.end() || !isClose(found->second, value))
+    if (const auto found = left.find(name); found == left.end() || !areClose(found->second, value))
       return name;
   return "";
 }

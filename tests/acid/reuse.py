@@ -5,7 +5,8 @@ usage: reuse.py known ROOT KNOWN.json               writes what ROOT's release b
 
 It has if its command is the same, and the files that it was made of have the same bytes and are not newer than it. Paths of
 COPY stand for those of ROOT; an object that is given one by -D is compiled. Precompiled headers do not count as part of a
-command: they change no object. What is compiled is not optimised, since it runs once.
+command: they change no object. What is compiled is not optimised, since it runs once; so are COPY's precompiled headers,
+which have to be of the same kind.
 """
 import filecmp
 import json
@@ -52,7 +53,7 @@ def takes(root, copy, known, command, output):
     """Copies ROOT's object if it is the same, with the list of files that ninja asks for."""
     twin = os.path.join(root, BUILD, output)
     entry = known.get(output)
-    if any(word.startswith("-D") and copy in word for word in command):
+    if output.endswith(".pch") or any(word.startswith("-D") and copy in word for word in command):
         return False
     if not entry or not os.path.exists(twin) or essence(w.replace(copy, root) for w in command) != entry["command"]:
         return False

@@ -73,8 +73,7 @@ class TreeCopy:
         run(sys.executable, reuse, "known", self.root, known)
         launcher = ";".join((sys.executable, reuse, "as", self.root, self.tree, known))
         run("cmake", "--preset", "release", "-DKVASIR_BACKENDS=" + ";".join(backends), "-DKVASIR_CCACHE=OFF",
-            "-DCMAKE_C_COMPILER_LAUNCHER=" + launcher, "-DCMAKE_CXX_COMPILER_LAUNCHER=" + launcher,
-            "-DCMAKE_PROJECT_INCLUDE=" + os.path.join(HERE, "precompile.cmake"), cwd=self.tree)
+            "-DCMAKE_C_COMPILER_LAUNCHER=" + launcher, "-DCMAKE_CXX_COMPILER_LAUNCHER=" + launcher, cwd=self.tree)
 
     def make(self, *targets):
         run("ninja", "-C", self.build, *targets)

@@ -65,13 +65,12 @@ std::vector<float> run(KernelFn *kernel, const Fixture &f, std::vector<float> re
                                         f.secondBias.data(),
                                         f.shares.data() + firstToken * kChosen,
                                         result.data() + firstToken * resultRow};
-  std::vector<uint8_t> bytes((4 << 20) + 64);
   runTeam(
       members,
       [&](const kv_team *team, uint32_t member) {
         kv_call call{};
         call.size = sizeof call, call.num_tokens = uint64_t(tokens), call.team = team;
-        kernel(&call, member, members, bytes.data() + (-uintptr_t(bytes.data()) & 63), pointers, tokens);
+        kernel(&call, member, members, scratchMemory(), pointers, tokens);
       },
       eager);
   return result;
@@ -147,7 +146,7 @@ TEST_CASE("experts are mixed in one order, however their rows come") {
         sum = std::fma(y[n], f.shares[row] * kFactor, sum);
       }
     }
-    for (const Isa &isa : testedIsas()) {
+    for (const Isa &isa : testedIsas({.dots = true})) {
       CAPTURE(isa.name);
       KernelModule module;
       auto *kernel = compileKernel(module, isa, /*hasParts=*/true, [&](auto &kernel, auto &input, auto pointer) {
@@ -167,7 +166,7 @@ TEST_CASE("experts are gated, however their rows come") {
     const bool hasBias = weights.hasBias;
     Fixture f(format);
     std::vector<float> first;
-    for (const Isa &isa : testedIsas()) {
+    for (const Isa &isa : testedIsas({.dots = true})) {
       CAPTURE(isa.name);
       KernelModule module;
       auto *kernel = compileKernel(module, isa, /*hasParts=*/false, [&](auto &kernel, auto &input, auto pointer) {
@@ -221,7 +220,7 @@ TEST_CASE("a route chooses the largest logits, the first of equal ones, and as m
       rows.emplace_back(experts, -kInfinity);
       rows.emplace_back(experts, kNone);
       rows.emplace_back(experts, 1.0f)[0] = -kNone;
-      for (const Isa &isa : testedIsas()) {
+      for (const Isa &isa : testedIsas({})) {
         CAPTURE(isa.name);
         CAPTURE(experts);
         KernelModule module;

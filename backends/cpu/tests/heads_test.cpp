@@ -124,7 +124,7 @@ TEST_CASE("heads are normed and turned by one sequence of roundings, the same on
       {80, 32, false, false, false}, {96, 96, true, true, false},  {128, 128, true, false, true},
       {128, 128, false, true, true}, {128, 64, true, true, false}, {256, 256, true, false, false},
       {256, 64, false, true, true}};
-  for (const Isa &isa : testedIsas())
+  for (const Isa &isa : testedIsas({}))
     for (const Shape &shape : kShapes) {
       CAPTURE(isa.name);
       CAPTURE(shape.width);

@@ -14,6 +14,9 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <cstdlib>
+#include <tuple>
+
 using namespace mlir;
 
 namespace kvasir::cpu {
@@ -53,6 +56,12 @@ void lower(ModuleOp module) {
 
 } // namespace
 
+uint8_t *scratchMemory() {
+  constexpr size_t kBytes = 16 << 20;
+  static const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(64, kBytes), &std::free);
+  return static_cast<uint8_t *>(memory.get());
+}
+
 KernelModule::KernelModule() {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -78,16 +87,24 @@ void KernelModule::add(StringRef name, ArrayRef<char> arguments, const std::func
   builder.create<func::ReturnOp>();
 }
 
-std::vector<Isa> testedIsas() {
+std::vector<Isa> testedIsas(Uses uses) {
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
   auto has = [&](llvm::StringRef feature) {
     return host.lookup(feature) && (!feature.starts_with("avx512") || host.lookup("avx512vl"));
   };
-  return {{"avx2", 8},
-          {"avx2-vnni", 8, true, false, !has("avxvnni")},
-          {"avx512-vnni", 16, true, false, !has("avx512vnni")},
-          {"avx512-bf16", 16, true, true, !has("avx512bf16")},
-          {"avx512-fma", 16, true, true, !has("avx512bf16"), true}};
+  const Isa all[] = {{"avx2", 8},
+                     {"avx2-vnni", 8, true, false, !has("avxvnni")},
+                     {"avx512-vnni", 16, true, false, !has("avx512vnni")},
+                     {"avx512-bf16", 16, true, true, !has("avx512bf16")},
+                     {"avx512-fma", 16, true, true, !has("avx512bf16"), true}};
+  auto codeOf = [uses](const Isa &isa) {
+    return std::tuple(isa.lanes, uses.dots && isa.hasVnni, uses.bf16 && isa.hasBf16, uses.bf16 && isa.prefersFma);
+  };
+  std::vector<Isa> tested;
+  for (const Isa &isa : all)
+    if (llvm::none_of(tested, [&](const Isa &other) { return codeOf(other) == codeOf(isa); }))
+      tested.push_back(isa);
+  return tested;
 }
 
 void KernelModule::compile(const Isa &isa) {

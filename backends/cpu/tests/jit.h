@@ -14,8 +14,15 @@
 
 namespace kvasir::cpu {
 
-/// One for each variant; what this machine has no instructions for is said in generic IR.
-std::vector<Isa> testedIsas();
+/// What kernels use of what variants differ in, beside the width of their vectors.
+struct Uses {
+  bool dots = false; ///< of integers
+  bool bf16 = false; ///< numbers that are rounded to bf16, or multiplied in pairs
+};
+
+/// One for each variant that is another code than those before it; what this machine has no instructions for is said in
+/// generic IR.
+std::vector<Isa> testedIsas(Uses uses = {true, true});
 
 /// A module under construction, in a context that has every dialect kernels use.
 class KernelModule {
@@ -40,6 +47,9 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> op;
   std::unique_ptr<mlir::ExecutionEngine> engine;
 };
+
+/// 16 MiB at a line's border, for what kernels put by: full of what the last one left there.
+uint8_t *scratchMemory();
 
 } // namespace kvasir::cpu
 

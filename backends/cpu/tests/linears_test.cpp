@@ -87,7 +87,6 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_
   for (int i = 0; i < 2 * kBlocks; ++i)
     blocks[i] = outcome.cache.data() + f.layout.sizeBytes * i;
   kv_view views[2] = {{blocks, kBlocks, nullptr, nullptr}, {blocks + kBlocks, kBlocks, nullptr, nullptr}};
-  std::vector<uint8_t> bytes((4 << 20) + 64);
   const void *pointers[kNumPointers] = {f.source.data(), f.norm.data(),   f.first.bytes(),   f.second.bytes(),
                                         f.bias.data(),   f.angles.data(), f.headNorm.data(), outcome.result.data()};
   runTeam(
@@ -98,7 +97,7 @@ Outcome run(KernelFn *kernel, Fixture &f, int64_t rows, uint32_t members, int64_
         call.starts = f.starts.data(), call.counts = f.counts.data(), call.firsts = f.firsts.data();
         call.token_sequence = f.sequenceOf.data(), call.positions = f.positions.data();
         call.views = views, call.team = team;
-        kernel(&call, member, members, bytes.data() + (-uintptr_t(bytes.data()) & 63), pointers, rows);
+        kernel(&call, member, members, scratchMemory(), pointers, rows);
       },
       eager);
   return outcome;
@@ -249,33 +248,41 @@ std::vector<Outcome> check(const Isa &isa, Kind kind, E element = E::bf16, const
   }
   return outcomes;
 }
+
+/// Variants whose kernels of that kind differ.
+std::vector<Isa> isasOf(Kind kind, E element = E::bf16) {
+  const bool isRounded = (kind == Kind::keys || kind == Kind::values) && element == E::bf16;
+  return testedIsas({.dots = true, .bf16 = isRounded});
+}
+
+/// All shapes in the first variant, the first two in each.
+void checkHeads(llvm::ArrayRef<Heads> shapes) {
+  for (Kind kind : {Kind::rotated, Kind::keys})
+    for (const Isa &isa : isasOf(kind))
+      for (const Heads &heads : isa.hasVnni ? shapes.take_front(2) : shapes)
+        check(isa, kind, E::bf16, heads);
+  for (const Heads &heads : shapes.take_front(2))
+    check(testedIsas().front(), Kind::keys, E::f16, heads);
+}
 } // namespace
 
 TEST_CASE("linears with a norm and each epilogue, for one row, few and many, on any team, in every variant") {
-  const std::vector<Isa> isas = testedIsas();
   for (Kind kind : {Kind::store, Kind::sum, Kind::scaledSum, Kind::capped, Kind::silu, Kind::gelu, Kind::clamped,
                     Kind::rotated, Kind::keys, Kind::values}) {
+    const std::vector<Isa> isas = isasOf(kind);
     const std::vector<Outcome> first = check(isas.front(), kind);
     for (const Isa &isa : llvm::ArrayRef(isas).drop_front())
       CHECK(check(isa, kind) == first);
   }
-  for (const Isa &isa : testedIsas())
-    for (Kind kind : {Kind::keys, Kind::values})
+  for (Kind kind : {Kind::keys, Kind::values})
+    for (const Isa &isa : isasOf(kind, E::f16))
       check(isa, kind, E::f16);
 }
 
 TEST_CASE("heads whose lanes are turned in halves, within a panel, over several, and beside lanes that stay") {
   constexpr Heads kShapes[] = {{1, 64, 64, true}, {2, 80, 80, true}, {4, 16, 16, true},  {1, 64, 16, true},
                                {4, 48, 48, true}, {2, 80, 32, true}, {1, 128, 128, true}};
-  auto checkAll = [](const Isa &isa, llvm::ArrayRef<Heads> shapes) {
-    for (const Heads &heads : shapes)
-      for (Kind kind : {Kind::rotated, Kind::keys})
-        check(isa, kind, E::bf16, heads);
-  };
-  for (const Isa &isa : testedIsas())
-    checkAll(isa, llvm::ArrayRef(kShapes).take_front(isa.lanes == 8 ? std::size(kShapes) : 2));
-  for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(2))
-    check(testedIsas().front(), Kind::keys, E::f16, heads);
+  checkHeads(kShapes);
 }
 
 TEST_CASE("heads with a norm, of any width, in panels that hold them whole") {
@@ -284,10 +291,5 @@ TEST_CASE("heads with a norm, of any width, in panels that hold them whole") {
                                {2, 64, 64, true, true},
                                {1, 96, 96, false, true},
                                {1, 256, 256, true, true}};
-  for (const Isa &isa : testedIsas())
-    for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(isa.lanes == 8 ? std::size(kShapes) : 2))
-      for (Kind kind : {Kind::rotated, Kind::keys})
-        check(isa, kind, E::bf16, heads);
-  for (const Heads &heads : llvm::ArrayRef(kShapes).take_front(2))
-    check(testedIsas().front(), Kind::keys, E::f16, heads);
+  checkHeads(kShapes);
 }

@@ -38,7 +38,7 @@ TEST_CASE("a row that is normed and added has the same bits in every variant, al
     const float factor = inverseNorm(row);
     for (int64_t i = 0; i < columns; ++i)
       expected[i] = addend[i] + row[i] * factor * weight[i];
-    for (const Isa &isa : testedIsas()) {
+    for (const Isa &isa : testedIsas({})) {
       CAPTURE(isa.name);
       CAPTURE(columns);
       KernelModule module;
