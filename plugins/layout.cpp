@@ -14,11 +14,12 @@ struct ElementFacts {
 };
 
 // In the order of the enums.
-constexpr ElementFacts kElements[] = {{"f32", 32}, {"f16", 16}, {"bf16", 16}, {"i8", 8},   {"u8", 8},  {"u4", 4},
-                                      {"u5", 5},   {"u6", 6},   {"i32", 32},  {"i64", 64}, {"f64", 64}};
+constexpr ElementFacts kElements[] = {{"f32", 32}, {"f16", 16}, {"bf16", 16}, {"i8", 8},   {"u8", 8},
+                                      {"u4", 4},   {"u5", 5},   {"u6", 6},    {"i32", 32}, {"i64", 64},
+                                      {"f64", 64}, {"u2", 2},   {"u3", 3}};
 constexpr const char *kAxes[] = {"layer", "row", "column", "head", "token", "lane"};
 constexpr const char *kRoles[] = {"value", "code", "scale", "min"};
-static_assert(std::size(kElements) == size_t(ElementType::f64) + 1);
+static_assert(std::size(kElements) == size_t(ElementType::u3) + 1);
 static_assert(std::size(kAxes) == kNumAxes);
 
 template <typename Enum, size_t N>

@@ -31,7 +31,8 @@ struct Digit {
 /// What a plane holds. value = scale * (code - zero) + min for grouped codes, or the value itself.
 enum class PlaneRole : uint8_t { value, code, scale, min };
 
-enum class ElementType : uint8_t { f32, f16, bf16, i8, u8, u4, u5, u6, i32, i64, f64 };
+/// Numbers that the runtime's border has, too (kvasir.h): new ones come last.
+enum class ElementType : uint8_t { f32, f16, bf16, i8, u8, u4, u5, u6, i32, i64, f64, u2, u3 };
 
 /// Elements of one role. The element at indices i lies at bit offsetBits + sum over digits of digit(i) * strideBits.
 /// A plane of scales has digits of `column` whose lowest digit has stride 0 and the group's extent.

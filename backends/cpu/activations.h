@@ -56,10 +56,10 @@ struct ActivationFormat {
 /// multiplier while they are integers.
 bool scalesWords(const Isa &isa, const WeightFormat &weight);
 
-/// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes wider than u6.
+/// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes that are not narrow.
 bool multipliesWords(const Isa &isa, const WeightFormat &weight);
 
-/// What is taken from stored codes: the centre of narrow ones, the zero of others. Signed ones are read with their sign
+/// What is taken from stored codes: their centre. Signed ones are read with their sign
 /// bit turned.
 int64_t dotZero(const WeightFormat &weight);
 

@@ -186,12 +186,13 @@ void matchNormAdd(lm::RmsNormOp norm) {
 
 } // namespace
 
-/// Codes of five and six bits are narrow where their zero, or a min, can make up for the half of their range that dots
-/// take from them, and the sums of 16 columns (of five bits, 32) are; else they take a byte.
+/// Codes of up to four bits are packed where their zero leaves them narrow. Those of five and six bits are where their
+/// zero, or a min, can make up for the half of their range that dots take from them, and the sums of 16 columns (of
+/// five bits, 32) are narrow. Else they take a byte.
 static ElementType packedCodes(const WeightFormat &format) {
-  bool isCentred = format.zero == format.centre() || format.min;
-  bool isSummed = format.codes == ElementType::u5 || format.group == 16;
-  return format.highBits() && !(isCentred && isSummed) ? ElementType::u8 : format.codes;
+  bool isCentred = format.zero == format.centre() ? format.isNarrow() : format.min.has_value();
+  bool isSummed = elementBits(format.codes) < 6 || format.group == 16;
+  return format.isPacked() && !(isCentred && isSummed) ? ElementType::u8 : format.codes;
 }
 
 static WeightFormat formatOf(lm::WeightType type) {
@@ -205,6 +206,12 @@ static WeightFormat formatOf(lm::WeightType type) {
   format.scale = form.scale;
   format.min = form.min;
   format.codes = packedCodes(format);
+  if (!form.values)
+    return format;
+  format.codes = ElementType::u4;
+  format.zero = -form.values->front();
+  for (auto [entry, value] : llvm::zip_equal(format.table.emplace(), *form.values))
+    entry = uint8_t(value + format.zero);
   return format;
 }
 

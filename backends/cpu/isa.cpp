@@ -48,6 +48,33 @@ Value Isa::dotWords(Code &code, Value sum, Value codes, Value activations) const
   return sum ? code.addI(sum, products) : products;
 }
 
+/// vpshufb of one register.
+static Value shuffleBytes(Code &code, Value table, Value bytes, bool isWide) {
+  return code.intrinsic(isWide ? "llvm.x86.avx512.pshuf.b.512" : "llvm.x86.avx2.pshuf.b", table.getType(),
+                        {table, bytes});
+}
+
+Value Isa::lookUp(Code &code, const std::array<uint8_t, 16> &table, Value bytes) const {
+  const int64_t length = 4 * lanes, half = length / 2;
+  auto tableOf = [&](int64_t size) -> Value {
+    SmallVector<int8_t> entries;
+    for (int64_t i = 0; i < size; ++i)
+      entries.push_back(int8_t(table[i % 16]));
+    auto type = cast<VectorType>(code.vec(size, code.i8));
+    return code.builder().create<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int8_t>(entries)));
+  };
+  Value indexes = code.bitcast(bytes, code.vec(length, code.i8));
+  if (!isEmulated || lanes == 8)
+    return code.bitcast(shuffleBytes(code, tableOf(length), indexes, lanes == 16), bytes.getType());
+  SmallVector<int64_t> all(length);
+  std::iota(all.begin(), all.end(), 0);
+  auto found = [&](int64_t first) {
+    Value part = code.shuffle(indexes, indexes, ArrayRef(all).slice(first, half));
+    return shuffleBytes(code, tableOf(half), part, /*isWide=*/false);
+  };
+  return code.bitcast(code.shuffle(found(0), found(half), all), bytes.getType());
+}
+
 Value Isa::dotPairs(Code &code, Value sum, Value a, Value b) const {
   if (multipliesPairs() && !isEmulated) {
     Type pairs = code.vec(2 * lanes, code.bf16);

@@ -5,6 +5,8 @@
 
 #include "backends/cpu/code.h"
 
+#include <array>
+
 namespace kvasir::cpu {
 
 /// The instructions that kernels are made of. Everything an Isa computes is the same, bit by bit, on every Isa.
@@ -30,6 +32,9 @@ struct Isa {
 
   /// Adds two products a lane, pairs of i16 in an i32 lane. A null sum is zero. Exact while the sum fits an i32.
   Value dotWords(Code &code, Value sum, Value codes, Value activations) const;
+
+  /// Of bytes below 16 what the table has there.
+  Value lookUp(Code &code, const std::array<uint8_t, 16> &table, Value bytes) const;
 
   /// sum + a.odd * b.odd, + a.even * b.even: pairs of bf16 in i32 lanes, each product added with one rounding.
   Value dotPairs(Code &code, Value sum, Value a, Value b) const;

@@ -53,38 +53,49 @@ Value PanelBody::minOf(const Block &block, int64_t subgroup, int64_t vector) con
 }
 
 std::pair<Value, int64_t> PanelBody::wordsOf(const Block &block, int64_t quad, int64_t vector) const {
-  bool isNarrow = weight.isNarrow();
-  int64_t j = isNarrow ? quad % 4 : quad;
+  if (weight.isPacked() && weight.lowBits() == 2)
+    return planeOf(block, weight.codesAt(), 2, quad, vector);
+  int64_t j = weight.isPacked() ? quad % 4 : quad;
   Value line = code.at(block.address, weight.codesAt() + j * kPanelRows * 4);
   Value word = code.load(words(), registerAt(block, line, 4, vector));
-  return {word, isNarrow && quad >= 4 ? 4 : 0};
+  return {word, weight.isPacked() && quad >= 4 ? 4 : 0};
 }
 
-/// The bits of a quad above its nibbles, in their place.
+std::pair<Value, int64_t> PanelBody::planeOf(const Block &block, int64_t at, int64_t width, int64_t quad,
+                                             int64_t vector) const {
+  int64_t quads = 8 / width;
+  Value line = code.at(block.address, at + quad / quads * kPanelRows * 4);
+  return {code.load(words(), registerAt(block, line, 4, vector)), quad % quads * width};
+}
+
+/// The bits of a quad above its low ones, in their place.
 Value PanelBody::highBitsOf(const Block &block, int64_t quad, int64_t vector) const {
-  int64_t width = weight.highBits(), quads = 8 / width;
-  int64_t up = 4 - quad % quads * width;
-  Value line = code.at(block.address, weight.highAt() + quad / quads * kPanelRows * 4);
-  Value word = code.load(words(), registerAt(block, line, 4, vector));
+  auto [word, first] = planeOf(block, weight.highAt(), weight.highBits(), quad, vector);
+  int64_t up = weight.lowBits() - first;
   if (up != 0)
     word = up > 0 ? code.shl(word, up) : code.shr(word, -up);
-  return code.andI(word, code.splat(isa.lanes, code.i32, width == 1 ? 0x10101010 : 0x30303030));
+  return code.andI(word, splatBytes(((1 << weight.highBits()) - 1) << weight.lowBits()));
 }
 
-Value PanelBody::narrowQuad(const Block &block, int64_t quad, int64_t vector) const {
+Value PanelBody::splatBytes(int64_t byte) const { return code.splat(isa.lanes, code.i32, byte * 0x01010101); }
+
+Value PanelBody::packedQuad(const Block &block, int64_t quad, int64_t vector) const {
   auto [word, first] = wordsOf(block, quad, vector);
-  Value nibbles = code.andI(first ? code.shr(word, first) : word, code.splat(isa.lanes, code.i32, 0x0f0f0f0f));
-  return weight.highBits() ? code.orI(nibbles, highBitsOf(block, quad, vector)) : nibbles;
+  Value low = code.andI(first ? code.shr(word, first) : word, splatBytes((1 << weight.lowBits()) - 1));
+  if (weight.table)
+    return isa.lookUp(code, *weight.table, low);
+  return weight.highBits() ? code.orI(low, highBitsOf(block, quad, vector)) : low;
 }
 
 Value PanelBody::codeOf(const Block &block, int64_t quad, int64_t bits, int64_t vector) const {
   auto [word, first] = wordsOf(block, quad, vector);
   if (weight.codes == ElementType::i8)
     word = code.sar(code.shl(word, 24 - bits), 24);
-  else if (weight.highBits())
-    word = code.andI(code.shr(narrowQuad(block, quad, vector), bits), code.splat(isa.lanes, code.i32, 255));
+  else if (weight.highBits() || weight.table)
+    word = code.andI(code.shr(packedQuad(block, quad, vector), bits), code.splat(isa.lanes, code.i32, 255));
   else
-    word = code.andI(code.shr(word, first + bits), code.splat(isa.lanes, code.i32, isU4() ? 15 : 255));
+    word = code.andI(code.shr(word, first + bits),
+                     code.splat(isa.lanes, code.i32, weight.isPacked() ? (1 << weight.lowBits()) - 1 : 255));
   return weight.zero ? code.subI(word, code.splat(isa.lanes, code.i32, weight.zero)) : word;
 }
 

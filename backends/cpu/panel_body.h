@@ -25,8 +25,6 @@ struct PanelBody {
   Type floats() const { return code.vec(isa.lanes, code.f32); }
   Type words() const { return code.vec(isa.lanes, code.i32); }
 
-  bool isU4() const { return weight.codes == ElementType::u4; }
-
   /// The block of 32 columns whose number is `group`, of this panel or of the one at `panel`.
   Block blockAt(Value group) const { return blockAt(blocks, group); }
   Block blockAt(Value panel, Value group) const;
@@ -35,16 +33,17 @@ struct PanelBody {
   /// The scales (or mins; null if there are none) of a register of rows, as f32.
   Value scaleOf(const Block &block, int64_t subgroup, int64_t vector) const;
   Value minOf(const Block &block, int64_t subgroup, int64_t vector) const;
-  /// The words that hold quad `quad` of columns, and how far up its first code lies.
+  /// The words that hold quad `quad` of columns, or the lowest bits of it, and how far up its first code lies.
   std::pair<Value, int64_t> wordsOf(const Block &block, int64_t quad, int64_t vector) const;
-  /// Quad `quad` of columns of narrow codes, a byte each.
-  Value narrowQuad(const Block &block, int64_t quad, int64_t vector) const;
+  /// Quad `quad` of columns of packed codes, a byte each.
+  Value packedQuad(const Block &block, int64_t quad, int64_t vector) const;
   /// The codes of a column, `bits` up from the first of its quad, less their zero, as i32.
   Value codeOf(const Block &block, int64_t quad, int64_t bits, int64_t vector) const;
   /// Pair `pair` of columns of bf16 weights, the even one low.
   Value plainPairs(const Block &block, int64_t pair, int64_t vector) const;
   /// A column of weights as f32: as they are, or their codes less their zero.
   Value columnOf(const Block &block, int64_t column, int64_t vector) const;
+  Value splatBytes(int64_t byte) const;
   /// Where a row has what belongs to a subgroup's columns in one of the arrays.
   Value factorAt(Value array, Value group, Value row, int64_t subgroup) const {
     return factorAddress(code, array, groups, rows, row, group, weight.subgroups(), subgroup);
@@ -63,6 +62,8 @@ struct PanelBody {
 private:
   /// A register of the block's numbers in memory, as f32.
   Value numbers(const Block &block, Value line, ElementType element, int64_t vector) const;
+  /// The words of a plane that has `width` bits of each code, 8 / width quads a word, and how far up quad `quad` lies.
+  std::pair<Value, int64_t> planeOf(const Block &block, int64_t at, int64_t width, int64_t quad, int64_t vector) const;
   Value highBitsOf(const Block &block, int64_t quad, int64_t vector) const;
 };
 

@@ -32,20 +32,24 @@ struct FloatPanel : PanelBody {
     return columnOf(block, step / 4 * 4 + order()[step % 4], vector);
   }
 
+  /// Whether a code is all that one plane has of it.
+  bool isOfOnePlane() const { return weight.highBits() == 0; }
+
   /// Codes of up to 8 bits are exact in bf16: the columns (4q, 4q + 2) or (4q + 1, 4q + 3).
   Value codePairs(const Block &block, int64_t step, int64_t vector) const {
     int64_t quad = step / 2, bits = 8 * (step % 2);
-    if (weight.isNarrow() && !isa.isEmulated)
+    if (weight.isPacked() && !isa.isEmulated)
       return lookUp(block, quad, bits, vector);
     Value low = code.bitcast(code.toFloat(codeOf(block, quad, bits, vector)), words());
     Value high = code.bitcast(code.toFloat(codeOf(block, quad, bits + 16, vector)), words());
     return code.orI(code.shr(low, 16), code.andI(high, code.splat(isa.lanes, code.i32, int32_t(0xffff0000))));
   }
 
-  /// Codes of four and five bits by vpermw, which looks at five bits: of four the table has the sixteen values twice.
-  /// Codes of six bits by vpermi2w and two tables.
+  /// Codes of up to five bits by vpermw, which looks at five bits. Codes of one plane are not cut out: the table has
+  /// their values for whatever lies above. Codes of six bits by vpermi2w and two tables.
   Value lookUp(const Block &block, int64_t quad, int64_t bits, int64_t vector) const {
-    auto [word, first] = isU4() ? wordsOf(block, quad, vector) : std::pair(narrowQuad(block, quad, vector), int64_t(0));
+    auto [word, first] =
+        isOfOnePlane() ? wordsOf(block, quad, vector) : std::pair(packedQuad(block, quad, vector), int64_t(0));
     Type type = code.vec(2 * isa.lanes, code.i16);
     Value index = code.bitcast(first + bits ? code.shr(word, first + bits) : word, type);
     Value found =
@@ -58,8 +62,10 @@ struct FloatPanel : PanelBody {
   /// The bf16 values of 32 codes from `first` on, again from 0 where there are fewer.
   Value valuesFrom(int64_t first) const {
     SmallVector<int16_t> values;
-    for (int64_t i = first; i < first + 32; ++i)
-      values.push_back(int16_t(llvm::bit_cast<uint32_t>(float(i % (isU4() ? 16 : 64) - weight.zero)) >> 16));
+    for (int64_t i = first; i < first + 32; ++i) {
+      int64_t stored = weight.table ? (*weight.table)[i % 16] : i % (isOfOnePlane() ? 1 << weight.lowBits() : 64);
+      values.push_back(int16_t(llvm::bit_cast<uint32_t>(float(stored - weight.zero)) >> 16));
+    }
     auto type = cast<VectorType>(code.vec(2 * isa.lanes, code.i16));
     return code.builder().create<arith::ConstantOp>(DenseElementsAttr::get(type, ArrayRef<int16_t>(values)));
   }

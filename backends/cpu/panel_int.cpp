@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Panels whose dots are exact integers: unsigned codes of up to 8 bits times int8 activations. Narrow codes less the
-// half of their range times 8 or 16 activations fit 16 bits, whatever their products were in between: sums wrap.
+// Panels whose dots are exact integers: unsigned codes of up to 8 bits times int8 activations. Narrow codes less their
+// centre times 8 or 16 activations fit 16 bits, whatever their products were in between: sums wrap.
 #include "backends/cpu/panel_body.h"
 
 using namespace mlir;
@@ -39,13 +39,15 @@ struct IntPanel : PanelBody {
   int64_t lineOf(Step step) const { return isOfWords() ? 2 * step.quad + step.isOdd : step.quad; }
 
   /// How often codes are loaded, and the steps that those of load `j` give.
-  int64_t loads() const { return weight.isNarrow() ? 4 : 8; }
+  int64_t loads() const { return weight.isPacked() ? 4 : 8; }
   SmallVector<Step> stepsOf(int64_t j) const {
-    if (weight.isNarrow())
-      return {{j, false}, {4 + j, false}};
-    if (isOfWords())
-      return {{j, false}, {j, true}};
-    return {{j, false}};
+    SmallVector<Step> steps;
+    for (int64_t quad = j; quad < 8; quad += loads()) {
+      steps.push_back({quad, false});
+      if (isOfWords())
+        steps.push_back({quad, true});
+    }
+    return steps;
   }
 
   /// All steps of a subgroup, in their order.
@@ -60,17 +62,23 @@ struct IntPanel : PanelBody {
 
   /// The codes of load `j` for one register of rows, one vector a step.
   Values codesOf(const Block &block, int64_t j, int64_t vector) const {
-    if (weight.isNarrow())
-      return {narrowQuad(block, j, vector), narrowQuad(block, 4 + j, vector)};
-    Value word = wordsOf(block, j, vector).first;
-    if (isOfWords())
-      return halvesOf(word);
-    return {weight.codes == ElementType::i8 ? flipSigns(word) : word};
+    Values codes;
+    for (int64_t quad = j; quad < 8; quad += loads())
+      llvm::append_range(codes, codesOfQuad(block, quad, vector));
+    return codes;
   }
 
   /// The codes of a step for one register of rows.
   Value codesOf(const Block &block, Step step, int64_t vector) const {
-    return weight.isNarrow() ? narrowQuad(block, step.quad, vector) : codesOf(block, step.quad, vector)[step.isOdd];
+    return codesOfQuad(block, step.quad, vector)[step.isOdd];
+  }
+
+  /// Those of a quad of columns: the bytes, or the even and the odd ones in words.
+  Values codesOfQuad(const Block &block, int64_t quad, int64_t vector) const {
+    Value bytes = weight.isPacked() ? packedQuad(block, quad, vector) : wordsOf(block, quad, vector).first;
+    if (isOfWords())
+      return halvesOf(bytes);
+    return {weight.codes == ElementType::i8 ? flipSigns(bytes) : bytes};
   }
 
   /// The even and the odd bytes of a register less their zero, as i16.
@@ -87,7 +95,9 @@ struct IntPanel : PanelBody {
   }
 
   /// Whether a dot of one row takes high nibbles where they lie: sixteen times the codes, in a sum of their own.
-  bool hasRaisedSums() const { return isa.hasVnni && isa.lanes == 16 && isU4(); }
+  bool hasRaisedSums() const {
+    return isa.hasVnni && isa.lanes == 16 && weight.codes == ElementType::u4 && !weight.table;
+  }
 
   /// The codes of load `j` for one register of rows, the second ones in the high nibbles of their bytes.
   Values raisedCodesOf(const Block &block, int64_t j, int64_t vector) const {
@@ -185,7 +195,7 @@ struct IntPanel : PanelBody {
   /// A block of weights, and where tiles of rows have its codes and factors from: registers, memory that it was
   /// unpacked to, or the block itself.
   struct Source {
-    enum Kind { inRegisters, unpacked, packed } kind;
+    enum Kind { inRegisters, unpacked, inPlace } kind;
     Block block;
     Value group;
     bool isFirst;                           ///< results begin at zero
@@ -196,7 +206,7 @@ struct IntPanel : PanelBody {
   Value codesOf(const Source &source, Step step, int64_t vector) const {
     if (source.kind == Source::inRegisters)
       return source.codes[lineOf(step)][vector];
-    if (source.kind == Source::packed)
+    if (source.kind == Source::inPlace)
       return codesOf(source.block, step, vector);
     return code.load(words(), code.at(unpacked, (lineOf(step) * kPanelRows + vector * isa.lanes) * 4));
   }
@@ -226,11 +236,18 @@ struct IntPanel : PanelBody {
   }
   int64_t tileVectors() const { return keepsCodes() ? vectors() : isa.hasVnni ? 2 : 4; }
   /// Up to so many rows are few: their tiles, of at most four, unpack codes and factors to registers, each for itself.
-  /// Codes in parts and factors of two levels take more registers than there are.
-  int64_t fewRows() const { return keepsCodes() || weight.highBits() || weight.hasUnits() ? 0 : 8; }
+  /// Codes in parts, those of a table in words, and factors of two levels take more registers than there are.
+  int64_t fewRows() const {
+    return keepsCodes() || weight.highBits() || weight.hasUnits() || (weight.table && isOfWords()) ? 0 : 8;
+  }
   static constexpr int64_t kFewVectors = 2; ///< registers of weight rows of such a tile: eight sums at most
-  /// Registers of weight rows that one row meets at a time: codes in parts, and two subgroups, take some of their own.
-  int64_t vectorsAtOnce() const { return keepsCodes() || !weight.highBits() ? vectors() : 1; }
+  /// Registers of weight rows that one row meets at a time: codes in parts, of a table in words, and two
+  /// subgroups take some of their own.
+  int64_t vectorsAtOnce() const {
+    if (keepsCodes())
+      return vectors();
+    return weight.highBits() || (weight.table && isOfWords()) ? 1 : weight.subgroups() > 1 ? 2 : vectors();
+  }
   /// Else LLVM keeps quads and codes for all registers of rows. Of codes in parts one sum is too few to go on in order:
   /// what LLVM spills there costs less (5 to 8 % from a cache).
   bool pinsOneRow() const { return !keepsCodes() && !weight.highBits(); }
@@ -284,7 +301,7 @@ void IntPanel::emitOneRow() const {
   Values y =
       code.loop(code.num(0), groups, 1, Values(vectors(), code.zero(floats())), [&](Value group, ValueRange carried) {
         Block block = blockAt(group);
-        if (weight.isNarrow())
+        if (weight.isPacked())
           fetchStream(group, kPrefetchBlocks);
         else // the machine runs ahead by itself within a panel
           code.when(code.less(groups, code.add(group, kPrefetchBlocks + 1)),
@@ -324,12 +341,12 @@ void IntPanel::emitTile(const Source &source, const Tile &tile) const {
 /// Adds what a tile's rows have of a subgroup to their results. Those that are fetched while sums are in the making
 /// take their registers.
 void IntPanel::emitResults(const Source &source, const Tile &tile, int64_t subgroup, SmallVector<Values> &sum) const {
-  bool isPacked = source.kind == Source::packed;
+  bool isInPlace = source.kind == Source::inPlace;
   SmallVector<Factors> kept;
-  for (int64_t v = 0; isPacked && v < tile.numVectors; ++v)
+  for (int64_t v = 0; isInPlace && v < tile.numVectors; ++v)
     kept.push_back(factorsOf(source.block, subgroup, tile.first + v));
   auto factors = [&](int64_t v) {
-    if (isPacked)
+    if (isInPlace)
       return kept[v];
     // Factors that a tile has no registers left for are read again for each row.
     return keepsFactors() ? source.kept[subgroup][tile.first + v] : unpackedFactors(subgroup, tile.first + v);
@@ -339,13 +356,13 @@ void IntPanel::emitResults(const Source &source, const Tile &tile, int64_t subgr
     RowFactors of = rowFactors(source.group, code.add(tile.row, r), subgroup);
     to = code.pinned(to);
     // Beside the factors that are kept there is no register for the row's multiplier.
-    for (int64_t v = 0; isPacked && v < tile.numVectors; ++v)
+    for (int64_t v = 0; isInPlace && v < tile.numVectors; ++v)
       pin(sum[r][v] = total(sum[r][v], of));
     for (int64_t v = 0; v < tile.numVectors; ++v) {
       Value address = code.at(to, (r * kPanelRows + v * isa.lanes) * 4);
       Factors by = factors(v);
       Value y = source.isFirst && subgroup == 0 ? code.zero(floats()) : code.load(floats(), address);
-      Value dot = isPacked ? sum[r][v] : total(sum[r][v], of);
+      Value dot = isInPlace ? sum[r][v] : total(sum[r][v], of);
       code.store(code.fma(dot, by.scale, plusMin(y, by, of)), address);
     }
   }
@@ -400,7 +417,7 @@ void IntPanel::emitManyRows() const {
 void IntPanel::emitFewRows() const {
   clearResults();
   code.loop(code.num(0), groups, 1, [&](Value group) {
-    Source source{Source::packed, blockAt(group), group, /*isFirst=*/false, {}, {}};
+    Source source{Source::inPlace, blockAt(group), group, /*isFirst=*/false, {}, {}};
     fetchAhead(group, kPrefetchBlocks);
     code.loop(code.num(0), code.num(vectors()), kFewVectors, [&](Value vector) {
       source.block.vector = vector;

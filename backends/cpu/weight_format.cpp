@@ -11,7 +11,7 @@ int64_t WeightFormat::minAt(int64_t subgroup) const {
 
 int64_t WeightFormat::codesAt() const { return minAt(min ? subgroups() : 0); }
 
-int64_t WeightFormat::highAt() const { return codesAt() + kPanelRows * kBlockColumns / 2; }
+int64_t WeightFormat::highAt() const { return codesAt() + kPanelRows * kBlockColumns * lowBits() / 8; }
 
 int64_t WeightFormat::blockBytes() const {
   return codesAt() + kPanelRows * kBlockColumns * int64_t(elementBits(codes)) / 8;
@@ -29,6 +29,9 @@ std::string WeightFormat::name() const {
     word += std::string("_") + elementName(*min);
   if (zero)
     word += "_z" + std::to_string(zero);
+  if (table)
+    for (uint8_t entry : *table)
+      word += "_" + std::to_string(entry);
   return word;
 }
 
@@ -73,11 +76,15 @@ struct PanelLayout {
   }
 
   void addCodes() {
-    if (!format.isNarrow())
+    if (!format.isPacked())
       return addToBlocks(PlaneRole::code, format.codes, format.codesAt(),
                          {{Axis::column, 4, 8}, {Axis::row, 32, 32}, {Axis::column, 8, 1024}});
-    addToBlocks(PlaneRole::code, ElementType::u4, format.codesAt(),
-                {{Axis::column, 4, 8}, {Axis::row, 32, 32}, {Axis::column, 4, 1024}, {Axis::column, 2, 4}});
+    if (format.lowBits() == 2)
+      addToBlocks(PlaneRole::code, ElementType::u2, format.codesAt(),
+                  {{Axis::column, 4, 8}, {Axis::row, 32, 32}, {Axis::column, 4, 2}, {Axis::column, 2, 1024}});
+    else
+      addToBlocks(PlaneRole::code, ElementType::u4, format.codesAt(),
+                  {{Axis::column, 4, 8}, {Axis::row, 32, 32}, {Axis::column, 4, 1024}, {Axis::column, 2, 4}});
     if (format.highBits() == 1)
       addToBlocks(PlaneRole::code, ElementType::u4, format.highAt(),
                   {{Axis::column, 4, 8}, {Axis::row, 32, 32}, {Axis::column, 4, 0}, {Axis::column, 2, 4}});
@@ -140,7 +147,7 @@ Layout rowMajorLayout(const WeightFormat &format, int64_t rows, int64_t columns)
     add(PlaneRole::value, format.codes, 1);
     return layout;
   }
-  add(PlaneRole::code, format.isNarrow() ? ElementType::u8 : format.codes, 1);
+  add(PlaneRole::code, format.isPacked() ? ElementType::u8 : format.codes, 1);
   add(PlaneRole::scale, format.scale, format.group);
   if (format.min)
     add(PlaneRole::min, *format.min, format.group);

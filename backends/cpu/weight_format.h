@@ -5,6 +5,8 @@
 
 #include "compiler/packing/weight_form.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,27 +19,38 @@ constexpr int64_t kSuperblockColumns = kvasir::kSuperblock;
 
 /// What is in a block: for each subgroup 32 scales, then for each 32 mins, then the codes. u4 codes lie as [4 j][32
 /// rows][4 bytes], byte b with column 4j + b in its low nibble and 16 + 4j + b in its high one; so do the low bits of
-/// u5 and u6, and their high ones behind these: of u5 as [32 rows][4 bytes], byte b with the columns 4j + b, j = 0 to 7
-/// from its lowest bit on; of u6 as [2][32 rows][4 bytes], byte b with the columns 4j + b of half of the block. u8 and
-/// i8 codes lie as [8 j][32 rows][4 bytes]; bf16 as [16 pairs][32 rows][2]; f16 and f32 as [32][32 rows].
+/// u5 and u6. u2 codes and the low bits of u3 lie as [2][32 rows][4 bytes], byte b with the columns 4j + b of half of
+/// the block, j = 0 to 3 from its lowest bits on. The high bits lie behind the low ones: two of each code like u2; one
+/// as [32 rows][4 bytes], byte b with the columns 4j + b, j = 0 to 7. u8 and i8 codes lie as [8 j][32 rows][4 bytes];
+/// bf16 as [16 pairs][32 rows][2]; f16 and f32 as [32][32 rows].
+///
+/// With a table u4 is the number of a code in it.
 ///
 /// Scales and mins of i8 are multiples of units in f16: before each eight blocks lie 32 for scales, then 32 for mins.
 struct WeightFormat {
-  ElementType codes = ElementType::u4; ///< u4, u5, u6, u8, i8, bf16, f16 or f32
+  ElementType codes = ElementType::u4; ///< u2 to u6, u8, i8, bf16, f16 or f32
   int64_t zero = 0;
   int64_t group = 0; ///< 16 or 32 columns that share a scale; 0 where there are no scales
   ElementType scale = ElementType::f16;
   std::optional<ElementType> min;
+  std::optional<std::array<uint8_t, 16>> table = {}; ///< codes that u4 stands for, ascending
 
   bool isGrouped() const { return group != 0; }
   bool hasUnits() const { return scale == ElementType::i8; }
   int64_t subgroups() const { return isGrouped() ? kBlockColumns / group : 0; }
-  int64_t highBits() const { return codes == ElementType::u5 ? 1 : codes == ElementType::u6 ? 2 : 0; }
+
+  /// Whether a byte holds more than one code.
+  bool isPacked() const { return elementBits(codes) < 8; }
+  /// Of packed codes, bits in the first plane, and those in the second.
+  int64_t lowBits() const { return elementBits(codes) < 4 ? 2 : 4; }
+  int64_t highBits() const { return isPacked() ? elementBits(codes) - lowBits() : 0; }
 
   /// Whether codes are narrow enough for dots of bytes that are summed in 16 bits.
-  bool isNarrow() const { return codes == ElementType::u4 || highBits() != 0; }
+  bool isNarrow() const { return isPacked() && std::max(centre(), largest() - centre()) <= (group == 16 ? 32 : 16); }
+  /// The largest code.
+  int64_t largest() const { return table ? table->back() : (int64_t(1) << elementBits(codes)) - 1; }
   /// What dots take from codes: their zero; of u5 and u6 half of their range, whatever their zero.
-  int64_t centre() const { return highBits() ? 8 << highBits() : zero; }
+  int64_t centre() const { return isPacked() && elementBits(codes) > 4 ? 8 << highBits() : zero; }
 
   int64_t scaleAt(int64_t subgroup) const;
   int64_t minAt(int64_t subgroup) const;

@@ -36,15 +36,21 @@ void drawLevels(WeightRow &row, std::mt19937_64 &random, float step) {
   }
 }
 
+uint8_t drawCode(const WeightForm &form, std::mt19937_64 &random) {
+  if (form.values)
+    return uint8_t((*form.values)[random() >> 60]);
+  return uint8_t(random() >> (64 - elementBits(form.codes)));
+}
+
 void drawRow(WeightRow &row, std::mt19937_64 &random, bool isVector) {
   const WeightForm &form = row.form();
   for (uint64_t column = 0; column < row.columns(); ++column)
     if (form.group)
-      row.codes()[column] = form.codes == ElementType::i8 ? random() >> 56 : random() >> (64 - elementBits(form.codes));
+      row.codes()[column] = drawCode(form, random);
     else
       setFloatAt(form.codes, row.codes(), column, (isVector ? 1 : 0) + 0.1f * drawNumber(random));
   uint64_t numGroups = form.group ? row.columns() / form.group : 0;
-  float step = 0.2f / float(1 << elementBits(form.codes));
+  float step = 0.2f / float(form.values ? form.values->back() - form.values->front() : 1 << elementBits(form.codes));
   if (form.hasUnits())
     return drawLevels(row, random, step);
   for (uint64_t group = 0; group < numGroups; ++group) {

@@ -88,6 +88,7 @@ private:
   std::optional<PluginMaker> maker;
   uint64_t provedHash = 0;
   std::string cannotRun; // why the program itself gives no plugin
+  std::string unseen;    // a function of it that never ran
   Description description;
   std::vector<Step> script;
   Recording original;
@@ -147,6 +148,7 @@ llvm::Error Mutation::prepare() {
   original = record(path, description, script, options.seed);
   if (!original.failure.empty())
     cannotRun = "the program itself does not run: " + original.failure;
+  unseen = unseenFunction(original, description, script);
   return llvm::Error::success();
 }
 
@@ -201,6 +203,10 @@ void Mutation::show(ModuleOp survivor, MutantFate &fate) {
       differenceBetween(record(path, description, script, options.seed), original, description, script);
   fate.why = difference.text;
   fate.fate = difference.text.empty() ? Fate::same : difference.isStopped ? Fate::stopped : Fate::different;
+  if (fate.fate == Fate::same && !unseen.empty()) {
+    fate.fate = Fate::failed;
+    fate.why = "no difference was seen, but the program itself never ran " + unseen;
+  }
 }
 } // namespace
 

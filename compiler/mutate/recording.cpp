@@ -178,3 +178,18 @@ Difference kvasir::differenceBetween(const Recording &mutant, const Recording &p
   }
   return {mutant.failure};
 }
+
+std::string kvasir::unseenFunction(const Recording &program, const Description &description,
+                                   const std::vector<Step> &script) {
+  for (size_t function = 0; function < description.functions.size(); ++function) {
+    std::vector<std::string> ends;
+    for (size_t i = 0; i < std::min(script.size(), program.steps.size()); ++i)
+      if (const Step &step = script[i];
+          step.kind == Step::Kind::call && step.lie == Lie::none && step.function == function)
+        ends.push_back(program.steps[i][0].bytes);
+    if (std::ranges::count(ends, kOk) == 0)
+      return "@" + description.functions[function].name +
+             (ends.empty() ? ", which no step calls" : ", whose first call ended with " + ends.front());
+  }
+  return "";
+}

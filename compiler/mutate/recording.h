@@ -29,6 +29,10 @@ struct Difference {
 Difference differenceBetween(const Recording &mutant, const Recording &program, const Description &description,
                              const std::vector<Step> &script);
 
+/// A function that never ran: it was not called, or each rightful call of it was refused. What a mutant does otherwise
+/// may be in it. "@forward, whose first call ended with bad_input"; "" if there is none.
+std::string unseenFunction(const Recording &program, const Description &description, const std::vector<Step> &script);
+
 /// Runs the steps on the plugin at `path` in a process of its own, since a mutant may do anything, for at most a minute
 /// of its time. Inputs are those of `seed`.
 Recording record(const std::string &path, const Description &description, const std::vector<Step> &script,

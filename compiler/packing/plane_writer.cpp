@@ -33,6 +33,9 @@ unsigned codeBits(const PlanesOfLayout &planes) {
   return (codes ? elementBits(codes->element) : 0) + (high ? numHighBits(*high) : 0);
 }
 
+/// Bits that tell the form's codes apart.
+unsigned neededBits(const WeightForm &form) { return form.values ? 4 : elementBits(form.codes); }
+
 /// Whether the form has something for a plane that is this part of a layout.
 bool fits(WeightPart part, const Plane &plane, const WeightForm &form) {
   bool isGrouped = form.group != 0, isOfFloats = isFloat(plane.element), hasUnits = form.hasUnits();
@@ -43,7 +46,7 @@ bool fits(WeightPart part, const Plane &plane, const WeightForm &form) {
   case WeightPart::code:
     return isGrouped ? !isOfFloats : plane.element == form.codes;
   case WeightPart::highBits:
-    return isGrouped && !isOfFloats && numHighBits(plane) != 0;
+    return isGrouped && !isOfFloats && numHighBits(plane) != 0 && !form.values;
   case WeightPart::scale:
     return isGrouped && isFactor;
   case WeightPart::min:
@@ -57,7 +60,7 @@ bool fits(WeightPart part, const Plane &plane, const WeightForm &form) {
 }
 
 Status checkPart(const PlanesOfLayout &planes, WeightPart part, const Plane &plane, const WeightForm &form) {
-  bool isTooNarrow = part == WeightPart::code && codeBits(planes) < elementBits(form.codes);
+  bool isTooNarrow = part == WeightPart::code && codeBits(planes) < neededBits(form);
   if (fits(part, plane, form) && !isTooNarrow)
     return Done{};
   return Failure{std::string("a plane of ") + roleName(plane.role) + "s in " + elementName(plane.element) +
@@ -69,6 +72,14 @@ uint64_t columnsOf(WeightPart part, const WeightForm &form) {
   bool isOfGroups = part == WeightPart::scale || part == WeightPart::min;
   bool isOfUnits = part == WeightPart::unit || part == WeightPart::minUnit;
   return isOfGroups && form.group ? form.group : isOfUnits ? kSuperblock : 1;
+}
+
+/// Of each code, by its byte, which of the form's values it is.
+std::array<uint8_t, 256> indexesOf(const WeightForm &form) {
+  std::array<uint8_t, 256> indexes{};
+  for (size_t i = form.values->size(); i-- > 0;)
+    indexes[uint8_t((*form.values)[i])] = uint8_t(i);
+  return indexes;
 }
 
 } // namespace
@@ -84,6 +95,8 @@ Result<PlaneWriter> PlaneWriter::make(const Layout &layout, const Plane &plane, 
   writer.part = part;
   writer.form = form;
   writer.numCodeBits = part == WeightPart::highBits ? numHighBits(plane) : elementBits(plane.element);
+  if (part == WeightPart::code && form.values && writer.numCodeBits < 8)
+    writer.indexes = indexesOf(form);
   if (part == WeightPart::highBits)
     writer.firstCodeBit = elementBits(planes[size_t(WeightPart::code)]->element);
   std::vector<Digit> columnDigits = digitsOf(writer.plane, Axis::column);
@@ -145,7 +158,13 @@ Status PlaneWriter::write(const WeightRow &row, uint8_t *bytes, uint64_t bit) co
 }
 
 void PlaneWriter::writeCodes(const WeightRow &row, uint8_t *bytes, uint64_t bit) const {
+  thread_local std::vector<uint8_t> indexed;
   const uint8_t *codes = row.codes();
+  if (indexes) {
+    indexed.resize(row.columns());
+    std::transform(codes, codes + row.columns(), indexed.begin(), [&](uint8_t code) { return (*indexes)[code]; });
+    codes = indexed.data();
+  }
   const uint32_t *columns = columnBits.data();
   size_t count = columnBits.size();
   unsigned mask = (1u << numCodeBits) - 1;

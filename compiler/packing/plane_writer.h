@@ -28,8 +28,8 @@ public:
   /// The bit at which `row` begins, digits of the column being 0.
   uint64_t rowBit(uint64_t row) const;
 
-  /// Writes all elements of a row into zeroed bytes. `bit` is rowBit less what lies before `bytes`. Codes of five and
-  /// six bits touch the byte behind their last. Errors: a finite number too large for the plane's type.
+  /// Writes all elements of a row into zeroed bytes. `bit` is rowBit less what lies before `bytes`. Codes of three,
+  /// five and six bits touch the byte behind their last. Errors: a finite number too large for the plane's type.
   Status write(const WeightRow &row, uint8_t *bytes, uint64_t bit) const;
 
 private:
@@ -45,9 +45,10 @@ private:
   Plane plane;
   WeightForm form;
   WeightPart part = WeightPart::value;
-  unsigned firstCodeBit = 0, numCodeBits = 8; // that the plane has of each code
-  uint64_t columnStep = 1;                    // columns that share an element
-  std::vector<uint32_t> columnBits;           // of each element of a row
+  unsigned firstCodeBit = 0, numCodeBits = 8;      // that the plane has of each code
+  std::optional<std::array<uint8_t, 256>> indexes; // where codes are packed as which of the form's values they are
+  uint64_t columnStep = 1;                         // columns that share an element
+  std::vector<uint32_t> columnBits;                // of each element of a row
   std::vector<Digit> rowDigits;
   uint64_t numPanelRows = 1, panelStrideBits = 0, firstBit = 0, lastBit = 0;
 };

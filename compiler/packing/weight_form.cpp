@@ -16,6 +16,8 @@ struct CodeRange {
 };
 
 CodeRange rangeOf(const WeightForm &form) {
+  if (form.values)
+    return {form.values->front(), form.values->back()};
   if (form.codes == ElementType::i8)
     return {-128, 127};
   return {-form.zero, (1 << elementBits(form.codes)) - 1 - form.zero};
@@ -23,7 +25,7 @@ CodeRange rangeOf(const WeightForm &form) {
 
 /// The narrowest codes for a range, with the zeros that kernels know: none, or half of the range.
 void setCodes(WeightForm &form, CodeRange range) {
-  for (ElementType codes : {ElementType::u4, ElementType::u5, ElementType::u6}) {
+  for (ElementType codes : {ElementType::u2, ElementType::u3, ElementType::u4, ElementType::u5, ElementType::u6}) {
     int32_t half = 1 << (elementBits(codes) - 1);
     for (int32_t zero : {0, half}) {
       if (range.least < -zero || range.most >= 2 * half - zero)
@@ -80,7 +82,9 @@ std::string describe(const WeightForm &form) {
   text += " in groups of " + std::to_string(form.group) + ", scale " + elementName(form.scale);
   if (form.min)
     text += std::string(", min ") + elementName(*form.min);
-  return form.zero ? text + ", zero " + std::to_string(form.zero) : text;
+  if (form.zero)
+    text += ", zero " + std::to_string(form.zero);
+  return form.values ? text + ", of sixteen values" : text;
 }
 
 WeightRow::WeightRow(const WeightForm &form, uint64_t columns)
@@ -115,7 +119,10 @@ WeightForm joinForms(const WeightForm &a, const WeightForm &b) {
     return joined;
   }
   CodeRange rangeA = rangeOf(a), rangeB = rangeOf(b);
-  setCodes(joined, {std::min(rangeA.least, rangeB.least), std::max(rangeA.most, rangeB.most)});
+  if (a.values && a.values == b.values)
+    joined.codes = a.codes, joined.values = a.values;
+  else
+    setCodes(joined, {std::min(rangeA.least, rangeB.least), std::max(rangeA.most, rangeB.most)});
   joined.group = std::gcd(a.group, b.group);
   bool haveUnits = a.hasUnits() && b.hasUnits();
   joined.scale = joinFactors(a.scale, b.scale, haveUnits);

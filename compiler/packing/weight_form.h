@@ -22,11 +22,13 @@ inline constexpr uint64_t kSuperblock = 256;
 /// (and mins) are whole multiples, which i8 holds, of a unit in f16 that the columns of a superblock of a row share:
 /// unit * multiple, which is exact in f32.
 struct WeightForm {
-  ElementType codes = ElementType::f32; ///< f32, f16, bf16 without a group; i8, u4, u5, u6 with one
+  ElementType codes = ElementType::f32; ///< f32, f16, bf16 without a group; i8, u2 to u6 with one
   uint32_t group = 0;                   ///< 0: no groups
   ElementType scale = ElementType::f32; ///< f16, bf16 or f32; i8 in two levels; f32 without a group
   std::optional<ElementType> min = {};  ///< f16 or f32; i8 in two levels
   int32_t zero = 0;                     ///< 0 for i8
+  /// Ascending: codes of i8 that are none but these, which four bits can tell.
+  std::optional<std::array<int8_t, 16>> values = {};
 
   bool hasUnits() const { return group != 0 && scale == ElementType::i8; }
 

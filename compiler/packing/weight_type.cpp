@@ -34,6 +34,10 @@ ElementType elementOf(Type type) {
   if (type.isBF16())
     return ElementType::bf16;
   switch (type.getIntOrFloatBitWidth()) {
+  case 2:
+    return ElementType::u2;
+  case 3:
+    return ElementType::u3;
   case 4:
     return ElementType::u4;
   case 5:
@@ -50,7 +54,10 @@ ElementType elementOf(Type type) {
 lm::WeightType weightTypeOf(MLIRContext *context, const WeightForm &form, ArrayRef<int64_t> shape) {
   Type scale = form.group ? typeOf(context, form.scale) : Type();
   Type min = form.min ? typeOf(context, *form.min) : Type();
-  return lm::WeightType::get(context, shape, typeOf(context, form.codes), form.group, scale, min, form.zero);
+  SmallVector<int64_t> values;
+  if (form.values)
+    values.assign(form.values->begin(), form.values->end());
+  return lm::WeightType::get(context, shape, typeOf(context, form.codes), form.group, scale, min, form.zero, values);
 }
 
 WeightForm formOf(lm::WeightType type) {
@@ -63,6 +70,8 @@ WeightForm formOf(lm::WeightType type) {
   if (type.getMin())
     form.min = elementOf(type.getMin());
   form.zero = int32_t(type.getZero());
+  if (!type.getValues().empty())
+    llvm::copy(type.getValues(), form.values.emplace().begin());
   return form;
 }
 

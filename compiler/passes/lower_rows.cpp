@@ -60,8 +60,10 @@ public:
       reader.parts[size_t(WeightPart::highBits)].emplace(spreadHighBits(*high), base, numHighBits(*high));
       reader.highFactor = float(1 << elementBits(planes[size_t(WeightPart::code)]->element));
     }
-    bool isBiased = reader.isGrouped && type.getCodes().isSignedInteger(8) &&
-                    findPlane(layout, PlaneRole::code)->element == ElementType::u8;
+    ElementType codes = reader.isGrouped ? findPlane(layout, PlaneRole::code)->element : ElementType::f32;
+    bool isBiased = reader.isGrouped && type.getCodes().isSignedInteger(8) && codes == ElementType::u8;
+    if (elementBits(codes) < 8)
+      reader.values.assign(type.getValues().begin(), type.getValues().end());
     reader.zero = type.getZero() + (isBiased ? 128 : 0);
     return reader;
   }
@@ -99,6 +101,11 @@ private:
 
   Value emitCode(ImplicitLocOpBuilder &builder, const AxisIndices &at) const {
     Value code = emitElement(builder, WeightPart::code, at), high = emitElement(builder, WeightPart::highBits, at);
+    if (!values.empty()) {
+      auto type = VectorType::get(int64_t(values.size()), builder.getF32Type());
+      Value table = builder.create<LLVM::ConstantOp>(type, DenseElementsAttr::get(type, ArrayRef(values)));
+      return builder.create<LLVM::ExtractElementOp>(table, builder.create<arith::FPToUIOp>(builder.getI32Type(), code));
+    }
     if (!high)
       return code;
     Value factor = builder.create<arith::ConstantOp>(builder.getF32FloatAttr(highFactor));
@@ -113,9 +120,10 @@ private:
   }
 
   lm::WeightType type;
-  bool isGrouped = false; // in the layout: one of values holds what the formula gives
-  int64_t zero = 0;       // of the plane's codes: signed ones lie in planes of u8 with 128 added
-  float highFactor = 0;   // what a code's high bits count
+  bool isGrouped = false;    // in the layout: one of values holds what the formula gives
+  int64_t zero = 0;          // of the plane's codes: signed ones lie in planes of u8 with 128 added
+  float highFactor = 0;      // what a code's high bits count
+  SmallVector<float> values; // where codes are numbers of these
   std::array<std::optional<PlaneAccess>, kNumWeightParts> parts;
 };
 

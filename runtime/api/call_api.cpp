@@ -31,6 +31,13 @@ CallRequest requestFrom(const kvasir_call_options *given) {
   return request;
 }
 
+// The border's numbers are those of ElementType.
+constexpr bool isNumber(uint32_t number, ElementType element) { return number == static_cast<uint32_t>(element); }
+static_assert(isNumber(KVASIR_F32, ElementType::f32) && isNumber(KVASIR_F16, ElementType::f16) &&
+              isNumber(KVASIR_BF16, ElementType::bf16) && isNumber(KVASIR_I8, ElementType::i8) &&
+              isNumber(KVASIR_U8, ElementType::u8) && isNumber(KVASIR_I32, ElementType::i32) &&
+              isNumber(KVASIR_I64, ElementType::i64) && isNumber(KVASIR_F64, ElementType::f64));
+
 NamedInput inputFrom(const kvasir_tensor &tensor) {
   requireGiven(tensor.name, "the name of an input");
   if (tensor.rank > 8 || tensor.element > KVASIR_F64 || (tensor.element > KVASIR_U8 && tensor.element < KVASIR_I32))

@@ -4,6 +4,7 @@
 #include "kvasir/plugin.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace kvasir::runtime::audit {
 namespace {
@@ -13,18 +14,21 @@ struct Fills {
   uint64_t a, b;
 };
 constexpr Fills kFills[] = {
-    {0x3fc00000, 0xc0300000},                // f32
-    {0x3e00, 0xc180},                        // f16
-    {0x3fc0, 0xc030},                        // bf16
-    {0x35, 0xcb},                            // i8
-    {0x35, 0xca},                            // u8
-    {0x5, 0xa},                              // u4
-    {0x15, 0x0a},                            // u5
-    {0x15, 0x2a},                            // u6
-    {53, 0xffffffcb},                        // i32
-    {53, 0xffffffffffffffcb},                // i64
-    {0x3ff8000000000000, 0xc006000000000000} // f64
+    {0x3fc00000, 0xc0300000},                 // f32
+    {0x3e00, 0xc180},                         // f16
+    {0x3fc0, 0xc030},                         // bf16
+    {0x35, 0xcb},                             // i8
+    {0x35, 0xca},                             // u8
+    {0x5, 0xa},                               // u4
+    {0x15, 0x0a},                             // u5
+    {0x15, 0x2a},                             // u6
+    {53, 0xffffffcb},                         // i32
+    {53, 0xffffffffffffffcb},                 // i64
+    {0x3ff8000000000000, 0xc006000000000000}, // f64
+    {0x1, 0x2},                               // u2
+    {0x5, 0x2},                               // u3
 };
+static_assert(std::size(kFills) == static_cast<size_t>(ElementType::u3) + 1);
 
 uint64_t bitAt(const Plane &plane, Axis axis, uint64_t index) {
   uint64_t indices[kNumAxes] = {};

@@ -47,6 +47,8 @@ float loadElement(const uint8_t *bytes, uint64_t bit, ElementType type) {
   case ElementType::f64:
     return static_cast<float>(load<double>(bytes, bit));
   case ElementType::u8:
+  case ElementType::u2:
+  case ElementType::u3:
   case ElementType::u4:
   case ElementType::u5:
   case ElementType::u6:

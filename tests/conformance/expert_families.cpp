@@ -13,6 +13,8 @@ constexpr Form kForms[] = {
     {"u4g32z8", "codes = ui4, group = 32, scale = f16, zero = 8", 32},
     {"u4g32m", "codes = ui4, group = 32, scale = f16, min = f16", 32},
     {"i8g32", "codes = si8, group = 32, scale = f16", 32},
+    {"v32b",
+     "codes = si8, group = 32, scale = bf16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]", 32},
 };
 constexpr Gate kUsualGate = kGates[2]; // with each form; the others with one
 constexpr Form kVector = {"f32", "codes = f32", 0};

@@ -15,6 +15,8 @@ constexpr Form kNarrow[] = {
     {"u4g32m", "codes = ui4, group = 32, scale = f16, min = f16", 32},
     {"u4g32mf", "codes = ui4, group = 32, scale = f32, min = f32", 32},
     {"u4g16m", "codes = ui4, group = 16, scale = f32, min = f32", 16},
+    {"u2g32m", "codes = ui2, group = 32, scale = f16, min = f16", 32},
+    {"u3g32z4", "codes = ui3, group = 32, scale = f16, zero = 4", 32},
     {"u4g64m", "codes = ui4, group = 64, scale = f16, min = f16", 64},
 };
 constexpr Form kWide[] = {
@@ -25,9 +27,18 @@ constexpr Form kWide[] = {
     {"u5g32m", "codes = ui5, group = 32, scale = f16, min = f16", 32},
     {"u5g32mf", "codes = ui5, group = 32, scale = f32, min = f32", 32},
     {"u6g16z32", "codes = ui6, group = 16, scale = f32, zero = 32", 16},
+    {"v32b",
+     "codes = si8, group = 32, scale = bf16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]", 32},
+    {"v32w",
+     "codes = si8, group = 32, scale = f16, values = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, "
+     "89, 113]",
+     32},
 };
 
 constexpr Form kLevels[] = {
+    {"u2g16mk", "codes = ui2, group = 16, scale = si8, min = si8", 16},
+    {"u3g16k", "codes = ui3, group = 16, scale = si8, zero = 4", 16},
+    {"u3g16mk", "codes = ui3, group = 16, scale = si8, min = si8, zero = 4", 16},
     {"u4g32k", "codes = ui4, group = 32, scale = si8, min = si8", 32},
     {"u5g32k", "codes = ui5, group = 32, scale = si8, min = si8", 32},
     {"u6g16k", "codes = ui6, group = 16, scale = si8, zero = 32", 16},
@@ -295,7 +306,8 @@ Family rowwise() {
   for (const Form &form : kFloats)
     for (const Shape &shape : {Shape{1, 1}, {3, 5}, {33, 31}, {64, 64}})
       addEmbedding(writer, form, shape);
-  for (const Form &form : {kNarrow[0], kNarrow[1], kWide[0], kWide[3], kWide[5]})
+  for (const Form &form :
+       {kNarrow[0], kNarrow[1], kNarrow[4], kNarrow[5], kWide[0], kWide[3], kWide[5], kWide[7], kWide[8]})
     for (const Shape &shape : {Shape{1, 64}, {33, 64}, {64, 96}})
       addEmbedding(writer, form, shape);
   for (const Form &form : kLevels)

@@ -26,10 +26,14 @@ class Fault:
 
 FAULTS = [
     Fault("codes of 4 bits: the high nibble is the low one", "cpu/panel.cpp",
-          "code.andI(first ? code.shr(word, first) : word, code.splat", "code.andI(first ? word : word, code.splat",
+          "code.andI(first ? code.shr(word, first) : word, splat", "code.andI(first ? word : word, splat",
           "linear.u4g32m.", "int8"),
     Fault("codes of 6 bits: the bits above nibbles are left out", "cpu/panel.cpp",
           "return weight.highBits() ? code.orI(", "return weight.highBits() == 1 ? code.orI(", "linear.u6g16z32", "int8"),
+    Fault("codes of 3 bits: the pairs of bits are one further", "cpu/panel.cpp", "quad % quads * width};",
+          "quad % quads * width + 1};", "linear.u3g32z4.", "int8"),
+    Fault("values are taken from one place further", "cpu/isa.cpp", "table[i % 16]", "table[(i + 1) % 16]", "linear.v32b.",
+          "int8"),
     Fault("the last of an odd number of rows is not computed", "cpu/panel_int.cpp",
           "code.loop(done, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first,",
           "if (numRows > 1)\n        code.loop(done, end, numRows, [&](Value row) { emitTile(source, {row, numRows, first,", "linear.u5g32m.", "int8"),

@@ -127,10 +127,11 @@ void seedPackages(Seeds seeds) {
 
 /// One tensor of each type in `types`, two rows of 256, and a vocabulary.
 Bytes ggufFile() {
-  // number and bytes of a row of 256: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16,
+  // number and bytes of a row of 256: F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, IQ4_NL, IQ4_XS, BF16,
   // MXFP4
   const std::pair<uint32_t, uint64_t> types[] = {{0, 1024}, {1, 512},  {2, 144},  {3, 160},  {6, 176},  {7, 192},
-                                                 {8, 272},  {12, 144}, {13, 176}, {14, 210}, {30, 512}, {39, 136}};
+                                                 {8, 272},  {10, 84},  {11, 110}, {12, 144}, {13, 176}, {14, 210},
+                                                 {20, 144}, {23, 136}, {30, 512}, {39, 136}};
   GgufBytes file;
   file.header(std::size(types), 6).u32("llama.block_count", 2);
   file.text("general.architecture").number(uint32_t(8)).text("llama");

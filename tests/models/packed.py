@@ -36,6 +36,7 @@ class Weights:
                 part[role] *= elements(plane, unit, rows, columns)
         if "value" in part:
             return part["value"].reshape(shape)
+        part["code"] = looked_up(part["code"], tensor["type"], first["code"])
         values = (part["code"] - zero_of(tensor["type"], first["code"])) * part["scale"]
         return values + part["min"] if "min" in part else values
 
@@ -43,6 +44,14 @@ class Weights:
 def member_name(pattern, member):
     """plugins/member_name.h: "blk.{}.w" and "blk.{2,5}.w" name families."""
     return re.sub(r"\{([\d,]*)\}", lambda found: found[1].split(",")[member] if found[1] else str(member), pattern)
+
+
+def looked_up(codes, type_name, plane):
+    """Narrow codes may be numbers of values that the type lists."""
+    values = re.search(r"values = \[(.*?)\]", type_name)
+    if not values or plane["element"] in ("i8", "u8"):
+        return codes
+    return np.array([int(value) for value in values[1].split(",")], np.float32)[codes.astype(int)]
 
 
 def zero_of(type_name, plane):

@@ -5,9 +5,9 @@ usage: random_model.py OUT.gguf [--type F32] [--width 64] [--heads 4] [--key-hea
                        [--rope none|linear|llama3|yarn|longrope] [--rotated R] [--window 0] [--mixed TYPE,…] [--seed 0]
                        [--architecture llama] [--experts 0] [--chosen 2] [--shared 0]
 
---type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K Q6_K MXFP4, and all that
-gguf-py quantises to. K-quants need widths that 256 divides. With --mixed, layers take that type and these in turn for
-ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide;
+--type is that of the matrices: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4, and
+all that gguf-py quantises to. K-quants and IQ4_XS need widths that 256 divides. With --mixed, layers take that type and
+these in turn for ffn_down and attn_v, which Q4_K_M files have in two. Of a mixture each expert is --feed-forward wide;
 one that all tokens take is --shared wide.
 The vocabulary is the 256 bytes, pairs of letters, an end token, and unused tokens up to its size.
 """
@@ -20,28 +20,32 @@ import numpy as np
 import oracle
 
 # Where a block's f16 scale is; the standard deviation of values at a scale of 1; the min that makes their mean 0.
-K_BLOCKS = {"Q4_K": (0, 36.4 * 4.6, 7.5), "Q5_K": (0, 36.4 * 9.2, 15.5), "Q6_K": (208, 18.5 * 74.0, None)}
+RANDOM_BLOCKS = {"IQ4_NL": (0, 67.4, None), "IQ4_XS": (0, 18.5 * 67.4, None), "Q2_K": (80, 8.8 * 1.1, 1.5),
+                 "Q3_K": (108, 18.5 * 2.3, None), "Q4_K": (0, 36.4 * 4.6, 7.5), "Q5_K": (0, 36.4 * 9.2, 15.5),
+                 "Q6_K": (208, 18.5 * 74.0, None)}
 
 
-def random_k_blocks(rng, shape, name, deviation):
+def random_blocks(rng, shape, name, deviation):
     """gguf-py can't quantise to these: random codes, scales of the size that the deviation wants."""
-    scale_at, unit, min_ratio = K_BLOCKS[name]
+    scale_at, unit, min_ratio = RANDOM_BLOCKS[name]
     elements, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[name]]
     blocks = rng.integers(0, 256, (*shape[:-1], shape[-1] // elements, size), dtype=np.uint8)
     scale = np.full(blocks.shape[:-1] + (1,), deviation / unit, np.float16)
     blocks[..., scale_at:scale_at + 2] = scale.view(np.uint8)
-    if min_ratio:  # then the 6-bit scales and mins of the groups, alike, so that each group has a mean of 0
-        blocks[..., 2:4] = (scale * np.float16(min_ratio)).view(np.uint8)
-        blocks[..., 8:12] = blocks[..., 4:8]
-        blocks[..., 12:16] = (blocks[..., 12:16] & 15) * 17
+    if min_ratio:  # the scales and mins of the groups are alike, so that each group has a mean of 0
+        blocks[..., scale_at + 2:scale_at + 4] = (scale * np.float16(min_ratio)).view(np.uint8)
+        nibbles = slice(0, 16) if name == "Q2_K" else slice(12, 16)
+        blocks[..., nibbles] = (blocks[..., nibbles] & 15) * 17
+        if name != "Q2_K":  # what they have above their nibbles
+            blocks[..., 8:12] = blocks[..., 4:8]
     return blocks.reshape(*shape[:-1], -1)
 
 
 def add_matrix(writer, rng, name, shape, type_name, deviation=None):
     kind = gguf.GGMLQuantizationType[type_name]
     deviation = deviation or shape[-1] ** -0.5
-    if type_name in K_BLOCKS:
-        blocks = random_k_blocks(rng, shape, type_name, deviation)
+    if type_name in RANDOM_BLOCKS:
+        blocks = random_blocks(rng, shape, type_name, deviation)
     else:
         blocks = gguf.quants.quantize((rng.standard_normal(shape) * deviation).astype(np.float32), kind)
     writer.add_tensor(name, blocks, raw_dtype=kind)

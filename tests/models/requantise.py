@@ -1,9 +1,10 @@
 """Writes a GGUF file again with its matrices in another format, norms in f32.
 
-usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q4_K Q5_K
-       Q6_K MXFP4
+usage: requantise.py IN.gguf TYPE OUT.gguf [LAYERS]      TYPE: F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K
+       Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4
 
-LAYERS keeps that many of the first layers. For Q4_K, Q5_K and Q6_K a llama model is made wider by zeros where it must be.
+LAYERS keeps that many of the first layers. For what k_quants.py quantises a llama model is made wider by zeros, to multiples of 256, where
+it must be.
 """
 import os
 import sys
@@ -32,7 +33,8 @@ def is_of_layer(name, layers):
 
 def file_type(name):
     """That of a whole file, which has variants of some kinds."""
-    kinds = {"F32": "ALL_F32", "Q4_K": "MOSTLY_Q4_K_M", "Q5_K": "MOSTLY_Q5_K_M"}
+    kinds = {"F32": "ALL_F32", "MXFP4": "MOSTLY_MXFP4_MOE", "Q3_K": "MOSTLY_Q3_K_M", "Q4_K": "MOSTLY_Q4_K_M",
+             "Q5_K": "MOSTLY_Q5_K_M"}
     return gguf.LlamaFileType[kinds.get(name, "MOSTLY_" + name)]
 
 

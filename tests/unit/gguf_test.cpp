@@ -7,6 +7,8 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -29,6 +31,10 @@ GgufBytes smallFile() {
   file.text("factors").number(kArray).number(uint32_t(6)).number(uint64_t(2)).number(1.5f).number(2.5f);
   file.tensor("token_embd.weight", {32, 4}, 8, 0).tensor("output_norm.weight", {32}, 0, 160);
   return file.align().zeros(160 + 128);
+}
+
+void writeFile(const std::string &path, const std::vector<uint8_t> &bytes) {
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char *>(bytes.data()), ptrdiff_t(bytes.size()));
 }
 
 std::string messageOf(const GgufBytes &file) {
@@ -148,10 +154,97 @@ TEST_CASE("files that can't be opened are refused") {
   CHECK(gguf::File::open("/dev/null").message() == "not a regular file");
 }
 
+namespace {
+/// Files of one tensor each, `name` and its number, of a model in `count` parts.
+struct Parts {
+  std::string stem;
+  uint64_t count;
+
+  std::string path(uint64_t part) const {
+    return stem + "-0000" + std::to_string(part + 1) + "-of-0000" + std::to_string(count) + ".gguf";
+  }
+  void write(uint64_t part, uint16_t number, const std::string &tensor, int32_t numTensors) const {
+    GgufBytes file;
+    file.header(1, 4);
+    file.u32("part", uint32_t(part));
+    file.text("split.no").number(uint32_t(2)).number(number);
+    file.text("split.count").number(uint32_t(2)).number(uint16_t(count));
+    file.text("split.tensors.count").number(uint32_t(5)).number(numTensors);
+    file.tensor(tensor, {32}, 0, 0).align();
+    for (int i = 0; i < 32; ++i)
+      file.number(float(part));
+    writeFile(path(part), file.bytes);
+  }
+  ~Parts() {
+    for (uint64_t part = 0; part < count; ++part)
+      std::remove(path(part).c_str());
+  }
+};
+} // namespace
+
+TEST_CASE("a model in several files is one, whichever of them is named") {
+  const Parts parts{"gguf_test_parts", 3};
+  for (uint64_t part = 0; part < 3; ++part)
+    parts.write(part, uint16_t(part), "tensor." + std::to_string(part), 3);
+  for (uint64_t named = 0; named < 3; ++named) {
+    Result<gguf::File> file = gguf::File::open(parts.path(named));
+    REQUIRE_MESSAGE(file, file.message());
+    CHECK(file->find("part")->asUnsigned() == 0);
+    REQUIRE(file->tensors().size() == 3);
+    for (uint64_t part = 0; part < 3; ++part) {
+      float first;
+      std::memcpy(&first, file->findTensor("tensor." + std::to_string(part))->bytes.data(), sizeof(first));
+      CHECK(first == float(part));
+    }
+  }
+}
+
+TEST_CASE("parts that make no model are refused, by the part") {
+  const Parts parts{"gguf_test_parts", 3};
+  auto message = [&](uint64_t part) { return gguf::File::open(parts.path(part)).message(); };
+  for (uint64_t part : {0, 2})
+    parts.write(part, uint16_t(part), "tensor." + std::to_string(part), 3);
+  CHECK(message(0) == "part 2 of 3, 'gguf_test_parts-00002-of-00003.gguf': No such file or directory");
+  parts.write(1, 2, "tensor.1", 3);
+  CHECK(message(0) == "part 2 of 3, 'gguf_test_parts-00002-of-00003.gguf': is another part, or of another model");
+  CHECK(message(1) == "is part 3 of 3 of a model; the others are found by its name, which must end in "
+                      "'-00003-of-00003.gguf'");
+  parts.write(1, 1, "tensor.0", 3);
+  CHECK(message(0) == "part 2 of 3 has tensor 'tensor.0', which an earlier part has, too");
+  parts.write(1, 1, "tensor.1", 3);
+  parts.write(0, 0, "tensor.0", 4);
+  CHECK(message(0) == "says that its parts have 4 tensors; they have 3");
+  parts.write(0, 3, "tensor.0", 3);
+  CHECK(message(0) == "says that it is a part of a model in several files, but not which of how many");
+}
+
+TEST_CASE("what a file says of parts may be anything") {
+  const std::string folder = "gguf_test_folder";
+  std::filesystem::create_directory(folder);
+  auto opened = [&](const std::string &name, const auto &write) {
+    GgufBytes file;
+    file.header(0, 1).text("split.count");
+    write(file);
+    const std::string path = folder + "/" + name;
+    writeFile(path, file.align().bytes);
+    Result<gguf::File> result = gguf::File::open(path);
+    return result ? "" : result.message();
+  };
+  const std::string strange = "says that it is a part of a model in several files, but not which of how many";
+  for (uint16_t count : {0, 1}) // one that was put together
+    CHECK(opened("whole.gguf", [&](GgufBytes &file) { file.number(uint32_t(2)).number(count); }) == "");
+  CHECK(opened("text.gguf", [](GgufBytes &file) { file.number(kString).text("2"); }) == strange);
+  CHECK(opened("negative.gguf", [](GgufBytes &file) { file.number(uint32_t(5)).number(int32_t(-2)); }) == strange);
+  CHECK(opened("many.gguf", [](GgufBytes &file) { file.number(uint32_t(4)).number(uint32_t(65536)); }) == strange);
+  auto two = [](GgufBytes &file) { file.number(uint32_t(2)).number(uint16_t(2)); };
+  CHECK(opened("m-00001-of-00002.gguf", two) == "part 2 of 2, 'm-00002-of-00002.gguf': No such file or directory");
+  CHECK(opened("-00001-of-00002.gguf", two) == "part 2 of 2, '-00002-of-00002.gguf': No such file or directory");
+  std::filesystem::remove_all(folder);
+}
+
 TEST_CASE("a file on disk outlives its descriptor") {
   std::string path = "gguf_test.gguf";
-  std::vector<uint8_t> bytes = smallFile().bytes;
-  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char *>(bytes.data()), ptrdiff_t(bytes.size()));
+  writeFile(path, smallFile().bytes);
   Result<gguf::File> file = gguf::File::open(path);
   std::remove(path.c_str());
   REQUIRE_MESSAGE(file, file.message());

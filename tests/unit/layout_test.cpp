@@ -26,7 +26,7 @@ TEST_CASE("elements have names and widths") {
   CHECK(elementBits(ElementType::u5) == 5);
   CHECK(elementBits(ElementType::bf16) == 16);
   CHECK(elementBits(ElementType::f64) == 64);
-  for (auto type : {ElementType::f32, ElementType::u4, ElementType::i64})
+  for (auto type : {ElementType::f32, ElementType::u4, ElementType::i64, ElementType::u2, ElementType::u3})
     CHECK(elementFromName(elementName(type)) == type);
   CHECK_FALSE(elementFromName("f8"));
   CHECK(axisFromName("lane") == Axis::lane);

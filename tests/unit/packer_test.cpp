@@ -101,9 +101,10 @@ Layout twoLevels(uint64_t rows, uint64_t columns, const WeightForm &form) {
     layout.planes.push_back(plane);
     layout.sizeBytes += rows * length * bits / 8;
   };
-  add(PlaneRole::code, ElementType::u4, 1);
-  if (form.codes != ElementType::u4)
-    add(PlaneRole::code, ElementType::u4, form.codes == ElementType::u5 ? 4 : 2);
+  unsigned bits = form.values ? 4 : elementBits(form.codes);
+  add(PlaneRole::code, bits < 4 ? ElementType::u2 : ElementType::u4, 1);
+  if (bits == 3 || bits > 4)
+    add(PlaneRole::code, ElementType::u4, bits == 6 ? 2 : 4);
   add(PlaneRole::scale, ElementType::i8, form.group);
   add(PlaneRole::scale, ElementType::f16, kSuperblock);
   if (form.min) {
@@ -150,6 +151,8 @@ float valueAt(const PackedWeight &weight, const std::vector<uint8_t> &packed, ui
   float code = codes.element == ElementType::i8
                    ? float(int8_t(bits))
                    : float(int64_t(bits) - weight.form.zero - (weight.form.codes == ElementType::i8 ? 128 : 0));
+  if (weight.form.values && elementBits(codes.element) < 8)
+    code = (*weight.form.values)[bits];
   float value = number(WeightPart::unit, 1) * number(WeightPart::scale, 0) * code;
   return weight.form.min ? value + number(WeightPart::minUnit, 1) * number(WeightPart::min, 0) : value;
 }
@@ -248,8 +251,21 @@ TEST_CASE("planes of dense codes") {
   checkPacked({"eight", 1, 48, 64, kQ8_0, planes(48, 64, ElementType::u8)}, source);
 }
 
+TEST_CASE("codes that are some of sixteen values, by their numbers or as they are") {
+  for (auto [type, blockBytes] : {std::pair{"IQ4_NL", 18}, std::pair{"MXFP4", 17}})
+    for (ElementType codes : {ElementType::u4, ElementType::u5, ElementType::i8, ElementType::u8}) {
+      CAPTURE(type);
+      CAPTURE(elementName(codes));
+      RandomWeights source;
+      const gguf::BlockFormat &format = formatNamed(type);
+      source.add("w", 48, 64, format.form, uint64_t(blockBytes), format.unpack);
+      checkPacked({"w", 1, 48, 64, format.form, planes(48, 64, codes)}, source);
+    }
+}
+
 TEST_CASE("two levels: codes in two planes, multiples and units") {
-  const std::pair<const char *, uint64_t> types[] = {{"Q4_K", 144}, {"Q5_K", 176}, {"Q6_K", 210}};
+  const std::pair<const char *, uint64_t> types[] = {{"IQ4_XS", 136}, {"Q2_K", 84},  {"Q3_K", 110},
+                                                     {"Q4_K", 144},   {"Q5_K", 176}, {"Q6_K", 210}};
   for (auto [type, blockBytes] : types) {
     CAPTURE(type);
     RandomWeights source;
@@ -297,6 +313,8 @@ TEST_CASE("a layout that can't hold its weight is refused") {
         "the layout of w has no plane of mins; the weight is in u4 in groups of 32, scale f16, min f16");
   CHECK(message(kQ5_0, planes(32, 64, ElementType::u4)) ==
         "w: a plane of codes in u4 can't hold weights in u5 in groups of 32, scale f16, zero 16");
+  CHECK(message(formatNamed("MXFP4").form, planes(32, 64, ElementType::u2)) ==
+        "w: a plane of codes in u2 can't hold weights in i8 in groups of 32, scale bf16, of sixteen values");
   const WeightForm six = formatNamed("Q6_K").form;
   auto without = [&](size_t plane) {
     Layout layout = twoLevels(32, 256, six);

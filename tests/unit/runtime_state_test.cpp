@@ -77,6 +77,8 @@ TEST_CASE("elements of every type are read exactly") {
   CHECK(loadElement(bytes, 32, ElementType::i32) == -11.0f);
   CHECK(loadElement(bytes, 32, ElementType::i8) == -11.0f);
   CHECK(loadElement(bytes, 32, ElementType::u8) == 245.0f);
+  CHECK(loadElement(bytes, 10, ElementType::u2) == 3.0f);
+  CHECK(loadElement(bytes, 9, ElementType::u3) == 6.0f);
   CHECK(loadElement(bytes, 36, ElementType::u4) == 15.0f);
   CHECK(loadElement(bytes, 29, ElementType::u5) == 9.0f);
   CHECK(loadElement(bytes, 30, ElementType::u6) == 20.0f);

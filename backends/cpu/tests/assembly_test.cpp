@@ -4,6 +4,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/cpu/panel.h"
 #include "backends/cpu/tests/jit.h"
+#include "backends/cpu/tests/reference.h"
 
 #include <doctest/doctest.h>
 
@@ -41,7 +42,8 @@ std::vector<std::string> innerLoops(const std::string &assembly, const std::stri
 const WeightFormat kQ40{E::u4, 8, 32, E::f16, {}}, kQ41{E::u4, 0, 32, E::f16, E::f16}, kQ50{E::u5, 16, 32, E::f16, {}},
     kQ80{E::i8, 0, 32, E::f16, {}}, kQ4K{E::u4, 0, 32, E::i8, E::i8}, kQ5K{E::u5, 0, 32, E::i8, E::i8},
     kQ6K{E::u6, 32, 16, E::i8, {}}, kMixed{E::u6, 32, 16, E::i8, E::i8}, kBf16{E::bf16, 0, 0, E::f16, {}},
-    kF16{E::f16, 0, 0, E::f16, {}}, kF32{E::f32, 0, 0, E::f16, {}};
+    kF16{E::f16, 0, 0, E::f16, {}}, kF32{E::f32, 0, 0, E::f16, {}}, kQ2K{E::u2, 0, 16, E::i8, E::i8},
+    kQ3K{E::u3, 4, 16, E::i8, {}};
 const Isa kAvx2{"avx2", 8}, kAvx2Vnni{"avx2-vnni", 8, true}, kVnni{"avx512-vnni", 16, true},
     kWithBf16{"avx512-bf16", 16, true, true}, kWithFma{"avx512-fma", 16, true, true, false, true};
 
@@ -74,7 +76,7 @@ std::string panelAssembly(const Isa &isa, const WeightFormat &weight, Activation
 } // namespace
 
 TEST_CASE("integer panels are vpdpbusd in registers on AVX-512, for every format") {
-  for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed}) {
+  for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K, kMixed, kMxfp4, kIq4Xs}) {
     CAPTURE(weight.name());
     std::string assembly = panelAssembly(kVnni, weight, Activations::int8);
     CHECK(count(assembly, "vpdpbusd.*%zmm") >= 8 * (2 + 8 + 2));
@@ -103,14 +105,19 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
     int loops;        ///< one for each number of rows of a tile, and of few rows
   };
   const Case cases[] = {
-      {kAvx2, kQ40, Activations::int8, "vpmaddubsw", 6},   {kAvx2, kQ41, Activations::int8, "vpmaddubsw", 6},
-      {kAvx2, kQ80, Activations::int8, "vpmaddwd", 6},     {kAvx2, kQ4K, Activations::int8, "vpmaddubsw", 2},
-      {kAvx2, kQ5K, Activations::int8, "vpmaddubsw", 2},   {kAvx2, kQ6K, Activations::int8, "vpmaddubsw", 2},
-      {kAvx2, kBf16, Activations::bf16, "vfmadd231ps", 4}, {kAvx2, kQ40, Activations::bf16, "vfmadd231ps", 4},
-      {kAvx2, kQ41, Activations::bf16, "vfmadd231ps", 4},  {kAvx2, kQ80, Activations::bf16, "vfmadd231ps", 4},
-      {kAvx2Vnni, kQ40, Activations::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ41, Activations::int8, "vpdpbusd", 6},
-      {kAvx2Vnni, kQ80, Activations::int8, "vpdpbusd", 6}, {kAvx2Vnni, kQ4K, Activations::int8, "vpdpbusd", 2},
-      {kAvx2Vnni, kQ5K, Activations::int8, "vpdpbusd", 2}, {kAvx2Vnni, kQ6K, Activations::int8, "vpdpbusd", 2},
+      {kAvx2, kQ40, Activations::int8, "vpmaddubsw", 6},     {kAvx2, kQ41, Activations::int8, "vpmaddubsw", 6},
+      {kAvx2, kQ80, Activations::int8, "vpmaddwd", 6},       {kAvx2, kQ4K, Activations::int8, "vpmaddubsw", 2},
+      {kAvx2, kQ5K, Activations::int8, "vpmaddubsw", 2},     {kAvx2, kQ6K, Activations::int8, "vpmaddubsw", 2},
+      {kAvx2, kBf16, Activations::bf16, "vfmadd231ps", 4},   {kAvx2, kQ40, Activations::bf16, "vfmadd231ps", 4},
+      {kAvx2, kQ41, Activations::bf16, "vfmadd231ps", 4},    {kAvx2, kQ80, Activations::bf16, "vfmadd231ps", 4},
+      {kAvx2, kQ2K, Activations::int8, "vpmaddubsw", 2},     {kAvx2, kQ3K, Activations::int8, "vpmaddubsw", 2},
+      {kAvx2, kMxfp4, Activations::int8, "vpmaddubsw", 6},   {kAvx2, kIq4Xs, Activations::int8, "vpmaddwd", 2},
+      {kAvx2, kIq4Nl, Activations::int8, "vpmaddwd", 2},     {kAvx2Vnni, kIq4Nl, Activations::int8, "vpdpbusd", 6},
+      {kAvx2Vnni, kQ2K, Activations::int8, "vpdpbusd", 2},   {kAvx2Vnni, kQ3K, Activations::int8, "vpdpbusd", 2},
+      {kAvx2Vnni, kMxfp4, Activations::int8, "vpdpbusd", 6}, {kAvx2Vnni, kIq4Xs, Activations::int8, "vpdpbusd", 2},
+      {kAvx2Vnni, kQ40, Activations::int8, "vpdpbusd", 6},   {kAvx2Vnni, kQ41, Activations::int8, "vpdpbusd", 6},
+      {kAvx2Vnni, kQ80, Activations::int8, "vpdpbusd", 6},   {kAvx2Vnni, kQ4K, Activations::int8, "vpdpbusd", 2},
+      {kAvx2Vnni, kQ5K, Activations::int8, "vpdpbusd", 2},   {kAvx2Vnni, kQ6K, Activations::int8, "vpdpbusd", 2},
   };
   for (const Case &test : cases) {
     CAPTURE(test.weight.name());
@@ -125,9 +132,9 @@ TEST_CASE("panels of many rows keep every vector in AVX2's registers") {
   }
 }
 
-TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's registers") {
+TEST_CASE("panels of one row of 2-, 4- and 8-bit codes keep every vector in AVX2's registers") {
   for (const Isa &isa : {kAvx2, kAvx2Vnni})
-    for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ4K}) {
+    for (const WeightFormat &weight : {kQ40, kQ41, kQ80, kQ2K, kQ4K, kMxfp4, kIq4Nl, kIq4Xs}) {
       CAPTURE(isa.name);
       CAPTURE(weight.name());
       std::string assembly = panelAssembly(isa, weight, Activations::int8);
@@ -141,12 +148,13 @@ TEST_CASE("panels of one row of 4- and 8-bit codes keep every vector in AVX2's r
 }
 
 TEST_CASE("panels with bf16 activations are vdpbf16ps in registers, and narrow codes a look-up") {
-  for (const WeightFormat &weight : {kQ40, kQ41, kQ50, kQ80, kQ4K, kQ5K, kQ6K, kMixed, kBf16}) {
+  for (const WeightFormat &weight :
+       {kQ40, kQ41, kQ50, kQ80, kQ2K, kQ3K, kQ4K, kQ5K, kQ6K, kMixed, kMxfp4, kIq4Xs, kBf16}) {
     CAPTURE(weight.name());
     std::string assembly = panelAssembly(kWithBf16, weight, Activations::bf16);
     CHECK(count(assembly, "vdpbf16ps.*%zmm") >= 2 * 16 + 4 * 2 * (8 + 4 + 1));
-    CHECK(count(assembly, "vperm(w|[it]2w)") >= (weight.isNarrow() ? 2 * 32 : 0));
-    CHECK(count(assembly, "vcvtdq2ps") <= (weight.isNarrow() ? 2 * 8 : 1000)); // of scales and mins at the most
+    CHECK(count(assembly, "vperm(w|[it]2w)") >= (weight.isPacked() ? 2 * 32 : 0));
+    CHECK(count(assembly, "vcvtdq2ps") <= (weight.isPacked() ? 2 * 8 : 1000)); // of scales and mins at the most
     CHECK(spills(assembly) == 0);
   }
 }

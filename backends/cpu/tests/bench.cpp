@@ -4,6 +4,7 @@
 #include "backends/cpu/panel.h"
 #include "backends/cpu/tests/jit.h"
 #include "backends/cpu/tests/measure.h"
+#include "backends/cpu/tests/reference.h"
 
 #include <cstdio>
 #include <cstdlib>
@@ -101,6 +102,10 @@ void benchAll(const Isa &isa, uint32_t threads) {
   run("Q4_K", {E::u4, 0, 32, E::i8, E::i8}, Activations::int8);
   run("Q5_K", {E::u5, 0, 32, E::i8, E::i8}, Activations::int8);
   run("Q6_K", {E::u6, 32, 16, E::i8, {}}, Activations::int8);
+  run("Q2_K", {E::u2, 0, 16, E::i8, E::i8}, Activations::int8);
+  run("Q3_K", {E::u3, 4, 16, E::i8, {}}, Activations::int8);
+  run("MXFP4", kMxfp4, Activations::int8);
+  run("IQ4_XS", kIq4Xs, Activations::int8);
   run("Q4_K + Q6_K", {E::u6, 32, 16, E::i8, E::i8}, Activations::int8);
   run("BF16", {E::bf16, 0, 0, E::f16, {}}, Activations::bf16);
   run("Q4_0 x bf16", {E::u4, 8, 32, E::f16, {}}, Activations::bf16);

@@ -113,7 +113,7 @@ struct Weights {
   bool hasBias; ///< and a clamped gate
 };
 const Weights kWeights[] = {
-    {{E::u4, 0, 32, E::f16, E::f16}, false}, {{E::i8, 0, 32, E::f16, {}}, false}, {{E::u5, 16, 32, E::bf16, {}}, true}};
+    {{E::u4, 0, 32, E::f16, E::f16}, false}, {{E::i8, 0, 32, E::f16, {}}, false}, {kMxfp4, true}};
 constexpr float kLimit = 1.5f, kSlope = 1.702f;
 
 /// What one token's expert makes of a row.

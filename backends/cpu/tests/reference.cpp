@@ -93,11 +93,13 @@ Matrix::Matrix(const WeightFormat &format, int64_t rows, int64_t columns, std::m
     fill(values, format.codes, rows * columns, 1, random);
   else {
     int low = format.codes == ElementType::i8 ? -128 : 0, high = format.codes == ElementType::i8 ? 127 : 63;
-    if (format.isNarrow())
-      high = (1 << (4 + format.highBits())) - 1;
+    if (format.isPacked())
+      high = (1 << elementBits(format.codes)) - 1;
     std::uniform_int_distribution<int> code(low, high);
     for (int64_t i = 0; i < rows * columns; ++i)
-      codes.push_back(i % 97 == 0 ? low : i % 89 == 0 ? high : code(random));
+      numbers.push_back(i % 97 == 0 ? low : i % 89 == 0 ? high : code(random));
+    for (int32_t number : numbers)
+      codes.push_back(format.table ? (*format.table)[number] : number);
     fillFactors(false, scales, format.scale, 0.01f, random);
     if (format.min)
       fillFactors(true, mins, *format.min, 0.1f, random);
@@ -126,9 +128,9 @@ double Matrix::valueOf(WeightPart part, int64_t row, int64_t column) const {
   case WeightPart::value:
     return values[at];
   case WeightPart::code:
-    return codes[at];
+    return numbers[at];
   case WeightPart::highBits:
-    return codes[at] >> 4;
+    return numbers[at] >> format.lowBits();
   case WeightPart::scale:
     return format.hasUnits() ? multiples[0][group] : scales[group];
   case WeightPart::min:

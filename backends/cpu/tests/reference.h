@@ -16,7 +16,8 @@ struct Matrix {
   WeightFormat format;
   int64_t rows, columns;
   std::vector<float> values;       ///< plain weights [rows][columns]
-  std::vector<int32_t> codes;      ///< [rows][columns]
+  std::vector<int32_t> numbers;    ///< what lies packed for each code, [rows][columns]
+  std::vector<int32_t> codes;      ///< [rows][columns]; of a table what it has for these
   std::vector<float> scales, mins; ///< [rows][columns / group]; with units what these and the multiples make
   std::vector<float> units[2];     ///< of scales and of mins, [rows][columns / 256]
   std::vector<int32_t> multiples[2];
@@ -34,6 +35,14 @@ private:
   double valueOf(WeightPart part, int64_t row, int64_t column) const;
   int64_t stepOf(WeightPart part) const;
 };
+
+/// Twice the values of e2m1, and those of IQ4, from zero on.
+inline constexpr std::array<uint8_t, 16> kE2m1Table = {0, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 24, 24},
+                                         kIq4Table = {0,   23,  44,  62,  78,  92,  105, 117,
+                                                      128, 140, 152, 165, 180, 196, 216, 240};
+inline constexpr WeightFormat kMxfp4{ElementType::u4, 12, 32, ElementType::bf16, {}, kE2m1Table},
+    kIq4Nl{ElementType::u4, 127, 32, ElementType::f16, {}, kIq4Table},
+    kIq4Xs{ElementType::u4, 127, 32, ElementType::i8, {}, kIq4Table};
 
 float halfToFloat(uint16_t half);
 uint16_t floatToHalf(float value);

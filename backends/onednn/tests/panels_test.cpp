@@ -22,10 +22,13 @@ namespace {
 using E = ElementType;
 
 const WeightFormat kFormats[] = {
-    {E::u4, 8, 32, E::f16, {}},  {E::u4, 0, 32, E::f16, E::f16}, {E::u8, 0, 32, E::f16, E::f16},
-    {E::i8, 0, 32, E::f16, {}},  {E::i8, 0, 16, E::f32, {}},     {E::u4, 0, 32, E::f32, E::f32},
-    {E::u8, 16, 32, E::f16, {}}, {E::bf16, 0, 0, E::f16, {}},    {E::f16, 0, 0, E::f16, {}},
-    {E::f32, 0, 0, E::f16, {}},  {E::u5, 0, 32, E::i8, E::i8},   {E::u6, 32, 16, E::i8, {}},
+    {E::u4, 8, 32, E::f16, {}},     {E::u4, 0, 32, E::f16, E::f16},
+    {E::u8, 0, 32, E::f16, E::f16}, {E::i8, 0, 32, E::f16, {}},
+    {E::i8, 0, 16, E::f32, {}},     {E::u4, 0, 32, E::f32, E::f32},
+    {E::u8, 16, 32, E::f16, {}},    {E::bf16, 0, 0, E::f16, {}},
+    {E::f16, 0, 0, E::f16, {}},     {E::f32, 0, 0, E::f16, {}},
+    {E::u5, 0, 32, E::i8, E::i8},   {E::u6, 32, 16, E::i8, {}},
+    {E::u3, 4, 16, E::i8, {}},      kMxfp4,
 };
 
 float roundedTo(float value, bool rounds) { return rounds ? bf16ToFloat(floatToBf16(value)) : value; }

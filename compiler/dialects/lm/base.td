@@ -35,28 +35,33 @@ def Lm_Weight : TypeDef<Lm_Dialect, "Weight"> {
   let summary = "a matrix [N, K] or a vector [E] of constants whose bytes lie outside the IR";
   let description = [{
     value[n, k] = scale[n, k / group] * (codes[n, k] - zero) + min[n, k / group], or codes[n, k] itself where there is
-    no group. All file formats are normalised to this without loss.
+    no group. All file formats are normalised to this without loss. Codes that are none but some of `values` can be
+    packed in four bits, as which one of them.
 
     (C1) one or two dimensions, each at least 1.
-    (C2) codes are f32, f16, bf16, si8, ui4, ui5 or ui6.
+    (C2) codes are f32, f16, bf16, si8, ui2, ui3, ui4, ui5 or ui6.
     (C3) integer codes, and only they, have a group, which divides the last dimension.
     (C4) grouped codes have a scale, and may have a min and a zero; others have none of these.
     (C5) scale and min are f32, f16 or bf16, or both si8.
     (C6) where scale is si8, 256 divides the last dimension, and the group divides 256.
+    (C7) values are sixteen of si8, ascending or equal but not all, of codes in si8 without a zero.
 
     Scales (and mins) of si8 are that many times a unit in f16, which 256 columns of a row share.
 
     ```mlir
     !lm.weight<576x1536, codes = ui4, group = 32, scale = f16, min = f16, zero = 8>
     !lm.weight<576x1536, codes = ui6, group = 16, scale = si8, zero = 32>
+    !lm.weight<576x1536, codes = si8, group = 32, scale = bf16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
     !lm.weight<576, codes = f32>
     ```
   }];
   let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Type":$codes, "int64_t":$group,
-                        "::mlir::Type":$scale, "::mlir::Type":$min, "int64_t":$zero);
+                        "::mlir::Type":$scale, "::mlir::Type":$min, "int64_t":$zero,
+                        ArrayRefParameter<"int64_t">:$values);
   let builders = [
     TypeBuilderWithInferredContext<(ins "::llvm::ArrayRef<int64_t>":$shape, "::mlir::Type":$codes), [{
-      return $_get(codes.getContext(), shape, codes, int64_t(0), ::mlir::Type(), ::mlir::Type(), int64_t(0));
+      return $_get(codes.getContext(), shape, codes, int64_t(0), ::mlir::Type(), ::mlir::Type(), int64_t(0),
+                   ::llvm::ArrayRef<int64_t>());
     }]>];
   let extraClassDeclaration = [{
     /// Columns that share a unit, where scales are multiples.

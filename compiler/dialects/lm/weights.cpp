@@ -22,7 +22,8 @@ template <typename Parse> ParseResult parseFacts(AsmParser &parser, Parse parse)
 bool isPlain(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
 
 bool isCode(Type type) {
-  return type.isSignedInteger(8) || type.isUnsignedInteger(4) || type.isUnsignedInteger(5) || type.isUnsignedInteger(6);
+  return type.isSignedInteger(8) ||
+         llvm::any_of(llvm::seq(2u, 7u), [&](unsigned bits) { return type.isUnsignedInteger(bits); });
 }
 } // namespace
 
@@ -31,6 +32,7 @@ Type WeightType::parse(AsmParser &parser) {
   SmallVector<int64_t> shape;
   Type codes, scale, min;
   int64_t group = 0, zero = 0;
+  SmallVector<int64_t> values;
   auto fact = [&](StringRef name, SMLoc at) -> ParseResult {
     if (name == "codes")
       return parser.parseType(codes);
@@ -42,13 +44,16 @@ Type WeightType::parse(AsmParser &parser) {
       return parser.parseType(min);
     if (name == "zero")
       return parser.parseInteger(zero);
-    return parser.emitError(at, "'") << name << "' is not one of codes, group, scale, min, zero";
+    if (name == "values")
+      return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                            [&] { return parser.parseInteger(values.emplace_back()); });
+    return parser.emitError(at, "'") << name << "' is not one of codes, group, scale, min, zero, values";
   };
   if (parser.parseLess() || parser.parseDimensionList(shape, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
       parseFacts(parser, fact) || parser.parseGreater())
     return {};
   return getChecked([&] { return parser.emitError(loc); }, parser.getContext(), ArrayRef<int64_t>(shape), codes, group,
-                    scale, min, zero);
+                    scale, min, zero, ArrayRef<int64_t>(values));
 }
 
 void WeightType::print(AsmPrinter &printer) const {
@@ -63,15 +68,17 @@ void WeightType::print(AsmPrinter &printer) const {
     printer << ", min = " << getMin();
   if (getZero())
     printer << ", zero = " << getZero();
+  if (!getValues().empty())
+    printer << ", values = [" << getValues() << ']';
   printer << '>';
 }
 
 LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<int64_t> shape, Type codes,
-                                 int64_t group, Type scale, Type min, int64_t zero) {
+                                 int64_t group, Type scale, Type min, int64_t zero, ArrayRef<int64_t> values) {
   if (shape.empty() || shape.size() > 2 || llvm::any_of(shape, [](int64_t size) { return size < 1; })) // C1
     return emitError() << "C1: a weight has one or two dimensions, each at least 1";
   if (!codes || (!isPlain(codes) && !isCode(codes))) // C2
-    return emitError() << "C2: codes are f32, f16, bf16, si8, ui4, ui5 or ui6, not " << codes;
+    return emitError() << "C2: codes are f32, f16, bf16, si8, ui2, ui3, ui4, ui5 or ui6, not " << codes;
   if (isCode(codes) != (group > 0) || (group > 0 && shape.back() % group != 0)) // C3
     return emitError() << "C3: " << codes << " codes in rows of " << shape.back() << " cannot have groups of " << group;
   if ((group > 0) != bool(scale) || (group == 0 && (min || zero))) // C4
@@ -83,6 +90,12 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError, A
   if (hasUnits && (shape.back() % kUnitColumns != 0 || kUnitColumns % group != 0)) // C6
     return emitError() << "C6: groups of " << group << " in rows of " << shape.back() << " cannot share units of "
                        << kUnitColumns << " columns";
+  bool areBytes = llvm::all_of(values, [](int64_t value) { return llvm::isInt<8>(value); });
+  bool ascend = llvm::is_sorted(values) && (values.empty() || values.front() < values.back());
+  bool canHaveValues = codes.isSignedInteger(8) && zero == 0;
+  if (!values.empty() && (values.size() != 16 || !areBytes || !ascend || !canHaveValues)) // C7
+    return emitError() << "C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 "
+                       << "without a zero";
   return success();
 }
 

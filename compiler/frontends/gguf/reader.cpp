@@ -44,7 +44,7 @@ Failure ofTensor(std::string_view name, const std::string &what) { return {"tens
 
 } // namespace
 
-Result<File> File::open(const std::string &path) {
+Result<File> File::openOne(const std::string &path) {
   Result<MappedFile> mapped = MappedFile::open(path);
   if (!mapped)
     return Failure{mapped.message()};

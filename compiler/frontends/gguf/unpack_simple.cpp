@@ -14,13 +14,6 @@ constexpr uint64_t kBlock = 32;
 enum class Min : bool { no, yes };
 enum class FifthBit : bool { no, yes };
 
-void unpackNibbles(const uint8_t *nibbles, uint8_t *codes) {
-  for (uint64_t i = 0; i < kBlock / 2; ++i) {
-    codes[i] = nibbles[i] & 15;
-    codes[i + kBlock / 2] = nibbles[i] >> 4;
-  }
-}
-
 template <Min min, FifthBit fifthBit> void unpackRow(const uint8_t *block, WeightRow &row) {
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b) {
     uint8_t *codes = row.codes() + b * kBlock;
@@ -59,10 +52,12 @@ void unpackQ8_0(const uint8_t *blocks, WeightRow &row) {
   }
 }
 
-/// Twice the values of e2m1 floats, sign in the highest bit, are whole numbers of 5 bits; halves of their scales, a
-/// byte e for 2^(e - 128), are all in bf16's range, the two least as subnormals.
+/// Twice the values of e2m1 floats, sign in the highest bit, are whole numbers; halves of their scales, a byte e for
+/// 2^(e - 128), are all in bf16's range, the two least as subnormals.
+constexpr std::array<int8_t, 16> kDoubledE2m1 = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12};
+
 void unpackMxfp4(const uint8_t *block, WeightRow &row) {
-  constexpr uint8_t kZero = 16, kDoubled[] = {0, 1, 2, 3, 4, 6, 8, 12};
+  constexpr int8_t kDoubled[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += 1 + kBlock / 2) {
     const uint8_t exponent = *block;
     const uint16_t scale = uint16_t(exponent < 2 ? 0x20 << exponent : (exponent - 1) << 7);
@@ -70,7 +65,7 @@ void unpackMxfp4(const uint8_t *block, WeightRow &row) {
     uint8_t *codes = row.codes() + b * kBlock;
     unpackNibbles(block + 1, codes);
     for (uint64_t i = 0; i < kBlock; ++i)
-      codes[i] = codes[i] & 8 ? kZero - kDoubled[codes[i] & 7] : kZero + kDoubled[codes[i]];
+      codes[i] = uint8_t(kDoubled[codes[i]]);
   }
 }
 
@@ -80,7 +75,7 @@ constexpr BlockFormat kFormats[] = {
     {"BF16", {.codes = bf16}, unpackFloats},
     {"F16", {.codes = f16}, unpackFloats},
     {"F32", {.codes = f32}, unpackFloats},
-    {"MXFP4", {.codes = u5, .group = 32, .scale = bf16, .zero = 16}, unpackMxfp4},
+    {"MXFP4", {.codes = i8, .group = 32, .scale = bf16, .values = kDoubledE2m1}, unpackMxfp4},
     {"Q4_0", {.codes = u4, .group = 32, .scale = f16, .zero = 8}, unpackQ4_0},
     {"Q4_1", {.codes = u4, .group = 32, .scale = f16, .min = f16}, unpackQ4_1},
     {"Q5_0", {.codes = u5, .group = 32, .scale = f16, .zero = 16}, unpackQ5_0},

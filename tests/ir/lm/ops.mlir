@@ -9,6 +9,8 @@ lm.weight @bias source("b") : !lm.weight<96, codes = f32>
 lm.weight @norm source("n") layout(<256 bytes, value f32 at 0 [column 64 : 32]>) offset(4096) stride(256) : !lm.weight<64, codes = f32>
 // CHECK: lm.weight @levels source("l") : !lm.weight<96x512, codes = ui6, group = 16, scale = si8, zero = 32>
 lm.weight @levels source("l") : !lm.weight<96x512, codes = ui6, group = 16, scale = si8, zero = 32>
+// CHECK: lm.weight @values source("v") : !lm.weight<96x512, codes = si8, group = 32, scale = bf16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
+lm.weight @values source("v") : !lm.weight<96x512, codes = si8, group = 32, scale = bf16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
 // CHECK: lm.weight @mixed family(2) members([!lm.weight<8x4, codes = f16>, !lm.weight<8x4, codes = f32>]) source("m.{}") : !lm.weight<8x4, codes = f32>
 lm.weight @mixed family(2) members([!lm.weight<8x4, codes = f16>, !lm.weight<8x4, codes = f32>]) source("m.{}") : !lm.weight<8x4, codes = f32>
 // CHECK: lm.weight @embed source("e") : !lm.weight<256x64, codes = bf16>

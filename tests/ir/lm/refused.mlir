@@ -5,8 +5,8 @@
 func.func private @weight_c1(!lm.weight<2x3x4, codes = f32>)
 
 // -----
-// expected-error @below {{C2: codes are f32, f16, bf16, si8, ui4, ui5 or ui6, not 'ui3'}}
-func.func private @weight_c2(!lm.weight<2x64, codes = ui3, group = 32, scale = f16>)
+// expected-error @below {{C2: codes are f32, f16, bf16, si8, ui2, ui3, ui4, ui5 or ui6, not 'ui7'}}
+func.func private @weight_c2(!lm.weight<2x64, codes = ui7, group = 32, scale = f16>)
 
 // -----
 // expected-error @below {{C3: 'ui4' codes in rows of 48 cannot have groups of 32}}
@@ -27,6 +27,26 @@ func.func private @weight_c5(!lm.weight<2x256, codes = ui4, group = 32, scale = 
 // -----
 // expected-error @below {{C6: groups of 32 in rows of 320 cannot share units of 256 columns}}
 func.func private @weight_c6(!lm.weight<2x320, codes = ui4, group = 32, scale = si8>)
+
+// -----
+// expected-error @below {{C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 without a zero}}
+func.func private @weight_c7(!lm.weight<2x64, codes = ui4, group = 32, scale = f16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>)
+
+// -----
+// expected-error @below {{C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 without a zero}}
+func.func private @weight_c7(!lm.weight<2x64, codes = si8, group = 32, scale = f16, values = [0, 1]>)
+
+// -----
+// expected-error @below {{C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 without a zero}}
+func.func private @weight_c7(!lm.weight<2x64, codes = si8, group = 32, scale = f16, values = [12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>)
+
+// -----
+// expected-error @below {{C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 without a zero}}
+func.func private @weight_c7(!lm.weight<2x64, codes = si8, group = 32, scale = f16, zero = 3, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>)
+
+// -----
+// expected-error @below {{C7: values are sixteen whole numbers of eight bits in ascending order, of codes in si8 without a zero}}
+func.func private @weight_c7(!lm.weight<2x64, codes = si8, group = 32, scale = f16, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 128]>)
 
 // -----
 // expected-error @below {{C1: plane of values has an element at bit}}

@@ -3,6 +3,10 @@
 // RUN: kvasir-mutate %S/../../programs/llama.mlir --only "kv.append @k is removed" --json | FileCheck %s --check-prefix=JSON
 // RUN: kvasir-mutate %S/../../programs/llama.mlir --unroll --only "kv.append @v is removed" | FileCheck %s --check-prefix=UNROLLED
 // RUN: not kvasir-mutate %S/../../programs/llama.mlir --disable branches --only "kv.append @v is done in" 2>&1 | FileCheck %s --check-prefix=ORACLE
+// RUN: not kvasir-mutate %S/../../programs/half_rows.mlir --disable branches --only "kv.append @k is done in" 2>&1 | FileCheck %s --check-prefix=UNSEEN
+
+// Where each call of the program is refused, mutants of which each call is, too, have shown nothing.
+// UNSEEN: failed: half_rows.mlir:{{.*}}: no difference was seen, but the program itself never ran @forward, whose first call ended with
 
 // CHECK:      refused: llama.mlir:{{[0-9:]+}} kv.append @k is removed: coverage: @forward returns without writing rows [start, start + count) of slot @k, layers 0-5;
 // CHECK-NEXT: refused: {{.*}} kv.append @k is done twice: coverage: {{.*}} a second time;

@@ -49,6 +49,23 @@ func.func @five_bits(%call: !llvm.ptr, %begin: index, %tile: memref<1x32xf32>) {
 
 // -----
 
+lm.weight @w source("w") layout(<20 bytes, code u4 at 0 [column 32 : 4], scale f32 at 128 [column 32 : 0]>) offset(0) stride(0)
+  : !lm.weight<32, codes = si8, group = 32, scale = f32, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
+
+// Four bits say which of the values a code is.
+// CHECK-LABEL: func.func @values
+// CHECK: arith.constant 15 : i32
+// CHECK: %[[TABLE:.*]] = llvm.mlir.constant(dense<[-1.200000e+01, {{.*}}, 1.200000e+01]> : vector<16xf32>)
+// CHECK: %[[CODE:.*]] = llvm.extractelement %[[TABLE]][%{{.*}} : i32]
+// CHECK: arith.mulf %{{.*}}, %[[CODE]] : f32
+func.func @values(%call: !llvm.ptr, %begin: index, %tile: memref<1x32xf32>) {
+  %w = lm.select @w : !lm.weight<32, codes = si8, group = 32, scale = f32, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
+  lm.dequantize %w rows(%begin) outs(%tile : memref<1x32xf32>) : !lm.weight<32, codes = si8, group = 32, scale = f32, values = [-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12, 12]>
+  return
+}
+
+// -----
+
 lm.weight @w source("w") layout(<226 bytes, code u4 at 0 [column 256 : 4], scale i8 at 1536 [column 16 : 0, column 16 : 8], code u4 at 1024 [column 2 : 0, column 128 : 4], scale f16 at 1664 [column 256 : 0]>) offset(0) stride(0)
   : !lm.weight<256, codes = ui6, group = 16, scale = si8, zero = 32>
 
