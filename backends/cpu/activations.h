@@ -59,8 +59,7 @@ bool scalesWords(const Isa &isa, const WeightFormat &weight);
 /// Whether such codes meet the activations' words: AVX2 has no exact dot of bytes that are not narrow.
 bool multipliesWords(const Isa &isa, const WeightFormat &weight);
 
-/// What is taken from stored codes: their centre. Signed ones are read with their sign
-/// bit turned.
+/// What is taken from stored codes: their centre. Signed ones are read with their sign bit turned.
 int64_t dotZero(const WeightFormat &weight);
 
 /// Where the pairs for plain weights and for codes begin, for each row and group, and what a row's group has of them.

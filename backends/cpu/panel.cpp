@@ -53,7 +53,7 @@ Value PanelBody::minOf(const Block &block, int64_t subgroup, int64_t vector) con
 }
 
 std::pair<Value, int64_t> PanelBody::wordsOf(const Block &block, int64_t quad, int64_t vector) const {
-  if (weight.isPacked() && weight.lowBits() == 2)
+  if (weight.lowBits() == 2)
     return planeOf(block, weight.codesAt(), 2, quad, vector);
   int64_t j = weight.isPacked() ? quad % 4 : quad;
   Value line = code.at(block.address, weight.codesAt() + j * kPanelRows * 4);

@@ -12,13 +12,24 @@ constexpr uint64_t kBlock = kSuperblock;
 constexpr uint64_t kGroups = 8;    // of 32, in Q4_K and Q5_K
 constexpr uint64_t kSixteens = 16; // groups of 16, in the others
 
+/// d, then dmin. Mins are subtracted: their unit is -dmin.
+void unpackUnits(const uint8_t *units, uint64_t index, WeightRow &row) {
+  std::memcpy(row.units() + 2 * index, units, 2);
+  std::memcpy(row.minUnits() + 2 * index, units + 2, 2);
+  row.minUnits()[2 * index + 1] ^= 0x80;
+}
+
+/// One bit more of each of 256 codes, at bit `place`: bit g of byte i belongs to element 32 g + i.
+void addBits(const uint8_t *bits, unsigned place, uint8_t *codes) {
+  for (uint64_t g = 0; g < kGroups; ++g)
+    for (uint64_t i = 0; i < 32; ++i)
+      codes[32 * g + i] |= (bits[i] >> g & 1) << place;
+}
+
 /// Scales and mins of a Q4_K or Q5_K block, which begins with d, dmin and 12 bytes of 6-bit numbers: of groups 0 to 3
 /// the low six bits of bytes g and g + 4; of groups 4 to 7 the nibbles of byte g + 4, under the two bits left over.
-/// Mins are subtracted: their unit is -dmin.
 void unpackScales(const uint8_t *block, uint64_t index, WeightRow &row) {
-  std::memcpy(row.units() + 2 * index, block, 2);
-  std::memcpy(row.minUnits() + 2 * index, block + 2, 2);
-  row.minUnits()[2 * index + 1] ^= 0x80;
+  unpackUnits(block, index, row);
   const uint8_t *packed = block + 4;
   for (uint64_t g = 0; g < kGroups; ++g) {
     uint8_t &scale = row.scales()[index * kGroups + g], &min = row.mins()[index * kGroups + g];
@@ -58,22 +69,18 @@ void unpackQ2_K(const uint8_t *block, WeightRow &row) {
       row.mins()[b * kSixteens + g] = block[g] >> 4;
     }
     unpackPairs(block + 16, row.codes() + b * kBlock);
-    std::memcpy(row.units() + 2 * b, block + 80, 2);
-    std::memcpy(row.minUnits() + 2 * b, block + 82, 2);
-    row.minUnits()[2 * b + 1] ^= 0x80;
+    unpackUnits(block + 80, b, row);
   }
 }
 
 /// Third bits, pairs of bits, 16 scales of six bits that count from -32 (the low four as nibbles of 8 bytes, the upper
-/// two in 4 bytes), and their unit. Bit g of byte i of the third bits belongs to element 32 g + i.
+/// two in 4 bytes), and their unit.
 void unpackQ3_K(const uint8_t *block, WeightRow &row) {
   constexpr uint64_t kBlockBytes = 110;
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
     uint8_t *codes = row.codes() + b * kBlock;
     unpackPairs(block + 32, codes);
-    for (uint64_t g = 0; g < kGroups; ++g)
-      for (uint64_t i = 0; i < 32; ++i)
-        codes[32 * g + i] |= (block[i] >> g & 1) << 2;
+    addBits(block, 2, codes);
     const uint8_t *packed = block + 96;
     for (uint64_t g = 0; g < kSixteens; ++g) {
       const int low = packed[g % 8] >> 4 * (g / 8) & 15, high = packed[8 + g % 4] >> 2 * (g / 4) & 3;
@@ -95,12 +102,9 @@ void unpackQ5_K(const uint8_t *block, WeightRow &row) {
   constexpr uint64_t kBlockBytes = 176;
   for (uint64_t b = 0; b < row.columns() / kBlock; ++b, block += kBlockBytes) {
     uint8_t *codes = row.codes() + b * kBlock;
-    const uint8_t *fifthBits = block + 16; // bit g of byte i belongs to element i of group g
     unpackScales(block, b, row);
     unpackBlockOfNibbles(block + 48, codes);
-    for (uint64_t g = 0; g < kGroups; ++g)
-      for (uint64_t i = 0; i < 32; ++i)
-        codes[32 * g + i] |= (fifthBits[i] >> g & 1) << 4;
+    addBits(block + 16, 4, codes);
   }
 }
 
